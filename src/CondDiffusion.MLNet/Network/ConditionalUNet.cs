@@ -1,0 +1,128 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace CondDiffusion.MLNet.Network;
+
+/// <summary>
+/// The U-Net that predicts the noise in x_t from (x_t, t, label). All parameters lie in one flat tensor and all buffers in another, so
+/// that the optimizer, an average or a copy is one operation on one tensor; the layers read views of them.
+/// </summary>
+internal sealed class ConditionalUNet : IDisposable
+{
+    private readonly IReadOnlyList<TensorEntry> _tensors;
+    private readonly long[] _parameterSizes, _bufferSizes;
+    private readonly long[][] _parameterShapes;
+
+    private ConditionalUNet(UNetShape shape, Device device)
+    {
+        Shape = shape;
+        _tensors = shape.Tensors();
+        _parameterSizes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Length)];
+        _parameterShapes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Shape)];
+        _bufferSizes = [.. _tensors.Where(tensor => tensor.IsBuffer).Select(tensor => tensor.Length)];
+
+        using var scope = NewDisposeScope();
+        Parameters = new Parameter(zeros(_parameterSizes.Sum(), device: device)).DetachFromDisposeScope();
+        Buffers = zeros(_bufferSizes.Sum(), device: device).DetachFromDisposeScope();
+    }
+
+    public UNetShape Shape { get; }
+
+    /// <summary>Every parameter, flat, in the order of <see cref="UNetShape.Tensors"/>.</summary>
+    public Parameter Parameters { get; }
+
+    /// <summary>Every batch-norm statistic, flat, in the order of <see cref="UNetShape.Tensors"/>.</summary>
+    public Tensor Buffers { get; }
+
+    public Device Device => Parameters.device;
+
+    /// <summary>A network with PyTorch's default initial weights. They are drawn on the CPU, so that a seed means the same on every device.</summary>
+    public static ConditionalUNet Create(UNetShape shape, Device device, ulong seed)
+    {
+        var network = new ConditionalUNet(shape, device);
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(seed, CPU);
+        network.Load(tensor =>
+        {
+            var values = empty(tensor.Shape);
+            var bound = 1 / Math.Sqrt(tensor.FanIn);
+            return tensor.Role switch
+            {
+                TensorRole.Weight => values.uniform_(-bound, bound, generator),
+                TensorRole.Embedding => values.normal_(0, 1, generator),
+                TensorRole.One or TensorRole.OneBuffer => values.fill_(1),
+                _ => values.zero_(),
+            };
+        });
+        return network;
+    }
+
+    /// <summary>A network with the weights that <paramref name="values"/> gives for each tensor.</summary>
+    public static ConditionalUNet Create(UNetShape shape, Device device, Func<TensorEntry, Tensor> values)
+    {
+        var network = new ConditionalUNet(shape, device);
+        network.Load(values);
+        return network;
+    }
+
+    /// <summary>Predicts the noise.</summary>
+    /// <param name="x">x_t, (B, C, H, W).</param>
+    /// <param name="t">Timesteps 1..T, (B).</param>
+    /// <param name="labels">Rows of the label table, int64 (B); null for a prediction without a label.</param>
+    /// <param name="training">Normalise by the batch's statistics, and update the running ones.</param>
+    /// <returns>(B, C, H, W).</returns>
+    public Tensor Forward(Tensor x, Tensor t, Tensor? labels, bool training = false)
+    {
+        using var scope = NewDisposeScope();
+        // One split, whose gradient is one concatenation: a slice for each tensor would cost a full-size gradient for each.
+        var parameters = Parameters.split(_parameterSizes);
+        for (var i = 0; i < parameters.Length; i++) parameters[i] = parameters[i].view(_parameterShapes[i]);
+        var buffers = Buffers.split(_bufferSizes);
+
+        var v = TimestepEmbedding.Encode(t, Shape.EmbeddingSize);                            // B D
+        if (labels is not null) v = v + parameters[^1].index_select(0, labels);
+
+        Tensor Block(int index, Tensor input) => ConvBlock.Forward(
+            parameters.AsSpan(index * ConvBlock.Parameters, ConvBlock.Parameters),
+            buffers.AsSpan(index * ConvBlock.Buffers, ConvBlock.Buffers), input, v, training);
+
+        var x1 = Block(0, x);                                                                // B W0 H W
+        var x2 = Block(1, functional.max_pool2d(x1, 2));                                     // B W1 H/2 W/2
+        var y = Block(2, functional.max_pool2d(x2, 2));                                      // B W2 H/4 W/4
+        y = Block(3, cat([Upsample(y), x2], 1));                                             // B W1 H/2 W/2
+        y = Block(4, cat([Upsample(y), x1], 1));                                             // B W0 H W
+        y = functional.conv2d(y, parameters[^3], parameters[^2]);                            // B C H W
+        return y.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Every tensor by name, as a view: writing to it writes to the network.</summary>
+    public IEnumerable<(TensorEntry Entry, Tensor Values)> StateDict()
+    {
+        long parameter = 0, buffer = 0;
+        foreach (var entry in _tensors)
+        {
+            var (flat, start) = entry.IsBuffer ? (Buffers, buffer) : (Parameters.detach(), parameter);
+            if (entry.IsBuffer) buffer += entry.Length;
+            else parameter += entry.Length;
+            yield return (entry, flat.narrow(0, start, entry.Length).view(entry.Shape));
+        }
+    }
+
+    public void Dispose()
+    {
+        Parameters.Dispose();
+        Buffers.Dispose();
+    }
+
+    private void Load(Func<TensorEntry, Tensor> values)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        foreach (var (entry, target) in StateDict()) target.copy_(values(entry));
+    }
+
+    private static Tensor Upsample(Tensor x) =>
+        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
+}
