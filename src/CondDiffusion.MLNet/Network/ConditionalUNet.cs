@@ -1,5 +1,3 @@
-using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -23,15 +21,14 @@ internal sealed class ConditionalUNet : IDisposable
         _parameterShapes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Shape)];
         _bufferSizes = [.. _tensors.Where(tensor => tensor.IsBuffer).Select(tensor => tensor.Length)];
 
-        using var scope = NewDisposeScope();
-        Parameters = new Parameter(zeros(_parameterSizes.Sum(), device: device)).DetachFromDisposeScope();
+        Parameters = zeros(_parameterSizes.Sum(), device: device, requires_grad: true).DetachFromDisposeScope();
         Buffers = zeros(_bufferSizes.Sum(), device: device).DetachFromDisposeScope();
     }
 
     public UNetShape Shape { get; }
 
     /// <summary>Every parameter, flat, in the order of <see cref="UNetShape.Tensors"/>.</summary>
-    public Parameter Parameters { get; }
+    public Tensor Parameters { get; }
 
     /// <summary>Every batch-norm statistic, flat, in the order of <see cref="UNetShape.Tensors"/>.</summary>
     public Tensor Buffers { get; }

@@ -9,10 +9,9 @@ internal static class TimestepEmbedding
     public static Tensor Encode(Tensor t, int size)
     {
         using var scope = NewDisposeScope();
-        // float64: at t = 1000 a float32 angle is off by 3e-5 already.
-        var k = arange(0, size, 2, ScalarType.Float64, t.device);
-        var angles = t.to(ScalarType.Float64).unsqueeze(1) / pow(10000, k / size);           // B ceil(D/2)
+        var k = arange(0, size, 2, ScalarType.Float32, t.device);
+        var angles = t.to(ScalarType.Float32).unsqueeze(1) / pow(10000f, k / size);          // B ceil(D/2)
         return stack([angles.sin(), angles.cos()], 2).flatten(1).narrow(1, 0, size)          // B D
-            .to(ScalarType.Float32).MoveToOuterDisposeScope();
+            .MoveToOuterDisposeScope();
     }
 }

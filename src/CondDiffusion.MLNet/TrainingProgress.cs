@@ -1,0 +1,32 @@
+namespace CondDiffusion.MLNet;
+
+/// <summary>Where a training stands after a step.</summary>
+public sealed record TrainingProgress
+{
+    /// <summary>The pass over the data that the step belongs to, from 1.</summary>
+    public required int Epoch { get; init; }
+
+    /// <summary>Passes in all.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>Steps done, over all epochs, from 1.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>Steps in all.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>The step's mean squared error between the noise and its prediction; about 1 for an untrained network.</summary>
+    public required double Loss { get; init; }
+
+    /// <summary>The mean of <see cref="Loss"/> over the images of this epoch so far; at an epoch's last step, the epoch's loss.</summary>
+    public required double MeanLoss { get; init; }
+
+    /// <summary>Training images per second since the training began.</summary>
+    public required double ImagesPerSecond { get; init; }
+
+    /// <summary>What the remaining steps will take at the speed so far.</summary>
+    public required TimeSpan TimeLeft { get; init; }
+
+    /// <summary>Whether this was the last step of its epoch.</summary>
+    public bool EndsEpoch => Step % (Steps / Epochs) == 0;
+}

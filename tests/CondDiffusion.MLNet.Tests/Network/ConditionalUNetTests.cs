@@ -1,0 +1,69 @@
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Parity;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Network;
+
+[TestClass]
+public sealed class ConditionalUNetTests
+{
+    [TestMethod]
+    public void StateDict_SeedShape_HasTheReferenceNamesAndShapesInOrder()
+    {
+        using var golden = new SeedUNet();
+        var actual = SeedUNet.Shape.Tensors();
+        Assert.AreSequenceEqual(golden.StateDict.Select(entry => entry.Name), actual.Select(entry => entry.Name));
+        foreach (var (expected, entry) in golden.StateDict.Zip(actual)) Assert.AreSequenceEqual(expected.Shape, entry.Shape, expected.Name);
+    }
+
+    [TestMethod]
+    public void Forward_GoldenWeights_EqualsTheReference()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var golden = new SeedUNet();
+        using var network = SeedUNet.CreateNetwork();
+        var x = SeedUNet.Wave(101, 2, 1, 32, 32);
+        TensorAssert.AreClose(golden["forward_eval"], network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels), 1e-6);
+        TensorAssert.AreClose(golden["forward_eval_no_label"], network.Forward(x, SeedUNet.Timesteps, null), 1e-6, stride: 31);
+    }
+
+    [TestMethod]
+    public void Forward_NonSquareThreeChannels_KeepsTheShape()
+    {
+        using var scope = NewDisposeScope();
+        using var network = ConditionalUNet.Create(new(3, 12, 20, Labels: 2, EmbeddingSize: 7, [4, 6, 8]), CPU, seed: 1);
+        var y = network.Forward(ones(2, 3, 12, 20), tensor([1L, 9L]), tensor([0L, 1L]));
+        Assert.AreSequenceEqual(new long[] { 2, 3, 12, 20 }, y.shape);
+        Assert.IsTrue(y.isfinite().all().item<bool>());
+    }
+
+    [TestMethod]
+    public void Create_SameSeed_GivesTheSameWeightsAndLeavesTheGlobalGeneratorAlone()
+    {
+        using var scope = NewDisposeScope();
+        var before = Generator.Default.get_state();
+        using var first = ConditionalUNet.Create(SeedUNet.Shape, CPU, seed: 5);
+        using var second = ConditionalUNet.Create(SeedUNet.Shape, CPU, seed: 5);
+        using var third = ConditionalUNet.Create(SeedUNet.Shape, CPU, seed: 6);
+        Assert.IsTrue(first.Parameters.equal(second.Parameters).all().item<bool>());
+        Assert.IsFalse(first.Parameters.equal(third.Parameters).all().item<bool>());
+        Assert.IsTrue(before.equal(Generator.Default.get_state()).all().item<bool>());
+    }
+
+    [TestMethod]
+    public void Create_DefaultInitialisation_IsPyTorchs()
+    {
+        using var scope = NewDisposeScope();
+        using var network = ConditionalUNet.Create(SeedUNet.Shape, CPU, seed: 5);
+        var tensors = network.StateDict().ToDictionary(pair => pair.Entry.Name, pair => pair.Values);
+        var bound = 1 / Math.Sqrt(128 * 9);
+        Assert.AreEqual(bound, tensors["bot1.convs.0.weight"].abs().max().item<float>(), 1e-4);
+        Assert.AreEqual(bound / Math.Sqrt(3), tensors["bot1.convs.0.weight"].std().item<float>(), 1e-4);
+        Assert.IsLessThanOrEqualTo(bound, tensors["bot1.convs.0.bias"].abs().max().item<float>());
+        Assert.AreEqual(1, tensors["label_emb.weight"].std().item<float>(), 0.05);
+        Assert.AreEqual(64, tensors["up1.convs.4.weight"].sum().item<float>());
+        Assert.AreEqual(64, tensors["up1.convs.4.running_var"].sum().item<float>());
+        Assert.AreEqual(0, tensors["up1.convs.4.running_mean"].abs().sum().item<float>());
+    }
+}

@@ -1,0 +1,17 @@
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>Comparison of tensors by their largest difference.</summary>
+internal static class TensorAssert
+{
+    /// <summary>Every <paramref name="stride"/>-th value is within <paramref name="tolerance"/> of the expected one.</summary>
+    public static void AreClose(float[] expected, Tensor actual, double tolerance, int stride = 1)
+    {
+        var values = actual.detach().contiguous().cpu().data<float>().ToArray();
+        var picked = values.Where((_, i) => i % stride == 0).ToArray();
+        Assert.HasCount(expected.Length, picked);
+        for (var i = 0; i < expected.Length; i++)
+            Assert.AreEqual(expected[i], picked[i], tolerance, $"value {i * stride}");
+    }
+}
