@@ -1,0 +1,132 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace CondDiffusion.MLNet.Data;
+
+/// <summary>
+/// One file of bytes in the IDX format of MNIST, raw or gzip: a header of big-endian 32-bit integers (magic number, row count,
+/// then the length of each further dimension) and the rows one after the other.
+/// </summary>
+internal sealed class IdxFile
+{
+    private const uint ByteMagic = 0x800; // plus the number of dimensions
+    private const uint MaxSide = 65535;
+
+    private IdxFile(string path, int rowCount, int[] rowShape)
+    {
+        Path = path;
+        RowCount = rowCount;
+        RowShape = rowShape;
+        RowLength = rowShape.Aggregate(1, (product, side) => product * side);
+    }
+
+    public string Path { get; }
+
+    public int RowCount { get; }
+
+    /// <summary>Gets the lengths of the dimensions after the first: none for labels, height and width for images.</summary>
+    public IReadOnlyList<int> RowShape { get; }
+
+    /// <summary>Gets the number of bytes in a row.</summary>
+    public int RowLength { get; }
+
+    private int HeaderLength => 4 * (2 + RowShape.Count);
+
+    /// <summary>Reads the header only, and the file's length where it tells whether the rows are all there.</summary>
+    /// <exception cref="FormatException">The file is not an IDX file of bytes with so many dimensions, or is too short.</exception>
+    public static IdxFile Open(string path, int dimensions)
+    {
+        using var stream = OpenStream(path, out var isGzip);
+        var header = new byte[4 * (1 + dimensions)];
+        var found = Read(stream, header, path, "in its header");
+        if (found < header.Length)
+            throw new FormatException($"'{path}' ends in its header: expected {header.Length} bytes, found {found}.");
+
+        var magic = BinaryPrimitives.ReadUInt32BigEndian(header);
+        if (magic != ByteMagic + dimensions)
+        {
+            throw new FormatException($"'{path}' is not an IDX file of bytes in {dimensions} dimension(s): " +
+                $"expected the magic number {ByteMagic + dimensions}, found {magic}.");
+        }
+
+        var lengths = Enumerable.Range(1, dimensions).Select(i => BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4 * i))).ToArray();
+        var sides = lengths[1..];
+        if (lengths[0] > int.MaxValue)
+            throw new FormatException($"'{path}' claims {lengths[0]} rows: expected at most {int.MaxValue}.");
+        if (sides.Any(side => side is 0 or > MaxSide) || sides.Aggregate(1L, (product, side) => product * side) > int.MaxValue / 4)
+        {
+            throw new FormatException($"'{path}' claims images of {string.Join(" x ", sides)} pixels: " +
+                $"expected sides of 1 to {MaxSide} and at most {int.MaxValue / 4} pixels.");
+        }
+
+        var file = new IdxFile(path, (int)lengths[0], [.. sides.Select(side => (int)side)]);
+        if (!isGzip)
+            file.CheckLength(new FileInfo(path).Length);
+        return file;
+    }
+
+    /// <summary>Opens the file at its first row.</summary>
+    public Stream OpenRows()
+    {
+        var stream = OpenStream(Path, out _);
+        var header = new byte[HeaderLength];
+        _ = Read(stream, header, Path, "in its header");
+        return stream;
+    }
+
+    /// <summary>Reads the next row of a stream that <see cref="OpenRows"/> opened.</summary>
+    /// <exception cref="FormatException">The file ends before the row does, or is damaged.</exception>
+    public void ReadRow(Stream rows, int row, byte[] destination)
+    {
+        var found = Read(rows, destination, Path, $"at row {row} of {RowCount}");
+        if (found < RowLength)
+            throw new FormatException($"'{Path}' ends at row {row} of {RowCount}: expected {RowLength} bytes, found {found}.");
+    }
+
+    /// <summary>Reads every row. Memory grows as rows arrive, so a header that lies costs no more than the file holds.</summary>
+    public List<byte[]> ReadAllRows()
+    {
+        using var stream = OpenRows();
+        var rows = new List<byte[]>();
+        while (rows.Count < RowCount)
+        {
+            var row = new byte[RowLength];
+            ReadRow(stream, rows.Count, row);
+            rows.Add(row);
+        }
+
+        return rows;
+    }
+
+    // The first two bytes tell gzip from raw, since downloads are often unpacked or renamed.
+    private static Stream OpenStream(string path, out bool isGzip)
+    {
+        var stream = File.OpenRead(path);
+        isGzip = stream.ReadByte() == 0x1f && stream.ReadByte() == 0x8b;
+        stream.Position = 0;
+        return isGzip ? new GZipStream(stream, CompressionMode.Decompress) : stream;
+    }
+
+    private static int Read(Stream stream, byte[] destination, string path, string where)
+    {
+        try
+        {
+            return stream.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new FormatException($"'{path}' is damaged {where}: expected {destination.Length} more bytes, " +
+                $"found gzip data that is cut short or corrupt ({e.Message})", e);
+        }
+    }
+
+    private void CheckLength(long found)
+    {
+        var expected = HeaderLength + (long)RowCount * RowLength;
+        if (found < expected)
+        {
+            throw new FormatException($"'{Path}' ends at row {(found - HeaderLength) / RowLength} of {RowCount}: " +
+                $"expected {expected} bytes in all, found {found}.");
+        }
+    }
+}

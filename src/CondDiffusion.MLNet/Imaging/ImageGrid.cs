@@ -1,0 +1,101 @@
+using CondDiffusion.MLNet.Imaging;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet;
+
+/// <summary>Many small images in one picture.</summary>
+public static class ImageGrid
+{
+    private const byte Background = 64;
+
+    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
+
+    /// <summary>Saves images as one picture, row by row from the top left, on a dark grey background.</summary>
+    /// <remarks>The picture appears under its name only when it is complete, and replaces one of that name. PNG is exact.</remarks>
+    /// <param name="images">The images, at least one, all of one size. They are not disposed.</param>
+    /// <param name="columns">How many images stand in a row, at least 1. The last row may be shorter.</param>
+    /// <param name="path">The file to write: .png, .jpg, .jpeg or .webp. Its directory is created where it is missing.</param>
+    /// <param name="padding">The gap between images and around them, in pixels of the picture, at least 0. Default: 1.</param>
+    /// <param name="scale">How many pixels of the picture, each way, a pixel of an image takes; at least 1. Default: 1.</param>
+    /// <exception cref="ArgumentException">There are no images, they differ in size, or the extension is another.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="columns"/>, <paramref name="padding"/> or <paramref name="scale"/> is too small.</exception>
+    /// <exception cref="OverflowException">The picture would take more than 2 GB.</exception>
+    public static void Save(IReadOnlyList<MLImage> images, int columns, string path, int padding = 1, int scale = 1)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        var extension = Path.GetExtension(path);
+        if (!Extensions.Contains(extension, StringComparer.OrdinalIgnoreCase))
+            throw new ArgumentException($"'{path}': expected one of the extensions {string.Join(", ", Extensions)}, found '{extension}'.", nameof(path));
+
+        using var grid = Compose(images, columns, padding, scale);
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Directory.CreateDirectory(directory);
+
+        // The encoder goes by the extension, so the temporary name keeps it.
+        var temporary = Path.Combine(directory, Path.GetRandomFileName() + extension);
+        try
+        {
+            grid.Save(temporary);
+            File.Move(temporary, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <summary>Makes the picture that <see cref="Save"/> writes.</summary>
+    internal static MLImage Compose(IReadOnlyList<MLImage> images, int columns, int padding, int scale)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(padding);
+        ArgumentOutOfRangeException.ThrowIfLessThan(scale, 1);
+        if (images.Count == 0)
+            throw new ArgumentException("Expected at least one image, found none.", nameof(images));
+
+        var (height, width) = (images[0].Height, images[0].Width);
+        for (var i = 1; i < images.Count; i++)
+        {
+            if ((images[i].Height, images[i].Width) != (height, width))
+            {
+                throw new ArgumentException($"Expected images of one size: image 0 is {width} x {height} pixels, " +
+                    $"image {i} is {images[i].Width} x {images[i].Height}.", nameof(images));
+            }
+        }
+
+        columns = Math.Min(columns, images.Count);
+        var rows = (images.Count + columns - 1) / columns;
+        var (cellHeight, cellWidth) = checked((height * scale + padding, width * scale + padding));
+        var (gridHeight, gridWidth) = checked((rows * cellHeight + padding, columns * cellWidth + padding));
+        var grid = new Canvas(new byte[checked(gridHeight * gridWidth * 4)], gridWidth);
+        grid.Clear();
+        for (var i = 0; i < images.Count; i++)
+            grid.Draw(images[i], i / columns * cellHeight + padding, i % columns * cellWidth + padding, scale);
+        return MLImage.CreateFromPixels(gridWidth, gridHeight, MLPixelFormat.Bgra32, grid.Bgra);
+    }
+
+    private readonly record struct Canvas(byte[] Bgra, int Width)
+    {
+        public void Clear()
+        {
+            for (var i = 0; i < Bgra.Length; i++)
+                Bgra[i] = i % 4 == 3 ? (byte)255 : Background;
+        }
+
+        public void Draw(MLImage image, int top, int left, int scale)
+        {
+            var red = PixelConversion.RedIndex(image);
+            var source = image.Pixels;
+            for (var y = 0; y < image.Height * scale; y++)
+            {
+                for (var x = 0; x < image.Width * scale; x++)
+                {
+                    var from = source.Slice((y / scale * image.Width + x / scale) * 4, 4);
+                    var to = Bgra.AsSpan(((top + y) * Width + left + x) * 4, 3);
+                    (to[0], to[1], to[2]) = (from[2 - red], from[1], from[red]);
+                }
+            }
+        }
+    }
+}
