@@ -1,0 +1,101 @@
+using System.Runtime.InteropServices;
+using CondDiffusion.MLNet.Network;
+using TorchSharp;
+
+namespace CondDiffusion.MLNet.Tests.Network;
+
+[TestClass]
+public sealed class TorchRuntimeTests
+{
+    private static readonly TorchRuntime.Facts Refused = new(OSPlatform.Linux, "0.107.0", "/app/libLibTorchSharp.so", "/app/libtorch_cpu.so",
+        "/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found");
+
+    [TestMethod]
+    public void EnsureLoaded_NativePackageReferenced_TensorsCompute()
+    {
+        TorchRuntime.EnsureLoaded();
+        TorchRuntime.EnsureLoaded();
+
+        using var ones = torch.ones(2);
+        using var sum = ones.sum();
+        Assert.AreEqual(2f, sum.item<float>());
+    }
+
+    [TestMethod]
+    public void Explain_LibTorchMissing_NamesThePackagesAndTheirVersion()
+    {
+        var message = TorchRuntime.Explain(Refused with { TorchSharpVersion = "0.109.1", LibTorch = null });
+
+        StringAssert.Contains(message, "libtorch is not in the application's folder");
+        StringAssert.Contains(message, "TorchSharp-cpu");
+        StringAssert.Contains(message, "TorchSharp-cuda-linux or TorchSharp-cuda-windows");
+        StringAssert.Contains(message, "version 0.109.1");
+    }
+
+    [TestMethod]
+    public void Explain_BridgeMissing_SaysSo() =>
+        StringAssert.Contains(TorchRuntime.Explain(Refused with { Bridge = null, LibTorch = null }), "TorchSharp's native library is not in");
+
+    [TestMethod]
+    public void Explain_LibstdcxxTooOld_QuotesTheLoaderAndNamesTheBuildTarget()
+    {
+        var message = TorchRuntime.Explain(Refused);
+
+        StringAssert.Contains(message, Refused.Bridge);
+        StringAssert.Contains(message, Refused.Refusal);
+        StringAssert.Contains(message, "RelaxLibTorchSharp");
+        StringAssert.Contains(message, "GCC 13");
+    }
+
+    [TestMethod]
+    public void Explain_AnotherLibraryMissing_QuotesTheLoaderAndLeavesLibstdcxxOut()
+    {
+        var message = TorchRuntime.Explain(Refused with { Refusal = "libgomp.so.1: cannot open shared object file" });
+
+        StringAssert.Contains(message, "libgomp.so.1");
+        Assert.DoesNotContain("RelaxLibTorchSharp", message);
+    }
+
+    [TestMethod]
+    [DataRow("0.107.0", true)]
+    [DataRow("0.106.0", false)]
+    public void Explain_RefusedOnWindows_NamesTheIssueForTheOneVersionItConcerns(string version, bool named)
+    {
+        var message = TorchRuntime.Explain(Refused with { System = OSPlatform.Windows, TorchSharpVersion = version, Refusal = "(0x8007007F)" });
+
+        Assert.AreEqual(named, message.Contains("issues/1567", StringComparison.Ordinal));
+        StringAssert.Contains(message, "(0x8007007F)");
+    }
+
+    [TestMethod]
+    [DataRow(null, false, 2, DeviceType.CPU, -1)]
+    [DataRow(0, false, 1, DeviceType.CUDA, 0)]
+    [DataRow(1, true, 2, DeviceType.CUDA, 1)]
+    [DataRow(2, true, 2, DeviceType.CPU, -1)]
+    [DataRow(-1, true, 2, DeviceType.CPU, -1)]
+    [DataRow(0, true, 0, DeviceType.CPU, -1)]
+    public void Choose_DeviceOrFallback_IsHonoured(int? gpuDeviceId, bool fallbackToCpu, int gpus, DeviceType type, int index)
+    {
+        var device = TorchRuntime.Choose(gpuDeviceId, fallbackToCpu, gpus);
+
+        Assert.AreEqual(type, device.type);
+        Assert.AreEqual(index, device.index);
+    }
+
+    [TestMethod]
+    [DataRow(0, 0, "no CUDA device was found")]
+    [DataRow(1, 1, "the only CUDA device is number 0")]
+    [DataRow(4, 4, "numbers 0 to 3")]
+    [DataRow(-1, 2, "numbers 0 to 1")]
+    public void Choose_DeviceMissingWithoutFallback_SaysWhatWasFoundAndTheFix(int gpuDeviceId, int gpus, string found)
+    {
+        var error = Assert.ThrowsExactly<InvalidOperationException>(() => TorchRuntime.Choose(gpuDeviceId, fallbackToCpu: false, gpus));
+
+        StringAssert.Contains(error.Message, $"GpuDeviceId is {gpuDeviceId}");
+        StringAssert.Contains(error.Message, found);
+        StringAssert.Contains(error.Message, "FallbackToCpu");
+    }
+
+    [TestMethod]
+    public void Choose_NoGpuAskedFor_IsTheCpu() => Assert.AreEqual(DeviceType.CPU, TorchRuntime.Choose(null, fallbackToCpu: false).type);
+}
