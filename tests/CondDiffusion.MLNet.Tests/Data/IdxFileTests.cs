@@ -1,0 +1,81 @@
+using CondDiffusion.MLNet.Data;
+using static CondDiffusion.MLNet.Tests.Data.IdxWriter;
+
+namespace CondDiffusion.MLNet.Tests.Data;
+
+[TestClass]
+public sealed class IdxFileTests
+{
+    [TestMethod]
+    public void Open_WrongMagic_NamesExpectedAndFound() => AssertRefused(LabelBytes(20), "magic number 2051", "found 2049");
+
+    [TestMethod]
+    public void Open_NotAnIdxFile_NamesExpectedAndFound() => AssertRefused("<html><body>404"u8.ToArray(), "expected 16 bytes, found 15");
+
+    [TestMethod]
+    [DataRow(0u, 28u)]
+    [DataRow(28u, 0u)]
+    [DataRow(65_536u, 1u)]
+    [DataRow(65_535u, 65_535u)] // their product does not fit 32 bits
+    [DataRow(4_294_967_295u, 4_294_967_295u)]
+    public void Open_ImpossibleSize_NamesIt(uint height, uint width)
+        => AssertRefused(Bytes(2051, [1, height, width], []), $"{height} x {width} pixels");
+
+    [TestMethod]
+    public void Open_MoreRowsThanCanBe_NamesTheCount() => AssertRefused(Bytes(2051, [4_294_967_295, 1, 1], []), "4294967295 rows");
+
+    [TestMethod]
+    public void Open_RawFileCutShort_NamesTheRow()
+        => AssertRefused(ImageBytes(4)[..^8], "row 2 of 4", "expected 40 bytes", "found 32");
+
+    [TestMethod]
+    [DataRow(2_147_483_647u, 65_535u, 8_191u)] // all rows together overflow 32 bits and nearly 64
+    public void Open_RawFileFarTooShort_DoesNotOverflow(uint rows, uint height, uint width)
+        => AssertRefused(Bytes(2051, [rows, height, width], [1, 2, 3]), "row 0 of", "found 19");
+
+    [TestMethod]
+    public void Open_GzipHeaderDamaged_IsAFormatException() => AssertRefused(Gzip(ImageBytes(1))[..12], "header");
+
+    [TestMethod]
+    public void ReadRow_GzipOfTooFewRows_NamesTheRow()
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File(Images);
+        File.WriteAllBytes(path, Gzip(ImageBytes(4)[..^8]));
+
+        var file = IdxFile.Open(path, 3);
+
+        var e = Assert.ThrowsExactly<FormatException>(() => file.ReadAllRows());
+        foreach (var part in new[] { path, "row 2 of 4", "expected 6 bytes", "found 4" })
+            Assert.Contains(part, e.Message);
+    }
+
+    [TestMethod]
+    public void ReadRow_GzipCutShort_NamesTheRow()
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File(Images);
+        var noise = new byte[8 * 8 * 100];
+        new Random(1).NextBytes(noise);
+        var zipped = Gzip(Bytes(2051, [100, 8, 8], noise));
+        File.WriteAllBytes(path, zipped[..(zipped.Length / 2)]);
+
+        var file = IdxFile.Open(path, 3);
+
+        var e = Assert.ThrowsExactly<FormatException>(() => file.ReadAllRows());
+        Assert.Contains(path, e.Message);
+        Assert.MatchesRegex("row (4[5-9]|5[0-5]) of 100", e.Message);
+    }
+
+    private static void AssertRefused(byte[] bytes, params string[] parts)
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File(Images);
+        File.WriteAllBytes(path, bytes);
+
+        var e = Assert.ThrowsExactly<FormatException>(() => IdxFile.Open(path, 3));
+
+        foreach (var part in (string[])[path, .. parts])
+            Assert.Contains(part, e.Message);
+    }
+}

@@ -1,0 +1,142 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using static CondDiffusion.MLNet.Tests.Data.IdxWriter;
+
+namespace CondDiffusion.MLNet.Tests.Data;
+
+[TestClass]
+public sealed class MnistDataViewTests : IDisposable
+{
+    private const int Rows = 20;
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly IDataView _view;
+
+    public MnistDataViewTests()
+    {
+        WriteSet(_directory, Rows);
+        _view = new MLContext(seed: 1).Data.LoadMnist(_directory.Path);
+    }
+
+    public void Dispose() => _directory.Dispose();
+
+    [TestMethod]
+    public void Cursor_FromStartToEnd_KeepsTheLaws()
+    {
+        using var cursor = _view.GetRowCursor(_view.Schema);
+        var label = cursor.GetGetter<uint>(_view.Schema["Label"]);
+        var id = cursor.GetIdGetter();
+        var value = 0u;
+        var rowId = default(DataViewRowId);
+
+        Assert.AreSame(_view.Schema, cursor.Schema);
+        Assert.AreEqual(-1, cursor.Position);
+        Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
+        for (var row = 0; row < Rows; row++)
+        {
+            Assert.IsTrue(cursor.MoveNext());
+            Assert.AreEqual(row, cursor.Position);
+            id(ref rowId);
+            Assert.AreEqual(new DataViewRowId((ulong)row, 0), rowId);
+        }
+
+        Assert.IsFalse(cursor.MoveNext());
+        Assert.IsFalse(cursor.MoveNext());
+        Assert.AreEqual(-1, cursor.Position);
+        Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
+        Assert.ThrowsExactly<InvalidOperationException>(() => id(ref rowId));
+    }
+
+    [TestMethod]
+    public void Cursor_Shuffled_GivesEachRowOnceUnderItsId()
+    {
+        Assert.IsTrue(_view.CanShuffle);
+        using var cursor = _view.GetRowCursor(_view.Schema, new Random(3));
+        var image = cursor.GetGetter<MLImage>(_view.Schema["Image"]);
+        var label = cursor.GetGetter<uint>(_view.Schema["Label"]);
+        var id = cursor.GetIdGetter();
+
+        var rows = new List<int>();
+        while (cursor.MoveNext())
+        {
+            var (pixels, digit, rowId) = (default(MLImage)!, 0u, default(DataViewRowId));
+            image(ref pixels);
+            label(ref digit);
+            id(ref rowId);
+            Assert.AreEqual(rows.Count, cursor.Position);
+            rows.Add((int)rowId.Low);
+            Assert.AreEqual(Level(rows[^1], 5), pixels.Pixels[4 * 5]);
+            Assert.AreEqual(Label(rows[^1]), digit);
+        }
+
+        CollectionAssert.AreNotEqual(Enumerable.Range(0, Rows).ToArray(), rows);
+        CollectionAssert.AreEquivalent(Enumerable.Range(0, Rows).ToArray(), rows);
+    }
+
+    [TestMethod]
+    public void GetGetter_OfAnotherType_NamesBoth()
+    {
+        using var cursor = _view.GetRowCursor(_view.Schema);
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<float>(_view.Schema["Label"]));
+        Assert.Contains("System.UInt32", e.Message);
+        Assert.Contains("System.Single", e.Message);
+    }
+
+    [TestMethod]
+    public void GetGetter_OfInactiveColumn_Throws()
+    {
+        using var cursor = _view.GetRowCursor([_view.Schema["Label"]]);
+        Assert.IsTrue(cursor.IsColumnActive(_view.Schema["Label"]));
+        Assert.IsFalse(cursor.IsColumnActive(_view.Schema["Image"]));
+        Assert.Contains("Image", Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<MLImage>(_view.Schema["Image"])).Message);
+    }
+
+    [TestMethod]
+    [DataRow("Label", Images)]
+    [DataRow("Image", Labels)]
+    public void Cursor_OfOneColumn_LeavesTheOtherFileClosed(string column, string otherFile)
+    {
+        File.Delete(_directory.File(otherFile));
+        foreach (var random in new[] { null, new Random(1) })
+        {
+            using var cursor = _view.GetRowCursor([_view.Schema[column]], random);
+            var rows = 0;
+            while (cursor.MoveNext())
+                rows++;
+            Assert.AreEqual(Rows, rows);
+        }
+    }
+
+    [TestMethod]
+    public void Cursor_Disposed_IsOffTheRows()
+    {
+        var cursor = _view.GetRowCursor(_view.Schema);
+        var label = cursor.GetGetter<uint>(_view.Schema["Label"]);
+        var value = 0u;
+        Assert.IsTrue(cursor.MoveNext());
+
+        cursor.Dispose();
+
+        Assert.IsFalse(cursor.MoveNext());
+        Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
+        using var exclusive = new FileStream(_directory.File(Images), FileMode.Open, FileAccess.ReadWrite, FileShare.None); // nobody holds the file
+    }
+
+    [TestMethod]
+    public void ImageGetter_CalledAgain_LeavesTheImageHandedIn()
+    {
+        using var cursor = _view.GetRowCursor(_view.Schema);
+        var getter = cursor.GetGetter<MLImage>(_view.Schema["Image"]);
+        Assert.IsTrue(cursor.MoveNext());
+        var image = default(MLImage)!;
+        getter(ref image);
+        var first = image;
+        getter(ref image);
+
+        Assert.AreNotSame(first, image);
+        CollectionAssert.AreEqual(first.Pixels.ToArray(), image.Pixels.ToArray()); // reading a disposed image would throw
+    }
+
+    [TestMethod]
+    public void GetRowCursorSet_OfSeveral_GivesOne() => Assert.HasCount(1, _view.GetRowCursorSet(_view.Schema, 4));
+}
