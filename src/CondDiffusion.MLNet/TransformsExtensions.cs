@@ -13,9 +13,12 @@ public static class TransformsExtensions
     /// </summary>
     /// <remarks>
     /// A chain of ML.NET's own ResizeImages (both sides stretched to the size asked for), ConvertToGrayscale (for one channel) and
-    /// ExtractPixels. All of them have the scope <see cref="TransformerScope.TrainTest"/>, so they are left out of
-    /// <c>model.GetModelFor(TransformerScope.Scoring)</c>: generating an image needs none to begin with.
-    /// As with any image transform of ML.NET, images that rows own are disposed on the way: read such data once.
+    /// ExtractPixels. All of them have the scope <see cref="TransformerScope.TrainTest"/>: <c>model.Transform(data)</c> and
+    /// <c>model.GetModelFor(TransformerScope.Scoring)</c> leave them out, since generating an image needs none to begin with;
+    /// <c>model.Transform(data, TransformerScope.Training)</c> shows their output.
+    /// <para>Begin the pipeline with this chain. A chain inside another chain is always run with its scoring scope, so appended to
+    /// other estimators it would give the trainer nothing.</para>
+    /// <para>As with any image transform of ML.NET, images that rows own are disposed on the way: read such data once.</para>
     /// </remarks>
     /// <param name="catalog">The catalog, <see cref="MLContext.Transforms"/>.</param>
     /// <param name="outputColumnName">

@@ -108,7 +108,7 @@ internal static class DrawnDigits
             float Between(float low, float high) => low + (high - low) * random.NextSingle();
 
             var centre = new Vector2(0.5f);
-            _affine = Matrix3x2.CreateScale(Between(0.6f, 0.95f), Between(0.78f, 0.98f), centre)
+            _affine = Matrix3x2.CreateScale(Between(0.6f, 0.9f), Between(0.72f, 0.92f), centre)
                 * Matrix3x2.CreateSkew(Between(-0.25f, 0.15f), 0, centre)
                 * Matrix3x2.CreateRotation(Between(-0.2f, 0.2f), centre)
                 * Matrix3x2.CreateTranslation(Between(-0.04f, 0.04f), Between(-0.04f, 0.04f));

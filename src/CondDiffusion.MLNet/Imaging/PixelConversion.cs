@@ -80,12 +80,13 @@ internal static class PixelConversion
     /// <summary>Where in the four bytes of a pixel red stands; blue stands at two minus that.</summary>
     public static int RedIndex(MLImage image) => image.PixelFormat == MLPixelFormat.Rgba32 ? 0 : 2;
 
-    // The rounding of ties is that of ML.NET's ConvertToGrayscale: multiply and add in one rounding, blue first.
+    // One color in a hundred lies half-way between two levels, so the order of operations is that of ML.NET's ConvertToGrayscale:
+    // with it, all 2^24 colors come out equal.
     private static byte Grey(byte red, byte green, byte blue)
     {
         const float Unit = 1 / 255f;
-        var sum = MathF.FusedMultiplyAdd(red * Unit, 0.3f, MathF.FusedMultiplyAdd(green * Unit, 0.59f, blue * Unit * 0.11f));
-        return (byte)MathF.Round(MathF.Min(sum, 1) * 255);
+        var sum = red * Unit * 0.3f + (green * Unit * 0.59f + blue * Unit * 0.11f);
+        return (byte)MathF.Round(sum * 255);
     }
 
     private static byte ToLevel(float x) => (byte)Math.Clamp(MathF.Round((x + 1) / 2 * 255), 0, 255); // NaN converts to 0

@@ -1,0 +1,59 @@
+using CondDiffusion.Examples;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+[TestClass]
+public sealed class DrawnDigitsTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    [TestMethod]
+    public void Load_ThirtyRows_LabelsThemInTurn()
+    {
+        var view = DrawnDigits.Load(Ml, 30, seed: 1);
+        Assert.AreEqual(new ImageDataViewType(28, 28), view.Schema["Image"].Type);
+        CollectionAssert.AreEqual(Enumerable.Range(0, 30).Select(i => (uint)(i % 10)).ToArray(), view.GetColumn<uint>("Label").ToArray());
+    }
+
+    [TestMethod]
+    public void Load_ReadTwice_GivesTheSamePictures()
+    {
+        var view = DrawnDigits.Load(Ml, 20, seed: 1, size: 12);
+        CollectionAssert.AreEqual(Pictures(view), Pictures(view));
+    }
+
+    [TestMethod]
+    public void Load_OtherSeedOrRow_GivesOtherPictures()
+    {
+        var pictures = Pictures(DrawnDigits.Load(Ml, 40, seed: 1, size: 12)).Concat(Pictures(DrawnDigits.Load(Ml, 40, seed: 2, size: 12)));
+        Assert.HasCount(80, pictures.Distinct());
+    }
+
+    [TestMethod]
+    public void Load_AfterTransformsThatDisposeImages_CanBeReadAgain()
+    {
+        var view = DrawnDigits.Load(Ml, 10, seed: 1, size: 12);
+        var rows = Ml.Transforms.NormalizeImages("Pixels", "Image", 16, 16).Fit(view).Transform(view, TransformerScope.Training);
+        var first = rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()).ToArray();
+        CollectionAssert.AreEqual(first, rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()).ToArray());
+    }
+
+    [TestMethod]
+    public void Load_AnyDigit_IsWhiteOnBlackWithClearEdges()
+    {
+        foreach (var image in DrawnDigits.Load(Ml, 100, seed: 3).GetColumn<MLImage>("Image"))
+        {
+            var levels = image.Pixels.ToArray().Where((_, i) => i % 4 == 0).ToArray();
+            var border = levels.Where((_, i) => i % 28 is 0 or 27 || i / 28 is 0 or 27);
+            Assert.IsGreaterThan(200, levels.Max());
+            Assert.IsGreaterThan(392, levels.Count(level => level == 0)); // more than half is background
+            Assert.IsLessThan(128, border.Max());
+        }
+    }
+
+    private static string[] Pictures(IDataView view)
+        => [.. view.GetColumn<MLImage>("Image").Select(image => Convert.ToBase64String(image.Pixels))];
+}
