@@ -12,7 +12,8 @@ public static class TransformsExtensions
     /// Turns an image column into the float vectors that the diffusion trainer reads: resized, one channel or three, scaled to [-1, 1].
     /// </summary>
     /// <remarks>
-    /// A chain of ML.NET's own ResizeImages (both sides stretched to the size asked for), ConvertToGrayscale (for one channel) and
+    /// A chain of ML.NET's own ResizeImages (the largest centred part of the image's
+    /// shape asked for, by cubic interpolation), ConvertToGrayscale (for one channel) and
     /// ExtractPixels. All of them have the scope <see cref="TransformerScope.TrainTest"/>: <c>model.Transform(data)</c> and
     /// <c>model.GetModelFor(TransformerScope.Scoring)</c> leave them out, since generating an image needs none to begin with;
     /// <c>model.Transform(data, TransformerScope.Training)</c> shows their output.
@@ -42,8 +43,9 @@ public static class TransformsExtensions
         ArgumentOutOfRangeException.ThrowIfLessThan(imageHeight, 1);
         PixelConversion.CheckChannels(channels);
 
+        // Not ResizingKind.Fill: it takes the nearest pixel, which doubles every seventh row and column of a 28 x 28 digit.
         var resize = catalog.ResizeImages(
-            outputColumnName, imageWidth, imageHeight, inputColumnName, ImageResizingEstimator.ResizingKind.Fill);
+            outputColumnName, imageWidth, imageHeight, inputColumnName, ImageResizingEstimator.ResizingKind.IsoCrop);
         var extract = catalog.ExtractPixels(
             outputColumnName,
             colorsToExtract: channels == 1 ? ImagePixelExtractingEstimator.ColorBits.Red : ImagePixelExtractingEstimator.ColorBits.Rgb,

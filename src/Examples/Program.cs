@@ -1,1 +1,37 @@
-System.Console.WriteLine(TorchSharp.torch.ones(2).sum().item<float>());
+using CondDiffusion.Examples;
+
+return args switch
+{
+    [] => Main(() => DigitsCommand.Run(DigitsCommand.Full)),
+    ["--tiny"] => Main(() => DigitsCommand.Run(DigitsCommand.Tiny)),
+    ["train", .. var rest] => Main(() => TrainCommand.Run(rest)),
+    ["generate", .. var rest] => Main(() => GenerateCommand.Run(rest)),
+    _ => Main(() => throw new UsageException($"Unknown command '{args[0]}'.")),
+};
+
+static int Main(Action command)
+{
+    try
+    {
+        command();
+        return 0;
+    }
+    catch (UsageException exception)
+    {
+        Console.Error.WriteLine(exception.Message);
+        Console.Error.WriteLine(
+            """
+
+            Usage:
+              (nothing)    draw digits, train on them, and generate ten of each, into out/; --tiny does it in seconds, and badly
+              train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N] --out FILE.zip
+              generate     --model FILE.zip [--labels 3,1,4] [--count N] --out DIR
+            """);
+        return 2;
+    }
+    catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException or FormatException or ArgumentException)
+    {
+        Console.Error.WriteLine(exception.Message);
+        return 1;
+    }
+}

@@ -1,0 +1,112 @@
+using CondDiffusion.MLNet.Network;
+
+namespace CondDiffusion.MLNet;
+
+public sealed partial class ConditionalDiffusionTrainer
+{
+    /// <summary>Every choice of a training. The defaults are those of the method: grey 32 x 32 images, 1,000 timesteps, 50 epochs.</summary>
+    public sealed record Options
+    {
+        /// <summary>The key column with each image's label. Default: "Label".</summary>
+        public string LabelColumnName { get; init; } = "Label";
+
+        /// <summary>
+        /// The column with the training images: a float vector of <see cref="Channels"/> x <see cref="Height"/> x <see cref="Width"/> values
+        /// in [-1, 1], plane by plane, or an image column of any size, which is resized and scaled to that. Default: "Pixels".
+        /// </summary>
+        public string FeatureColumnName { get; init; } = "Pixels";
+
+        /// <summary>The image column that the fitted transformer adds. Default: "GeneratedImage".</summary>
+        public string OutputColumnName { get; init; } = "GeneratedImage";
+
+        /// <summary>
+        /// A second column that the fitted transformer adds, with the same picture as a float vector [C, H, W] in [-1, 1]; null for none.
+        /// Default: null.
+        /// </summary>
+        public string? PixelsColumnName { get; init; }
+
+        /// <summary>
+        /// A column of the data to be transformed, of type Int64, whose value decides a row's noise in place of the row's id: equal seeds
+        /// and labels give equal pictures, whatever else the data holds. Null for none. Default: null.
+        /// </summary>
+        public string? SeedColumnName { get; init; }
+
+        /// <summary>Channels of an image, C: for image columns, 1 (grey) or 3 (red, green, blue). At least 1. Default: 1.</summary>
+        public int Channels { get; init; } = 1;
+
+        /// <summary>Rows of an image, H; a positive multiple of 4. Default: 32.</summary>
+        public int Height { get; init; } = 32;
+
+        /// <summary>Columns of an image, W; a positive multiple of 4. Default: 32.</summary>
+        public int Width { get; init; } = 32;
+
+        /// <summary>Feature channels of the U-Net at full, half and quarter resolution; three positive numbers. Default: 64, 128, 256.</summary>
+        public IReadOnlyList<int> ChannelWidths { get; init; } = [64, 128, 256];
+
+        /// <summary>Size of the time and label embedding, D. At least 1. Default: 100.</summary>
+        public int EmbeddingSize { get; init; } = 100;
+
+        /// <summary>Steps of the noise schedule, T (Ho et al. 2020, arXiv 2006.11239). At least 1. Default: 1,000.</summary>
+        public int Timesteps { get; init; } = 1000;
+
+        /// <summary>Passes over the training images. At least 1. Default: 50.</summary>
+        public int Epochs { get; init; } = 50;
+
+        /// <summary>Images in a training step. At least 1. Default: 128.</summary>
+        public int BatchSize { get; init; } = 128;
+
+        /// <summary>Adam's learning rate. Positive and finite. Default: 5e-4.</summary>
+        public double LearningRate { get; init; } = 5e-4;
+
+        /// <summary>Images that the fitted transformer generates at a time. At least 1. Default: 16.</summary>
+        public int GenerationBatchSize { get; init; } = 16;
+
+        /// <summary>
+        /// Decides the initial weights, the order of the images, the noise in training and the noise in generation. Null: the seed of the
+        /// <see cref="Microsoft.ML.MLContext"/>, and a random one if that has none. Default: null.
+        /// </summary>
+        public int? Seed { get; init; }
+
+        /// <summary>Is told how the training stands after each step, on the training thread. Default: null.</summary>
+        public IProgress<TrainingProgress>? Progress { get; init; }
+
+        /// <summary>Ends the training with an <see cref="OperationCanceledException"/>, within a step. Default: none.</summary>
+        public CancellationToken CancellationToken { get; init; }
+
+        internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+
+        /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
+        internal void Validate()
+        {
+            var errors = new List<string>();
+            void Check(bool valid, string option, string expected, object? found)
+            {
+                if (!valid) errors.Add($"{option} must be {expected}, but is {found ?? "null"}.");
+            }
+
+            void Name(string? name, string option) => Check(!string.IsNullOrWhiteSpace(name), option, "a column name", $"\"{name}\"");
+            Name(LabelColumnName, nameof(LabelColumnName));
+            Name(FeatureColumnName, nameof(FeatureColumnName));
+            Name(OutputColumnName, nameof(OutputColumnName));
+            if (PixelsColumnName is not null) Name(PixelsColumnName, nameof(PixelsColumnName));
+            if (SeedColumnName is not null) Name(SeedColumnName, nameof(SeedColumnName));
+            Check(PixelsColumnName != OutputColumnName, nameof(PixelsColumnName), "another column than OutputColumnName", PixelsColumnName);
+
+            void Positive(int value, string option) => Check(value >= 1, option, "at least 1", value);
+            Positive(Channels, nameof(Channels));
+            Check(Height >= 4 && Height % 4 == 0, nameof(Height), "a positive multiple of 4", Height);
+            Check(Width >= 4 && Width % 4 == 0, nameof(Width), "a positive multiple of 4", Width);
+            Check(
+                ChannelWidths is { Count: 3 } && ChannelWidths.All(width => width >= 1), nameof(ChannelWidths), "three positive numbers",
+                ChannelWidths is null ? null : $"[{string.Join(", ", ChannelWidths)}]");
+            Positive(EmbeddingSize, nameof(EmbeddingSize));
+            Positive(Timesteps, nameof(Timesteps));
+            Positive(Epochs, nameof(Epochs));
+            Positive(BatchSize, nameof(BatchSize));
+            Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
+            Positive(GenerationBatchSize, nameof(GenerationBatchSize));
+
+            if (errors.Count > 0) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {string.Join(" ", errors)}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet;
+
+/// <summary>
+/// Learns to generate images from their labels: a denoising diffusion model (Ho et al. 2020, arXiv 2006.11239), conditioned by a label
+/// embedding. Made by <c>mlContext.ImageGeneration.Trainers.ConditionalDiffusion</c>.
+/// </summary>
+public sealed partial class ConditionalDiffusionTrainer : IEstimator<ConditionalDiffusionTransformer>
+{
+    private readonly MLContext _context;
+    private readonly IHost _host;
+    private readonly Options _options;
+
+    internal ConditionalDiffusionTrainer(MLContext context, Options options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _context = context;
+        _host = ((IHostEnvironment)context).Register(nameof(ConditionalDiffusionTrainer));
+        _options = options;
+    }
+
+    /// <summary>Checks the input columns and adds the generated ones.</summary>
+    /// <param name="inputSchema">The columns of the training data.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        ArgumentNullException.ThrowIfNull(inputSchema);
+        Check(inputSchema);
+        var columns = inputSchema.ToDictionary(column => column.Name);
+        columns[_options.OutputColumnName] = MLNetInternals.Column(
+            _options.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, new ImageDataViewType(_options.Height, _options.Width));
+        if (_options.PixelsColumnName is { } pixels)
+            columns[pixels] = MLNetInternals.Column(pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single);
+        return new(columns.Values);
+    }
+
+    /// <summary>Reads every row of <paramref name="input"/> once, trains, and returns the transformer that generates.</summary>
+    /// <param name="input">Labelled images.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows; a row's label is missing, or its image has another size or values outside [-1, 1]; the loss became infinite; a GPU
+    /// was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public ConditionalDiffusionTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Check(MLNetInternals.Shape(input.Schema));
+        TorchRuntime.EnsureLoaded();
+        var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
+        using var channel = _host.Start(nameof(Fit));
+        void CheckAlive()
+        {
+            _options.CancellationToken.ThrowIfCancellationRequested();
+            MLNetInternals.CheckAlive(_host);
+        }
+
+        var vectors = WithVectors(input);
+        var label = vectors.Schema[_options.LabelColumnName];
+        var vocabulary = LabelVocabulary.Of(label);
+        var shape = _options.NetworkShape(vocabulary.Count);
+        var images = TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], shape.Pixels, CheckAlive);
+        channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device}.");
+
+        var seed = (ulong)(_options.Seed ?? MLNetInternals.Seed(_host) ?? Random.Shared.Next());
+        var network = ConditionalUNet.Create(shape, device, Philox.Derive(seed, 0));
+        try
+        {
+            using var loop = new TrainingLoop(
+                network, NoiseSchedule.Linear(_options.Timesteps), new(_options.Epochs, _options.BatchSize, _options.LearningRate, seed));
+            loop.Run(images, progress =>
+            {
+                if (progress.EndsEpoch)
+                    channel.Info(
+                        MessageSensitivity.None,
+                        $"Epoch {progress.Epoch} of {progress.Epochs}: loss {progress.MeanLoss:F5}, {progress.ImagesPerSecond:F0} images/s.");
+                _options.Progress?.Report(progress);
+                CheckAlive();
+            });
+            return new(_host, ModelDescription.Of(_options, vocabulary, seed), network);
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The input with its feature column as vectors: an image column goes through <see cref="TransformsExtensions.NormalizeImages"/>.</summary>
+    private IDataView WithVectors(IDataView input)
+    {
+        var name = _options.FeatureColumnName;
+        if (input.Schema[name].Type is not ImageDataViewType) return input;
+        if (_options.Channels is not (1 or 3))
+            throw new InvalidOperationException(
+                $"Column '{name}' has images, which give 1 or 3 channels, but {nameof(Options.Channels)} is {_options.Channels}.");
+        return _context.Transforms.NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels).Fit(input).Transform(input);
+    }
+
+    private void Check(SchemaShape schema)
+    {
+        var label = Find("label", _options.LabelColumnName);
+        if (!label.IsKey || label.Kind != SchemaShape.Column.VectorKind.Scalar)
+            throw MLNetInternals.WrongColumn(_host, "label", label.Name, "a key (MapValueToKey makes one)", Describe(label));
+
+        var feature = Find("feature", _options.FeatureColumnName);
+        var isVector = feature.Kind == SchemaShape.Column.VectorKind.Vector && feature.ItemType == NumberDataViewType.Single;
+        var isImage = feature.Kind == SchemaShape.Column.VectorKind.Scalar && feature.ItemType is ImageDataViewType;
+        if (!isVector && !isImage)
+            throw MLNetInternals.WrongColumn(_host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
+
+        SchemaShape.Column Find(string role, string name)
+        {
+            var column = schema.FirstOrDefault(column => column.Name == name);
+            return column.Name is null ? throw MLNetInternals.MissingColumn(_host, role, name) : column;
+        }
+
+        static string Describe(SchemaShape.Column column) =>
+            $"{column.Kind} of {(column.IsKey ? "Key " : "")}{column.ItemType}";
+    }
+}

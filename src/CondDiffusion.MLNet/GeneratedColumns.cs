@@ -1,0 +1,127 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet;
+
+/// <summary>How a model's columns lie in one input schema: which columns it reads, and which it adds after all of them.</summary>
+internal sealed class GeneratedColumns
+{
+    private readonly ModelDescription _model;
+    private readonly IHost _host;
+
+    /// <exception cref="ArgumentOutOfRangeException">A column that the model reads is missing or of the wrong type.</exception>
+    public GeneratedColumns(IHost host, ModelDescription model, DataViewSchema input)
+    {
+        _host = host;
+        _model = model;
+        Input = input;
+        Label = Find("label", model.LabelColumnName);
+        CheckLabel();
+        if (model.SeedColumnName is { } seed)
+        {
+            Seed = Find("seed", seed);
+            if (Seed.Value.Type != NumberDataViewType.Int64) throw MLNetInternals.WrongColumn(host, "seed", seed, "Int64", Seed.Value.Type.ToString()!);
+        }
+
+        var builder = new DataViewSchema.Builder();
+        builder.AddColumns(input);
+        var shape = model.Network;
+        builder.AddColumn(model.OutputColumnName, new ImageDataViewType(shape.Height, shape.Width));
+        if (model.PixelsColumnName is { } pixels)
+            builder.AddColumn(pixels, new VectorDataViewType(NumberDataViewType.Single, shape.Channels, shape.Height, shape.Width));
+        Output = builder.ToSchema();
+    }
+
+    public DataViewSchema Input { get; }
+
+    public DataViewSchema Output { get; }
+
+    public DataViewSchema.Column Label { get; }
+
+    public DataViewSchema.Column? Seed { get; }
+
+    /// <summary>The input columns that decide a picture.</summary>
+    public IEnumerable<DataViewSchema.Column> Conditions => Seed is { } seed ? [Label, seed] : [Label];
+
+    public bool IsGenerated(DataViewSchema.Column column) => column.Index >= Input.Count;
+
+    /// <summary>The input columns needed for some of the output columns.</summary>
+    public IEnumerable<DataViewSchema.Column> Dependencies(IEnumerable<DataViewSchema.Column> columns) =>
+        columns.SelectMany(column => IsGenerated(column) ? Conditions : [Input[column.Index]]).DistinctBy(column => column.Index).ToArray();
+
+    /// <summary>A getter that reads what decides the current row's picture.</summary>
+    /// <exception cref="InvalidOperationException">(From the getter.) The row has no label.</exception>
+    public Func<Condition> ConditionGetter(DataViewRow row)
+    {
+        var getKey = KeyGetter.Create(row, Label);
+        var getId = row.GetIdGetter();
+        var getSeed = Seed is { } seed ? row.GetGetter<long>(seed) : null;
+        DataViewRowId id = default;
+        long value = 0;
+        return () =>
+        {
+            var key = getKey();
+            if (key == 0 || key > (ulong)_model.Labels.Count)
+                throw new InvalidOperationException(
+                    $"Row {row.Position}: column '{Label.Name}' has no label (a missing key, as of a value never seen in training), " +
+                    "and this model was trained with a label for every image.");
+            if (getSeed is not null)
+            {
+                getSeed(ref value);
+                return new((int)key - 1, (ulong)value);
+            }
+            getId(ref id);
+            return new((int)key - 1, new UInt128(id.High, id.Low));
+        };
+    }
+
+    /// <summary>A getter for an added column, given the current row's pixels.</summary>
+    public Delegate Getter(DataViewSchema.Column column, Func<ReadOnlyMemory<float>> pixels)
+    {
+        var shape = _model.Network;
+        if (column.Index == Input.Count)
+        {
+            // A new image each time, and the one handed in is left alone: whoever got it may still hold it.
+            return (ValueGetter<MLImage>)((ref MLImage image) =>
+                image = Imaging.PixelConversion.ToImage(pixels().Span, shape.Channels, shape.Height, shape.Width));
+        }
+        return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> values) =>
+        {
+            var editor = VBufferEditor.Create(ref values, shape.Pixels);
+            var source = pixels().Span;
+            for (var i = 0; i < source.Length; i++) editor.Values[i] = Math.Clamp(source[i], -1, 1);
+            values = editor.Commit();
+        });
+    }
+
+    /// <summary>A getter with the type asked for.</summary>
+    /// <exception cref="InvalidOperationException">The column is of another type, or was not asked for when the cursor was made.</exception>
+    public static ValueGetter<TValue> Cast<TValue>(Delegate? getter, DataViewSchema.Column column) => getter switch
+    {
+        ValueGetter<TValue> typed => typed,
+        null => throw Inactive(column),
+        _ => throw new InvalidOperationException($"Column '{column.Name}' has values of {column.Type.RawType}, not of {typeof(TValue)}."),
+    };
+
+    public static InvalidOperationException Inactive(DataViewSchema.Column column) =>
+        new($"Column '{column.Name}' is not active: it was not among the columns asked for.");
+
+    private DataViewSchema.Column Find(string role, string name) =>
+        Input.GetColumnOrNull(name) ?? throw MLNetInternals.MissingColumn(_host, role, name);
+
+    private void CheckLabel()
+    {
+        if (Label.Type is not KeyDataViewType)
+            throw MLNetInternals.WrongColumn(_host, "label", Label.Name, "a key (MapValueToKey makes one)", Label.Type.ToString()!);
+        var found = LabelVocabulary.Of(Label);
+        if (!found.Matches(_model.Labels))
+            throw MLNetInternals.WrongColumn(_host, "label", Label.Name, $"the trained keys, {_model.Labels}", found.ToString());
+    }
+}
+
+/// <summary>What a row's picture depends on, beside the model.</summary>
+/// <param name="Label">Row of the label table.</param>
+/// <param name="Noise">The row's id or seed.</param>
+internal readonly record struct Condition(int Label, UInt128 Noise);

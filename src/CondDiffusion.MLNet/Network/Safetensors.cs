@@ -1,0 +1,122 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Network;
+
+/// <summary>
+/// A network's tensors in the safetensors format (https://github.com/huggingface/safetensors): the length of a JSON header as a 64-bit
+/// little-endian number, the header, and every tensor's values one after another. Nothing in it is executed on reading.
+/// </summary>
+internal static class Safetensors
+{
+    private const string FloatType = "F32";
+    private const int LengthSize = sizeof(ulong), MaxHeaderSize = 1 << 20;
+
+    /// <summary>Writes every parameter and buffer, under its PyTorch name.</summary>
+    public static void Write(Stream stream, ConditionalUNet network)
+    {
+        var header = Header(network.Shape.Tensors());
+        Span<byte> length = stackalloc byte[LengthSize];
+        BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
+        stream.Write(length);
+        stream.Write(header);
+
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        foreach (var (_, values) in network.StateDict()) stream.Write(values.cpu().contiguous().bytes);
+    }
+
+    /// <summary>Reads a network of a known shape; every name, shape and size is checked before anything is allocated.</summary>
+    /// <param name="stream">Seekable; it must hold nothing else.</param>
+    /// <param name="shape">The network's shape.</param>
+    /// <param name="device">Where the network shall be.</param>
+    /// <exception cref="FormatException">The stream does not hold exactly the tensors of that shape.</exception>
+    public static ConditionalUNet Read(Stream stream, UNetShape shape, Device device)
+    {
+        var tensors = shape.Tensors();
+        CheckHeader(ReadHeader(stream), tensors, stream.Length - stream.Position);
+        return ConditionalUNet.Create(shape, device, entry =>
+        {
+            var values = empty(entry.Shape);
+            stream.ReadExactly(values.bytes);
+            return values;
+        });
+    }
+
+    private static byte[] Header(IEnumerable<TensorEntry> tensors)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            long start = 0;
+            json.WriteStartObject();
+            foreach (var tensor in tensors)
+            {
+                var end = start + tensor.Length * sizeof(float);
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", FloatType);
+                WriteNumbers(json, "shape", tensor.Shape);
+                WriteNumbers(json, "data_offsets", [start, end]);
+                json.WriteEndObject();
+                start = end;
+            }
+            json.WriteEndObject();
+        }
+        while (buffer.Length % LengthSize != 0) buffer.WriteByte((byte)' '); // the format wants the values aligned
+        return buffer.ToArray();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, long[] numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers) json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+
+    private static Dictionary<string, (string Type, long[] Shape, long[] Offsets)> ReadHeader(Stream stream)
+    {
+        if (stream.Length < LengthSize) throw new FormatException($"the stream has {stream.Length} bytes, too few for a header");
+        Span<byte> length = stackalloc byte[LengthSize];
+        stream.ReadExactly(length);
+        var size = BinaryPrimitives.ReadUInt64LittleEndian(length);
+        if (size > MaxHeaderSize || (long)size > stream.Length - LengthSize)
+            throw new FormatException($"the header claims {size} bytes, of a stream of {stream.Length}");
+        var header = new byte[size];
+        stream.ReadExactly(header);
+        try
+        {
+            using var json = JsonDocument.Parse(header);
+            return json.RootElement.EnumerateObject().Where(entry => entry.Name != "__metadata__").ToDictionary(
+                entry => entry.Name,
+                entry => (entry.Value.GetProperty("dtype").GetString()!, Numbers(entry.Value, "shape"), Numbers(entry.Value, "data_offsets")));
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
+        {
+            throw new FormatException("the header is not the JSON of a safetensors stream", exception);
+        }
+
+        static long[] Numbers(JsonElement entry, string name) => [.. entry.GetProperty(name).EnumerateArray().Select(number => number.GetInt64())];
+    }
+
+    private static void CheckHeader(
+        Dictionary<string, (string Type, long[] Shape, long[] Offsets)> header, IReadOnlyList<TensorEntry> tensors, long dataLength)
+    {
+        long start = 0;
+        foreach (var tensor in tensors)
+        {
+            if (!header.Remove(tensor.Name, out var found)) throw new FormatException($"tensor '{tensor.Name}' is missing");
+            if (found.Type != FloatType) throw new FormatException($"tensor '{tensor.Name}' has type {found.Type}, expected {FloatType}");
+            if (!found.Shape.SequenceEqual(tensor.Shape))
+                throw new FormatException($"tensor '{tensor.Name}' has shape {Text(found.Shape)}, expected {Text(tensor.Shape)}");
+            var end = start + tensor.Length * sizeof(float);
+            if (!found.Offsets.SequenceEqual([start, end]))
+                throw new FormatException($"tensor '{tensor.Name}' stands at {Text(found.Offsets)}, expected {Text([start, end])}");
+            start = end;
+        }
+        if (header.Count > 0) throw new FormatException($"tensor '{header.Keys.First()}' is unknown");
+        if (dataLength != start) throw new FormatException($"the tensors take {start} bytes, but the stream has {dataLength}");
+    }
+
+    private static string Text(long[] numbers) => $"[{string.Join(", ", numbers)}]";
+}

@@ -1,0 +1,41 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Training;
+
+/// <summary>Reads the training rows into an <see cref="ImageStore"/>, in one pass: ML.NET's image transforms dispose what they read.</summary>
+internal static class TrainingDataReader
+{
+    /// <param name="data">The training rows.</param>
+    /// <param name="label">Its key column.</param>
+    /// <param name="feature">Its float vector column.</param>
+    /// <param name="pixels">Values that each vector must have.</param>
+    /// <param name="checkAlive">Called for each row; it throws to stop.</param>
+    /// <exception cref="InvalidOperationException">A row has no label, or an image of another size or out of range; or there are no rows.</exception>
+    public static ImageStore Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, int pixels, Action checkAlive)
+    {
+        var store = new ImageStore(pixels);
+        using var cursor = data.GetRowCursor([label, feature]);
+        var getKey = KeyGetter.Create(cursor, label);
+        var getImage = cursor.GetGetter<VBuffer<float>>(feature);
+        VBuffer<float> image = default;
+        var dense = new float[pixels];
+        while (cursor.MoveNext())
+        {
+            checkAlive();
+            var key = getKey();
+            if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
+
+            getImage(ref image);
+            if (image.Length != pixels) throw Bad($"column '{feature.Name}' must have {pixels} values, but has {image.Length}");
+            image.CopyTo(dense);
+            foreach (var value in dense)
+                if (!(value is >= -1 and <= 1))
+                    throw Bad($"column '{feature.Name}' must have values in [-1, 1], but has {value}; NormalizeImages scales images to that");
+            store.Add(dense, (int)(key - 1));
+        }
+        return store.Count > 0 ? store : throw new InvalidOperationException("The training data has no rows.");
+
+        InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");
+    }
+}

@@ -1,0 +1,72 @@
+using CondDiffusion.MLNet;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.Examples;
+
+/// <summary>Loads a model file and draws the labels asked for: a grid of them all, each picture, and how each label emerges from noise.</summary>
+internal static class GenerateCommand
+{
+    public static void Run(string[] args)
+    {
+        var arguments = new Arguments(args, "--model", "--labels", "--count", "--out");
+        var file = arguments.Text("--model");
+        var directory = arguments.Text("--out");
+        var count = arguments.Number("--count", 10);
+        if (!File.Exists(file)) throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
+        Directory.CreateDirectory(directory);
+
+        var ml = new MLContext();
+        var model = ml.Model.Load(file, out _);
+        using var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();
+        var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
+
+        // Through the pipeline: a row for each picture.
+        var rows = labels.SelectMany(label => Enumerable.Repeat(new Request { Label = label }, count));
+        var images = new List<MLImage>();
+        foreach (var row in ml.Data.CreateEnumerable<Picture>(model.Transform(ml.Data.LoadFromEnumerable(rows)), reuseRowObject: false))
+        {
+            images.Add(row.GeneratedImage!);
+            Console.Write($"\rdrawn {images.Count} of {labels.Length * count}");
+        }
+        Console.WriteLine();
+        for (var i = 0; i < images.Count; i++)
+            ImageGrid.Save([images[i]], 1, Path.Combine(directory, $"{labels[i / count]}-{i % count}.png"), padding: 0);
+        Save(images, count, Path.Combine(directory, Path.GetFileNameWithoutExtension(file) + ".png"));
+
+        // By a direct call: every label from the same noise, so that a strip shows what the label alone does.
+        var strips = labels.Select(_ => new List<MLImage>()).ToArray();
+        generator.Generate([.. labels.Select(label => $"{label}")], [.. labels.Select(_ => 0L)], (t, snapshot) =>
+        {
+            for (var i = 0; i < strips.Length; i++) strips[i].Add(snapshot[i]);
+        });
+        for (var i = 0; i < strips.Length; i++)
+            Save(strips[i], (strips[i].Count + 1) / 2, Path.Combine(directory, $"denoising-{labels[i]}.png"));
+    }
+
+    private static void Save(List<MLImage> images, int columns, string path)
+    {
+        ImageGrid.Save(images, columns, path, padding: 2, scale: 2);
+        Console.WriteLine($"Saved {path}.");
+    }
+
+    private static uint[] ParseLabels(string? text, IReadOnlyList<string> known)
+    {
+        var labels = text is null ? known.Order(StringComparer.Ordinal).ToArray() : text.Split(',', StringSplitOptions.TrimEntries);
+        return [.. labels.Select(label => known.Contains(label)
+            ? uint.Parse(label)
+            : throw new UsageException($"Option --labels: '{label}' is none of the model's labels, {string.Join(", ", known)}."))];
+    }
+
+    private sealed class Request
+    {
+        public uint Label { get; set; }
+    }
+
+    private sealed class Picture
+    {
+        [ImageType(32, 32)]
+        public MLImage? GeneratedImage { get; set; }
+    }
+}
