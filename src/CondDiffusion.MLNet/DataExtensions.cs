@@ -27,8 +27,8 @@ public static class DataExtensions
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
     /// <exception cref="FormatException">
-    /// A file is not what it should be: another magic number, an impossible size, fewer bytes than its header promises, or as many
-    /// labels as there are not images.
+    /// A file is not what it should be: another magic number, an impossible size, or fewer bytes than its header promises; or there are
+    /// not as many labels as images.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="split"/> is not one of its values.</exception>
     public static IDataView LoadMnist(this DataOperationsCatalog catalog, string directory, MnistSplit split = MnistSplit.Train)

@@ -60,6 +60,14 @@ public sealed class TransformsExtensionsTests
     }
 
     [TestMethod]
+    public void NormalizeImages_InsideAnotherChain_GivesNothing()
+    {
+        var view = TestImages.View(Ml, TestImages.Plain(2, 2, 0, 0, 0));
+        var model = Ml.Transforms.CopyColumns("Copy", "Image").Append(Ml.Transforms.NormalizeImages("Pixels", "Image", 4, 4)).Fit(view);
+        Assert.IsNull(model.GetOutputSchema(view.Schema, TransformerScope.Training).GetColumnOrNull("Pixels"));
+    }
+
+    [TestMethod]
     public void NormalizeImages_BeforeMapValueToKey_ReadsMnist()
     {
         var mnist = Ml.Data.TakeRows(Ml.Data.LoadMnist(TestData.Find("mnist")), 3);
