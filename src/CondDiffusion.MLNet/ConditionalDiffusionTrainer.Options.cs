@@ -58,6 +58,15 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>Adam's learning rate. Positive and finite. Default: 5e-4.</summary>
         public double LearningRate { get; init; } = 5e-4;
 
+        /// <summary>
+        /// What an exponential moving average of the weights and batch-norm statistics keeps of itself at each step, after a warm-up; the
+        /// fitted transformer has the average, which draws better pictures than the last weights. In [0, 1); 0 turns it off. Default: 0.999.
+        /// </summary>
+        public double MovingAverageDecay { get; init; } = 0.999;
+
+        /// <summary>The number format of the convolutions in training. Default: <see cref="Precision.Auto"/>.</summary>
+        public Precision Precision { get; init; } = Precision.Auto;
+
         /// <summary>Images that the fitted transformer generates at a time. At least 1. Default: 16.</summary>
         public int GenerationBatchSize { get; init; } = 16;
 
@@ -104,6 +113,8 @@ public sealed partial class ConditionalDiffusionTrainer
             Positive(Epochs, nameof(Epochs));
             Positive(BatchSize, nameof(BatchSize));
             Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
+            Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
+            Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
             Positive(GenerationBatchSize, nameof(GenerationBatchSize));
 
             if (errors.Count > 0) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {string.Join(" ", errors)}");

@@ -56,6 +56,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         Check(MLNetInternals.Shape(input.Schema));
         TorchRuntime.EnsureLoaded();
         var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
+        var type = TorchRuntime.Choose(_options.Precision, device);
         using var channel = _host.Start(nameof(Fit));
         void CheckAlive()
         {
@@ -68,14 +69,14 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var vocabulary = LabelVocabulary.Of(label);
         var shape = _options.NetworkShape(vocabulary.Count);
         var images = TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], shape.Pixels, CheckAlive);
-        channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device}.");
+        channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
 
         var seed = (ulong)(_options.Seed ?? MLNetInternals.Seed(_host) ?? Random.Shared.Next());
         var network = ConditionalUNet.Create(shape, device, Philox.Derive(seed, 0));
         try
         {
-            using var loop = new TrainingLoop(
-                network, NoiseSchedule.Linear(_options.Timesteps), new(_options.Epochs, _options.BatchSize, _options.LearningRate, seed));
+            using var loop = new TrainingLoop(network, NoiseSchedule.Linear(_options.Timesteps), new(
+                _options.Epochs, _options.BatchSize, _options.LearningRate, _options.MovingAverageDecay, type, seed));
             loop.Run(images, progress =>
             {
                 if (progress.EndsEpoch)

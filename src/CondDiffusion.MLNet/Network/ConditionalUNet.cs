@@ -12,6 +12,7 @@ internal sealed class ConditionalUNet : IDisposable
     private readonly IReadOnlyList<TensorEntry> _tensors;
     private readonly long[] _parameterSizes, _bufferSizes;
     private readonly long[][] _parameterShapes;
+    private readonly bool[] _isConvolution;
 
     private ConditionalUNet(UNetShape shape, Device device)
     {
@@ -19,6 +20,7 @@ internal sealed class ConditionalUNet : IDisposable
         _tensors = shape.Tensors();
         _parameterSizes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Length)];
         _parameterShapes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Shape)];
+        _isConvolution = [.. _parameterShapes.Select((size, i) => size.Length == 4 || i > 0 && _parameterShapes[i - 1].Length == 4)];
         _bufferSizes = [.. _tensors.Where(tensor => tensor.IsBuffer).Select(tensor => tensor.Length)];
 
         Parameters = zeros(_parameterSizes.Sum(), device: device, requires_grad: true).DetachFromDisposeScope();
@@ -69,13 +71,18 @@ internal sealed class ConditionalUNet : IDisposable
     /// <param name="t">Timesteps 1..T, (B).</param>
     /// <param name="labels">Rows of the label table, int64 (B); null for a prediction without a label.</param>
     /// <param name="training">Normalise by the batch's statistics, and update the running ones.</param>
-    /// <returns>(B, C, H, W).</returns>
-    public Tensor Forward(Tensor x, Tensor t, Tensor? labels, bool training = false)
+    /// <param name="type">Of the convolutions and the activations between them.</param>
+    /// <returns>(B, C, H, W), float32.</returns>
+    public Tensor Forward(Tensor x, Tensor t, Tensor? labels, bool training = false, ScalarType type = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
         // One split, whose gradient is one concatenation: a slice for each tensor would cost a full-size gradient for each.
         var parameters = Parameters.split(_parameterSizes);
-        for (var i = 0; i < parameters.Length; i++) parameters[i] = parameters[i].view(_parameterShapes[i]);
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            parameters[i] = parameters[i].view(_parameterShapes[i]);
+            if (_isConvolution[i]) parameters[i] = parameters[i].to(type);
+        }
         var buffers = Buffers.split(_bufferSizes);
 
         var v = TimestepEmbedding.Encode(t, Shape.EmbeddingSize);                            // B D
@@ -85,13 +92,13 @@ internal sealed class ConditionalUNet : IDisposable
             parameters.AsSpan(index * ConvBlock.Parameters, ConvBlock.Parameters),
             buffers.AsSpan(index * ConvBlock.Buffers, ConvBlock.Buffers), input, v, training);
 
-        var x1 = Block(0, x);                                                                // B W0 H W
+        var x1 = Block(0, x.to(type));                                                              // B W0 H W
         var x2 = Block(1, functional.max_pool2d(x1, 2));                                     // B W1 H/2 W/2
         var y = Block(2, functional.max_pool2d(x2, 2));                                      // B W2 H/4 W/4
         y = Block(3, cat([Upsample(y), x2], 1));                                             // B W1 H/2 W/2
         y = Block(4, cat([Upsample(y), x1], 1));                                             // B W0 H W
         y = functional.conv2d(y, parameters[^3], parameters[^2]);                            // B C H W
-        return y.MoveToOuterDisposeScope();
+        return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
     /// <summary>Every tensor by name, as a view: writing to it writes to the network.</summary>

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 
 namespace CondDiffusion.MLNet.Network;
@@ -26,6 +27,33 @@ internal static class TorchRuntime
     {
         EnsureLoaded();
         return Choose(gpuDeviceId, fallbackToCpu, gpuDeviceId is not null && torch.cuda.is_available() ? torch.cuda.device_count() : 0);
+    }
+
+    /// <summary>The number format that a precision means on a device.</summary>
+    public static torch.ScalarType Choose(Precision precision, torch.Device device) => precision switch
+    {
+        Precision.Float32 => torch.ScalarType.Float32,
+        Precision.BFloat16 => torch.ScalarType.BFloat16,
+        _ => ComputesInBFloat16(device) ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32,
+    };
+
+    private static bool ComputesInBFloat16(torch.Device device)
+    {
+        if (device.type == DeviceType.CUDA) return ComputeCapability(device.index) >= 8;
+        if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7) return false;
+        const int Avx512BFloat16 = 1 << 5, AmxBFloat16 = 1 << 22;
+        return (X86Base.CpuId(7, 1).Eax & Avx512BFloat16) != 0 || (X86Base.CpuId(7, 0).Edx & AmxBFloat16) != 0;
+    }
+
+    /// <summary>The major compute capability of a GPU, which TorchSharp does not tell: from the driver; 0 where it does not say.</summary>
+    private static unsafe int ComputeCapability(int gpu)
+    {
+        const int ComputeCapabilityMajor = 75; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+        var driver = OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
+        if (!NativeLibrary.TryLoad(driver, out var library) || !NativeLibrary.TryGetExport(library, "cuDeviceGetAttribute", out var function)) return 0;
+        var major = 0;
+        var error = ((delegate* unmanaged<int*, int, int, int>)function)(&major, ComputeCapabilityMajor, gpu);
+        return error == 0 ? major : 0;
     }
 
     internal static torch.Device Choose(int? gpuDeviceId, bool fallbackToCpu, int gpus)

@@ -13,6 +13,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly ForwardProcess _process;
     private readonly TrainingSettings _settings;
     private readonly Adam _adam;
+    private readonly MovingAverage? _average;
     private readonly int _timesteps;
 
     public TrainingLoop(ConditionalUNet network, NoiseSchedule schedule, TrainingSettings settings)
@@ -21,10 +22,11 @@ internal sealed class TrainingLoop : IDisposable
         _process = new(schedule, network.Device);
         _settings = settings;
         _adam = new(network.Parameters, settings.LearningRate);
+        _average = settings.MovingAverageDecay > 0 ? new(network, settings.MovingAverageDecay) : null;
         _timesteps = schedule.Timesteps;
     }
 
-    /// <summary>Runs every epoch.</summary>
+    /// <summary>Runs every epoch; the network ends with the averaged weights.</summary>
     /// <param name="images">At least one image.</param>
     /// <param name="report">Called after each step.</param>
     /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
@@ -78,15 +80,17 @@ internal sealed class TrainingLoop : IDisposable
                 });
             }
         }
+        _average?.CopyToNetwork();
     }
 
     /// <summary>One step of gradient descent on || eps - eps_theta(x_t, t, y) ||^2 (equation 14); returns the loss before the step.</summary>
     internal Tensor Step(Tensor x0, Tensor t, Tensor eps, Tensor labels)
     {
         using var scope = NewDisposeScope();
-        var loss = nn.functional.mse_loss(_network.Forward(_process.AddNoise(x0, t, eps), t, labels, training: true), eps);
+        var loss = nn.functional.mse_loss(_network.Forward(_process.AddNoise(x0, t, eps), t, labels, training: true, _settings.Type), eps);
         var gradient = autograd.grad([loss], [_network.Parameters])[0];
         _adam.Step(gradient);
+        _average?.Update();
         return loss.detach().MoveToOuterDisposeScope();
     }
 
@@ -94,6 +98,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _process.Dispose();
         _adam.Dispose();
+        _average?.Dispose();
     }
 
     /// <summary>Buffers that every batch is gathered into, in the caller's dispose scope.</summary>

@@ -17,7 +17,7 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(1000), new(1, 2, 5e-4, 0));
+        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(1000), new(1, 2, 5e-4, 0, ScalarType.Float32, 0));
         var (x0, eps) = (0.9 * SeedUNet.Wave(202, 2, 1, 32, 32), 1.2 * SeedUNet.Wave(303, 2, 1, 32, 32));
 
         var first = loop.Step(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels).item<float>();
@@ -83,10 +83,10 @@ public sealed class TrainingLoopTests
         Assert.Contains("step", exception.Message);
     }
 
-    private static (float[] Weights, double[] Losses) Train(ulong seed, int epochs = 2, double learningRate = 5e-3)
+    private static (float[] Weights, double[] Losses) Train(ulong seed, int epochs = 2, double learningRate = 5e-3, double decay = 0, ScalarType type = ScalarType.Float32)
     {
         using var network = ConditionalUNet.Create(Small, CPU, seed);
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), new(epochs, 4, learningRate, seed));
+        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), new(epochs, 4, learningRate, decay, type, seed));
         var store = new ImageStore(Small.Pixels);
         for (var i = 0; i < 10; i++) store.Add([.. Enumerable.Repeat(i % 2 == 0 ? 1f : -1f, Small.Pixels)], i % 2);
         var losses = new List<double>();
