@@ -28,10 +28,12 @@ public sealed class TransformsExtensionsTests
         => CollectionAssert.AreEqual(new[] { (76 - 127.5f) * (1 / 127.5f) }, Normalize(TestImages.Plain(1, 1, 255, 0, 0), 1, 1)); // 0.3 * 255 = 76.5
 
     [TestMethod]
-    public void NormalizeImages_WideImage_IsStretchedToBothSides()
+    public void NormalizeImages_WideImage_KeepsItsCentre()
     {
-        var image = MLImage.CreateFromPixels(2, 1, MLPixelFormat.Bgra32, [0, 0, 0, 255, 255, 255, 255, 255]);
-        CollectionAssert.AreEqual(new[] { -1f, -1f, 1f, 1f, -1f, -1f, 1f, 1f }, Normalize(image, width: 4, height: 2));
+        byte[] black = [0, 0, 0, 255], white = [255, 255, 255, 255];
+        byte[] row = [.. black, .. white, .. white, .. black];
+        var image = MLImage.CreateFromPixels(4, 2, MLPixelFormat.Bgra32, [.. row, .. row]);
+        CollectionAssert.AreEqual(new[] { 1f, 1f, 1f, 1f }, Normalize(image, width: 2, height: 2));
     }
 
     [TestMethod]
