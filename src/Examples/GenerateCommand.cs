@@ -28,9 +28,9 @@ internal static class GenerateCommand
         foreach (var row in ml.Data.CreateEnumerable<Picture>(model.Transform(ml.Data.LoadFromEnumerable(rows)), reuseRowObject: false))
         {
             images.Add(row.GeneratedImage!);
-            Console.Write($"\rdrawn {images.Count} of {labels.Length * count}");
+            if (!Console.IsOutputRedirected) Console.Write($"\rdrawn {images.Count} of {labels.Length * count} ");
         }
-        Console.WriteLine();
+        Console.WriteLine(Console.IsOutputRedirected ? $"Drawn {images.Count} images." : "");
         for (var i = 0; i < images.Count; i++)
             ImageGrid.Save([images[i]], 1, Path.Combine(directory, $"{labels[i / count]}-{i % count}.png"), padding: 0);
         Save(images, count, Path.Combine(directory, Path.GetFileNameWithoutExtension(file) + ".png"));
