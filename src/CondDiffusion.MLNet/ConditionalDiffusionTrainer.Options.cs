@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
 
 namespace CondDiffusion.MLNet;
 
@@ -49,6 +50,24 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>Steps of the noise schedule, T (Ho et al. 2020, arXiv 2006.11239). At least 1. Default: 1,000.</summary>
         public int Timesteps { get; init; } = 1000;
 
+        /// <summary>How the noise grows over the timesteps. Default: <see cref="BetaSchedule.Linear"/>.</summary>
+        public BetaSchedule Schedule { get; init; } = BetaSchedule.Linear;
+
+        /// <summary>What the network predicts. Default: <see cref="PredictionTarget.Noise"/>.</summary>
+        public PredictionTarget Prediction { get; init; } = PredictionTarget.Noise;
+
+        /// <summary>
+        /// The most that a timestep's signal-to-noise ratio counts in the loss (min-SNR weighting, Hang et al. 2023, arXiv 2303.09556, where it
+        /// is 5). Not negative; 0 turns it off. Default: 0.
+        /// </summary>
+        public double MinSnrGamma { get; init; }
+
+        /// <summary>
+        /// The share of training images whose label is hidden, so that the network also learns to draw without one: what classifier-free
+        /// guidance and missing labels need (Ho and Salimans 2022, arXiv 2207.12598, algorithm 1). In [0, 1); 0 turns it off. Default: 0.1.
+        /// </summary>
+        public double LabelDropout { get; init; } = 0.1;
+
         /// <summary>Passes over the training images. At least 1. Default: 50.</summary>
         public int Epochs { get; init; } = 50;
 
@@ -57,6 +76,21 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>Adam's learning rate. Positive and finite. Default: 5e-4.</summary>
         public double LearningRate { get; init; } = 5e-4;
+
+        /// <summary>Steps over which the learning rate first grows from 0, linearly. Not negative. Default: 0.</summary>
+        public int WarmUpSteps { get; init; }
+
+        /// <summary>Whether the learning rate falls to 0 as half a cosine after the warm-up, rather than staying. Default: false.</summary>
+        public bool CosineLearningRateDecay { get; init; }
+
+        /// <summary>The most that a step's gradient norm may be: longer gradients are shortened. Not negative; 0 turns it off. Default: 0.</summary>
+        public double GradientClipNorm { get; init; }
+
+        /// <summary>
+        /// The share of the images that are not trained on but held out for <see cref="TrainingProgress.ValidationLoss"/>, chosen by the seed.
+        /// In [0, 1). Default: 0.
+        /// </summary>
+        public double ValidationFraction { get; init; }
 
         /// <summary>
         /// What an exponential moving average of the weights and batch-norm statistics keeps of itself at each step, after a warm-up; the
@@ -76,13 +110,35 @@ public sealed partial class ConditionalDiffusionTrainer
         /// </summary>
         public int? Seed { get; init; }
 
-        /// <summary>Is told how the training stands after each step, on the training thread. Default: null.</summary>
+        /// <summary>
+        /// Is told how the training stands, on the training thread: every <see cref="ProgressInterval"/>, and at each epoch's end.
+        /// Default: null.
+        /// </summary>
         public IProgress<TrainingProgress>? Progress { get; init; }
+
+        /// <summary>The least time between two reports, which wait for the device. Not negative; 0 reports each step. Default: 0.2 s.</summary>
+        public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(0.2);
 
         /// <summary>Ends the training with an <see cref="OperationCanceledException"/>, within a step. Default: none.</summary>
         public CancellationToken CancellationToken { get; init; }
 
         internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+
+        internal TrainingSettings TrainingSettings(ulong seed, TorchSharp.torch.ScalarType type) => new()
+        {
+            Epochs = Epochs,
+            BatchSize = BatchSize,
+            LearningRate = new(LearningRate, WarmUpSteps, CosineLearningRateDecay),
+            Seed = seed,
+            Target = Prediction,
+            MinSnrGamma = MinSnrGamma,
+            LabelDropout = LabelDropout,
+            GradientClipNorm = GradientClipNorm,
+            MovingAverageDecay = MovingAverageDecay,
+            Type = type,
+            ValidationFraction = ValidationFraction,
+            ReportInterval = ProgressInterval,
+        };
 
         /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
         internal void Validate()
@@ -113,6 +169,16 @@ public sealed partial class ConditionalDiffusionTrainer
             Positive(Epochs, nameof(Epochs));
             Positive(BatchSize, nameof(BatchSize));
             Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
+            Check(Enum.IsDefined(Schedule), nameof(Schedule), "a value of its type", Schedule);
+            Check(Enum.IsDefined(Prediction), nameof(Prediction), "a value of its type", Prediction);
+            void NotNegative(double value, string option) => Check(value >= 0 && double.IsFinite(value), option, "finite and not negative", value);
+            void Share(double value, string option) => Check(value is >= 0 and < 1, option, "in [0, 1)", value);
+            NotNegative(MinSnrGamma, nameof(MinSnrGamma));
+            Share(LabelDropout, nameof(LabelDropout));
+            NotNegative(WarmUpSteps, nameof(WarmUpSteps));
+            NotNegative(GradientClipNorm, nameof(GradientClipNorm));
+            Share(ValidationFraction, nameof(ValidationFraction));
+            NotNegative(ProgressInterval.TotalSeconds, nameof(ProgressInterval));
             Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
             Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
             Positive(GenerationBatchSize, nameof(GenerationBatchSize));

@@ -75,8 +75,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var network = ConditionalUNet.Create(shape, device, Philox.Derive(seed, 0));
         try
         {
-            using var loop = new TrainingLoop(network, NoiseSchedule.Linear(_options.Timesteps), new(
-                _options.Epochs, _options.BatchSize, _options.LearningRate, _options.MovingAverageDecay, type, seed));
+            using var loop = new TrainingLoop(
+                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.TrainingSettings(seed, type));
             loop.Run(images, progress =>
             {
                 if (progress.EndsEpoch)
@@ -84,8 +84,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
                         MessageSensitivity.None,
                         $"Epoch {progress.Epoch} of {progress.Epochs}: loss {progress.MeanLoss:F5}, {progress.ImagesPerSecond:F0} images/s.");
                 _options.Progress?.Report(progress);
-                CheckAlive();
-            });
+            }, _ => CheckAlive());
+            loop.Finish();
             return new(_host, ModelDescription.Of(_options, vocabulary, seed), network);
         }
         catch

@@ -22,7 +22,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     {
         _host = environment.Register(nameof(ConditionalDiffusionTransformer));
         _model = model;
-        _generator = new(network, NoiseSchedule.Linear(model.Timesteps), model.Seed);
+        _generator = new(network, NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed);
     }
 
     /// <summary>Whether rows are mapped one by one: true, so that a PredictionEngine can use it.</summary>

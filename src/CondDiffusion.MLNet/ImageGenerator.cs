@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet;
 
 /// <summary>Draws pictures with a trained network. Safe to use from several threads: one draws at a time, with every core.</summary>
-internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule schedule, ulong seed) : IDisposable
+internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, ulong seed) : IDisposable
 {
     /// <summary>The step whose noise a picture starts from; the steps of the reverse loop count from 1.</summary>
     private const int Start = 0;
@@ -44,7 +44,7 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
             }
 
             var x = AncestralSampler.Sample(
-                (x, t) => network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table),
+                (x, t) => PredictedNoise(network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table), x, t),
                 schedule, Noise(Start), Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x)));
             using (x) return Pixels(x);
         }
@@ -57,6 +57,14 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
             _disposed = true;
             network.Dispose();
         }
+    }
+
+    /// <summary>eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022, arXiv 2202.00512, appendix D).</summary>
+    private Tensor PredictedNoise(Tensor prediction, Tensor x, int t)
+    {
+        if (target == PredictionTarget.Noise) return prediction;
+        var alphaBar = schedule.AlphaBar(t);
+        return Math.Sqrt(alphaBar) * prediction + Math.Sqrt(1 - alphaBar) * x;
     }
 
     private static float[] Pixels(Tensor x)

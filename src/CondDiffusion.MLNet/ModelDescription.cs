@@ -8,8 +8,15 @@ internal sealed record ModelDescription
 {
     public required UNetShape Network { get; init; }
 
-    /// <summary>Steps of the linear noise schedule, T.</summary>
+    public BetaSchedule Schedule { get; init; }
+
+    /// <summary>Steps of the noise schedule, T.</summary>
     public required int Timesteps { get; init; }
+
+    public PredictionTarget Prediction { get; init; }
+
+    /// <summary>Whether the network has learnt to draw without a label.</summary>
+    public bool DrawsUnlabelled { get; init; }
 
     public required LabelVocabulary Labels { get; init; }
 
@@ -30,7 +37,10 @@ internal sealed record ModelDescription
     public static ModelDescription Of(ConditionalDiffusionTrainer.Options options, LabelVocabulary labels, ulong seed) => new()
     {
         Network = options.NetworkShape(labels.Count),
+        Schedule = options.Schedule,
         Timesteps = options.Timesteps,
+        Prediction = options.Prediction,
+        DrawsUnlabelled = options.LabelDropout > 0,
         Labels = labels,
         LabelColumnName = options.LabelColumnName,
         OutputColumnName = options.OutputColumnName,
@@ -52,6 +62,7 @@ internal sealed record ModelDescription
                 ? $"the network's shape is impossible: {network}" :
             labels.Count != network.Labels || labels.Values is { } values && values.Count != labels.Count
                 ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
+            !Enum.IsDefined(Schedule) || !Enum.IsDefined(Prediction) ? $"the schedule {Schedule} or the prediction {Prediction} is unknown" :
             !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
             !InRange(BatchSize) ? $"the batch size is {BatchSize}" :
             null;
@@ -59,6 +70,6 @@ internal sealed record ModelDescription
 }
 
 /// <summary>Reads and writes the JSON without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(ModelDescription))]
 internal sealed partial class ModelJson : JsonSerializerContext;

@@ -21,6 +21,21 @@ public sealed record TrainingProgress
     /// <summary>The mean of <see cref="Loss"/> over the images of this epoch so far; at an epoch's last step, the epoch's loss.</summary>
     public required double MeanLoss { get; init; }
 
+    /// <summary>An exponential moving average of <see cref="Loss"/> over about fifty steps.</summary>
+    public required double SmoothedLoss { get; init; }
+
+    /// <summary>
+    /// At an epoch's end, the loss of the averaged weights on the images that were held out, over the same noise every time; null within an
+    /// epoch, or where none are held out.
+    /// </summary>
+    public double? ValidationLoss { get; init; }
+
+    /// <summary>The step's learning rate.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>Euclidean norm of the step's gradient, before it was clipped.</summary>
+    public required double GradientNorm { get; init; }
+
     /// <summary>Training images per second since the training began.</summary>
     public required double ImagesPerSecond { get; init; }
 

@@ -2,29 +2,35 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Diffusion;
 
-/// <summary>Adds noise to images: draws x_t given x_0 in one step, for a whole batch with a timestep for each image.</summary>
+/// <summary>
+/// Adds noise to images in one step, for a whole batch with a timestep for each image, and says what the network shall predict of the result.
+/// </summary>
 internal sealed class ForwardProcess : IDisposable
 {
+    private readonly PredictionTarget _target;
     private readonly Tensor _signal, _noise;
 
-    public ForwardProcess(NoiseSchedule schedule, Device device)
+    public ForwardProcess(NoiseSchedule schedule, PredictionTarget target, Device device)
     {
+        _target = target;
         using var scope = NewDisposeScope();
         var alphaBar = tensor([.. Enumerable.Range(0, schedule.Timesteps + 1).Select(schedule.AlphaBar)], device: device);
         _signal = alphaBar.sqrt().to(ScalarType.Float32).DetachFromDisposeScope();           // T+1
         _noise = (1 - alphaBar).sqrt().to(ScalarType.Float32).DetachFromDisposeScope();      // T+1
     }
 
-    /// <summary>x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al., equation 4).</summary>
+    /// <summary>x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, arXiv 2006.11239, equation 4), and the target.</summary>
     /// <param name="x0">Images, (B, C, H, W).</param>
     /// <param name="t">Timesteps 1..T, int64 (B).</param>
     /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
-    public Tensor AddNoise(Tensor x0, Tensor t, Tensor eps)
+    public (Tensor Xt, Tensor Target) Sample(Tensor x0, Tensor t, Tensor eps)
     {
         using var scope = NewDisposeScope();
         var signal = _signal.index_select(0, t).view(-1, 1, 1, 1);
         var noise = _noise.index_select(0, t).view(-1, 1, 1, 1);
-        return (signal * x0 + noise * eps).MoveToOuterDisposeScope();
+        var xt = signal * x0 + noise * eps;
+        var target = _target == PredictionTarget.Velocity ? signal * eps - noise * x0 : eps.alias();
+        return (xt.MoveToOuterDisposeScope(), target.MoveToOuterDisposeScope());
     }
 
     public void Dispose()

@@ -69,7 +69,7 @@ internal sealed class ConditionalUNet : IDisposable
     /// <summary>Predicts the noise.</summary>
     /// <param name="x">x_t, (B, C, H, W).</param>
     /// <param name="t">Timesteps 1..T, (B).</param>
-    /// <param name="labels">Rows of the label table, int64 (B); null for a prediction without a label.</param>
+    /// <param name="labels">Rows of the label table, int64 (B), negative for none; null for none at all.</param>
     /// <param name="training">Normalise by the batch's statistics, and update the running ones.</param>
     /// <param name="type">Of the convolutions and the activations between them.</param>
     /// <returns>(B, C, H, W), float32.</returns>
@@ -86,7 +86,7 @@ internal sealed class ConditionalUNet : IDisposable
         var buffers = Buffers.split(_bufferSizes);
 
         var v = TimestepEmbedding.Encode(t, Shape.EmbeddingSize);                            // B D
-        if (labels is not null) v = v + parameters[^1].index_select(0, labels);
+        if (labels is not null) v = v + parameters[^1].index_select(0, labels.clamp_min(0)) * (labels >= 0).unsqueeze(1);
 
         Tensor Block(int index, Tensor input) => ConvBlock.Forward(
             parameters.AsSpan(index * ConvBlock.Parameters, ConvBlock.Parameters),

@@ -14,32 +14,38 @@ namespace CondDiffusion.MLNet.Training;
 /// </param>
 internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
 {
-    private readonly Tensor _parameters = network.Parameters.detach().clone().DetachFromDisposeScope();
-    private readonly Tensor _buffers = network.Buffers.clone().DetachFromDisposeScope();
-    private long _step;
+    /// <summary>The averaged <see cref="ConditionalUNet.Parameters"/>.</summary>
+    public Tensor Parameters { get; } = network.Parameters.detach().clone().DetachFromDisposeScope();
 
-    /// <summary>Takes in the network as it is after a step.</summary>
-    public void Update()
+    /// <summary>The averaged <see cref="ConditionalUNet.Buffers"/>.</summary>
+    public Tensor Buffers { get; } = network.Buffers.clone().DetachFromDisposeScope();
+
+    /// <summary>Takes in the network as it is after the <paramref name="step"/>-th step, from 1.</summary>
+    public void Update(long step)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        _step++;
-        var weight = 1 - Math.Min(decay, (1.0 + _step) / (10 + _step));
-        _parameters.lerp_(network.Parameters, weight);
-        _buffers.lerp_(network.Buffers, weight);
+        var weight = 1 - Math.Min(decay, (1.0 + step) / (10 + step));
+        Parameters.lerp_(network.Parameters, weight);
+        Buffers.lerp_(network.Buffers, weight);
     }
 
-    /// <summary>Gives the network the averages.</summary>
-    public void CopyToNetwork()
+    /// <summary>Gives the network the averages and keeps its own values in their place; a second call takes that back.</summary>
+    public void Swap()
     {
+        using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        network.Parameters.copy_(_parameters);
-        network.Buffers.copy_(_buffers);
+        foreach (var (mine, theirs) in new[] { (Parameters, network.Parameters), (Buffers, network.Buffers) })
+        {
+            var kept = theirs.detach().clone();
+            theirs.copy_(mine);
+            mine.copy_(kept);
+        }
     }
 
     public void Dispose()
     {
-        _parameters.Dispose();
-        _buffers.Dispose();
+        Parameters.Dispose();
+        Buffers.Dispose();
     }
 }

@@ -1,118 +1,158 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>Trains a network to predict the noise in its images: Ho et al. 2020 (arXiv 2006.11239), algorithm 1, in batches.</summary>
+/// <summary>Trains a network to undo the noise in its images: Ho et al. 2020 (arXiv 2006.11239), algorithm 1, in batches.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    private readonly ConditionalUNet _network;
-    private readonly ForwardProcess _process;
+    // Streams of random numbers under the settings' seed.
+    private const ulong HeldOutStream = 0, OrderStream = 1, NoiseStream = 2, ValidationStream = 3;
+
     private readonly TrainingSettings _settings;
-    private readonly Adam _adam;
-    private readonly MovingAverage? _average;
+    private readonly DiffusionLoss _loss;
     private readonly int _timesteps;
 
     public TrainingLoop(ConditionalUNet network, NoiseSchedule schedule, TrainingSettings settings)
     {
-        _network = network;
-        _process = new(schedule, network.Device);
         _settings = settings;
-        _adam = new(network.Parameters, settings.LearningRate);
-        _average = settings.MovingAverageDecay > 0 ? new(network, settings.MovingAverageDecay) : null;
+        _loss = new(network, schedule, settings.Target, settings.MinSnrGamma, settings.Type);
         _timesteps = schedule.Timesteps;
+        State = new(network, settings.MovingAverageDecay);
     }
 
-    /// <summary>Runs every epoch; the network ends with the averaged weights.</summary>
+    /// <summary>Where the training stands.</summary>
+    public TrainingState State { get; }
+
+    /// <summary>Runs from the state's step to the last epoch's end; <see cref="Finish"/> gives the network its averaged weights.</summary>
     /// <param name="images">At least one image.</param>
-    /// <param name="report">Called after each step.</param>
+    /// <param name="report">Called at the settings' interval, and at each epoch's end.</param>
+    /// <param name="afterStep">Called after each step, with whether it ended an epoch; it may throw to stop.</param>
     /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
-    public void Run(ImageStore images, Action<TrainingProgress> report)
+    public void Run(ImageStore images, Action<TrainingProgress> report, Action<bool>? afterStep = null)
     {
         using var scope = NewDisposeScope();
-        using var shuffle = new Generator(0, CPU);
-        using var noise = new Generator(0, _network.Device);
-        var batch = new Batch(_network.Shape, Math.Min(_settings.BatchSize, images.Count));
+        var device = State.Network.Device;
+        using var noise = new Generator(0, device);
+        using var meter = new ProgressMeter(_settings.ReportInterval, device);
+        using var reader = new BatchReader(images, State.Network.Shape, _settings.BatchSize);
 
-        var clock = Stopwatch.StartNew();
-        var stepsPerEpoch = (images.Count + _settings.BatchSize - 1) / _settings.BatchSize;
+        var rows = Shuffle([.. Enumerable.Range(0, images.Count)], HeldOutStream, 0);
+        var heldOut = rows.AsMemory(0, Math.Min((int)(_settings.ValidationFraction * rows.Length), rows.Length - 1));
+        var training = rows[heldOut.Length..];
+        Array.Sort(training);
+
+        var stepsPerEpoch = (training.Length + _settings.BatchSize - 1) / _settings.BatchSize;
         var steps = (long)stepsPerEpoch * _settings.Epochs;
-        long step = 0;
-        for (var epoch = 1; epoch <= _settings.Epochs; epoch++)
+        while (State.Step < steps)
         {
-            shuffle.manual_seed((long)Philox.Derive(_settings.Seed, new UInt128(1, (ulong)epoch)));
-            using var permutation = randperm(images.Count, ScalarType.Int32, generator: shuffle);
-            var order = permutation.data<int>().ToArray();
-
-            var lossSum = 0.0;
-            for (var start = 0; start < order.Length; start += _settings.BatchSize)
+            var epoch = State.Step / stepsPerEpoch + 1;
+            var order = Shuffle(training, OrderStream, epoch);
+            var done = (int)(State.Step % stepsPerEpoch) * _settings.BatchSize;
+            meter.StartEpoch();
+            foreach (var batch in reader.Read(order.AsMemory(done)))
             {
                 using var stepScope = NewDisposeScope();
-                step++;
-                var rows = order.AsSpan(start, Math.Min(_settings.BatchSize, order.Length - start));
-                var (x0, labels) = batch.Read(images, rows, _network.Device);
+                var (x0, labels) = batch.To(device);
 
                 // Each step has a stream of its own, so that a training continued from a step needs no generator's state.
-                noise.manual_seed((long)Philox.Derive(_settings.Seed, new UInt128(2, (ulong)step)));
-                var t = randint(1, _timesteps + 1, [rows.Length], ScalarType.Int64, _network.Device, generator: noise);
-                var eps = randn(x0.shape, device: _network.Device, generator: noise);
+                noise.manual_seed(Seed(NoiseStream, State.Step));
+                var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: device, generator: noise));
+                if (_settings.LabelDropout > 0)
+                    labels = labels.masked_fill(rand(batch.Count, device: device, generator: noise) < _settings.LabelDropout, -1);
 
-                var loss = Step(x0, t, eps, labels).item<float>();
-                if (!float.IsFinite(loss))
-                    throw new InvalidOperationException(
-                        $"Training diverged: the loss at step {step} of {steps} is {loss}, at learning rate {_settings.LearningRate}. Lower LearningRate.");
+                var rate = _settings.LearningRate.At(State.Step + 1, steps);
+                var (loss, gradientNorm) = Step(x0, t, eps, labels, rate);
+                meter.Add(loss, batch.Count);
 
-                lossSum += (double)loss * rows.Length;
-                var done = (long)(epoch - 1) * images.Count + start + rows.Length;
-                report(new()
+                var endsEpoch = State.Step % stepsPerEpoch == 0;
+                if (endsEpoch || meter.IsDue)
                 {
-                    Epoch = epoch,
-                    Epochs = _settings.Epochs,
-                    Step = step,
-                    Steps = steps,
-                    Loss = loss,
-                    MeanLoss = lossSum / (start + rows.Length),
-                    ImagesPerSecond = done / clock.Elapsed.TotalSeconds,
-                    TimeLeft = clock.Elapsed / step * (steps - step),
-                });
+                    var losses = meter.Read();
+                    CheckFinite(losses, rate, steps);
+                    report(new()
+                    {
+                        Epoch = (int)epoch,
+                        Epochs = _settings.Epochs,
+                        Step = State.Step,
+                        Steps = steps,
+                        Loss = losses[^1],
+                        SmoothedLoss = meter.SmoothedLoss,
+                        MeanLoss = meter.MeanLoss,
+                        ValidationLoss = endsEpoch && heldOut.Length > 0 ? Validate(reader, heldOut) : null,
+                        LearningRate = rate,
+                        GradientNorm = gradientNorm.item<float>(),
+                        ImagesPerSecond = meter.ImagesPerSecond,
+                        TimeLeft = TimeSpan.FromSeconds((steps - State.Step) * _settings.BatchSize / meter.ImagesPerSecond),
+                    });
+                }
+                afterStep?.Invoke(endsEpoch);
             }
         }
-        _average?.CopyToNetwork();
     }
 
-    /// <summary>One step of gradient descent on || eps - eps_theta(x_t, t, y) ||^2 (equation 14); returns the loss before the step.</summary>
-    internal Tensor Step(Tensor x0, Tensor t, Tensor eps, Tensor labels)
+    /// <summary>One step of gradient descent; returns the loss before it and the gradient's norm before clipping, neither waited for.</summary>
+    internal (Tensor Loss, Tensor GradientNorm) Step(Tensor x0, Tensor t, Tensor eps, Tensor labels, double learningRate)
     {
         using var scope = NewDisposeScope();
-        var loss = nn.functional.mse_loss(_network.Forward(_process.AddNoise(x0, t, eps), t, labels, training: true, _settings.Type), eps);
-        var gradient = autograd.grad([loss], [_network.Parameters])[0];
-        _adam.Step(gradient);
-        _average?.Update();
-        return loss.detach().MoveToOuterDisposeScope();
+        var loss = _loss.Of(x0, t, eps, labels, training: true);
+        var gradient = autograd.grad([loss], [State.Network.Parameters])[0];
+        var norm = gradient.norm();
+        if (_settings.GradientClipNorm > 0) gradient.mul_((_settings.GradientClipNorm / (norm + 1e-6)).clamp_max_(1));
+
+        State.Step++;
+        State.Adam.Step(gradient, learningRate, State.Step);
+        State.Average?.Update(State.Step);
+        return (loss.detach().MoveToOuterDisposeScope(), norm.MoveToOuterDisposeScope());
     }
+
+    /// <summary>Gives the network the averaged weights, where there are any.</summary>
+    public void Finish() => State.Average?.Swap();
 
     public void Dispose()
     {
-        _process.Dispose();
-        _adam.Dispose();
-        _average?.Dispose();
+        _loss.Dispose();
+        State.Dispose();
     }
 
-    /// <summary>Buffers that every batch is gathered into, in the caller's dispose scope.</summary>
-    private sealed class Batch(UNetShape shape, int size)
+    /// <summary>The loss on images that are not trained on, of the averaged weights, always over the same noise and timesteps.</summary>
+    private double Validate(BatchReader reader, ReadOnlyMemory<int> rows)
     {
-        private readonly Tensor _images = empty(size, shape.Channels, shape.Height, shape.Width);
-        private readonly Tensor _labels = empty(size, ScalarType.Int64);
-
-        public (Tensor Images, Tensor Labels) Read(ImageStore store, ReadOnlySpan<int> rows, Device device)
+        using var noGrad = no_grad();
+        using var noise = new Generator(0, State.Network.Device);
+        State.Average?.Swap();
+        var (sum, step) = (0.0, 0L);
+        foreach (var batch in reader.Read(rows))
         {
-            var images = MemoryMarshal.Cast<byte, float>(_images.bytes);
-            var labels = MemoryMarshal.Cast<byte, long>(_labels.bytes);
-            for (var i = 0; i < rows.Length; i++) labels[i] = store.Read(rows[i], images.Slice(i * shape.Pixels, shape.Pixels));
-            return (_images.narrow(0, 0, rows.Length).to(device), _labels.narrow(0, 0, rows.Length).to(device));
+            using var scope = NewDisposeScope();
+            var (x0, labels) = batch.To(State.Network.Device);
+            noise.manual_seed(Seed(ValidationStream, step++));
+            var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: x0.device, generator: noise));
+            sum += (double)_loss.Of(x0, t, eps, labels, training: false).item<float>() * batch.Count;
         }
+        State.Average?.Swap();
+        return sum / rows.Length;
     }
+
+    private void CheckFinite(float[] losses, double rate, long steps)
+    {
+        var bad = Array.FindIndex(losses, loss => !float.IsFinite(loss));
+        if (bad >= 0)
+            throw new InvalidOperationException(
+                $"Training diverged: the loss at step {State.Step - losses.Length + bad + 1} of {steps} is {losses[bad]}, at learning rate {rate}. " +
+                "Lower LearningRate, or set WarmUpSteps or GradientClipNorm.");
+    }
+
+    private Tensor Timesteps(int count, Generator noise) =>
+        randint(1, _timesteps + 1, [count], ScalarType.Int64, State.Network.Device, generator: noise);
+
+    private int[] Shuffle(int[] rows, ulong stream, long number)
+    {
+        using var generator = new Generator((ulong)Seed(stream, number), CPU);
+        using var permutation = randperm(rows.Length, ScalarType.Int32, generator: generator);
+        return [.. permutation.data<int>().Select(i => rows[i])];
+    }
+
+    private long Seed(ulong stream, long number) => (long)Philox.Derive(_settings.Seed, new UInt128(stream + 1, (ulong)number));
 }

@@ -20,4 +20,13 @@ public sealed class NoiseScheduleTests
 
     [TestMethod]
     public void Linear_OneTimestep_IsTheFirstVariance() => Assert.AreEqual(1 - 1e-4, NoiseSchedule.Linear(1).AlphaBar(1), 1e-12);
+
+    [TestMethod]
+    public void Cosine_Formula_HoldsUpToTheCappedEnd()
+    {
+        var schedule = NoiseSchedule.Cosine(1000);
+        double F(double t) => Math.Pow(Math.Cos((t / 1000 + 0.008) / 1.008 * Math.PI / 2), 2);
+        foreach (var t in new[] { 1, 250, 500, 999 }) Assert.AreEqual(F(t) / F(0), schedule.AlphaBar(t), 1e-12, $"t = {t}");
+        Assert.AreEqual(0.001, schedule.Alpha(1000), 1e-12);
+    }
 }

@@ -66,4 +66,29 @@ public sealed class ConditionalUNetTests
         Assert.AreEqual(64, tensors["up1.convs.4.running_var"].sum().item<float>());
         Assert.AreEqual(0, tensors["up1.convs.4.running_mean"].abs().sum().item<float>());
     }
+
+    [TestMethod]
+    public void Forward_NegativeLabel_IsTheOneWithoutALabel()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = SeedUNet.CreateNetwork();
+        var x = SeedUNet.Wave(101, 2, 1, 32, 32);
+        var mixed = network.Forward(x, SeedUNet.Timesteps, tensor([-1L, 8L]));
+        TensorAssert.AreClose(network.Forward(x, SeedUNet.Timesteps, null)[0].data<float>().ToArray(), mixed[0], 1e-6);
+        TensorAssert.AreClose(network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels)[1].data<float>().ToArray(), mixed[1], 1e-6);
+    }
+
+    [TestMethod]
+    public void Forward_BFloat16_IsCloseToFloat32()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = SeedUNet.CreateNetwork();
+        var x = SeedUNet.Wave(101, 2, 1, 32, 32);
+        var expected = network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels);
+        var actual = network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels, type: ScalarType.BFloat16);
+        Assert.AreEqual(ScalarType.Float32, actual.dtype);
+        Assert.IsLessThan(0.03, ((actual - expected).norm() / expected.norm()).item<float>());
+    }
 }

@@ -15,13 +15,13 @@ public sealed class AdamTests
         using var expected = new Parameter(start.clone());
         using var reference = optim.Adam([expected], lr: 0.01);
         var actual = start.clone();
-        using var adam = new CondDiffusion.MLNet.Training.Adam(actual, 0.01);
-        for (var i = 0; i < 20; i++)
+        using var adam = new CondDiffusion.MLNet.Training.Adam(actual);
+        for (var step = 1; step <= 20; step++)
         {
             var gradient = randn(50, generator: generator);
             expected.grad = gradient;
             reference.step();
-            adam.Step(gradient);
+            adam.Step(gradient, 0.01, step);
         }
         TensorAssert.AreClose(expected.detach().data<float>().ToArray(), actual, 1e-6);
     }
