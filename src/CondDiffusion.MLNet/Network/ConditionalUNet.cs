@@ -92,7 +92,7 @@ internal sealed class ConditionalUNet : IDisposable
             parameters.AsSpan(index * ConvBlock.Parameters, ConvBlock.Parameters),
             buffers.AsSpan(index * ConvBlock.Buffers, ConvBlock.Buffers), input, v, training);
 
-        var x1 = Block(0, x.to(type));                                                              // B W0 H W
+        var x1 = Block(0, x.to(type, copy: true));                                                          // B W0 H W
         var x2 = Block(1, functional.max_pool2d(x1, 2));                                     // B W1 H/2 W/2
         var y = Block(2, functional.max_pool2d(x2, 2));                                      // B W2 H/4 W/4
         y = Block(3, cat([Upsample(y), x2], 1));                                             // B W1 H/2 W/2

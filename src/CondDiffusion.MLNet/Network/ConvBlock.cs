@@ -10,7 +10,7 @@ internal static class ConvBlock
 
     /// <param name="parameters">convs.0, convs.1, convs.3, convs.4, mlp.0, mlp.2: weight and bias of each.</param>
     /// <param name="buffers">convs.1, convs.4: running mean and variance of each, updated in place where <paramref name="training"/>.</param>
-    /// <param name="x">(B, Cin, H, W), of the convolutions' type.</param>
+    /// <param name="x">(B, Cin, H, W), of the convolutions' type; it is overwritten, for want of 50 MB more a block.</param>
     /// <param name="v">The time and label embedding, (B, D).</param>
     /// <param name="training">Normalise by the batch's statistics rather than by the running ones.</param>
     public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor x, Tensor v, bool training)
@@ -18,7 +18,7 @@ internal static class ConvBlock
         using var scope = NewDisposeScope();
         var e = functional.linear(v, parameters[8], parameters[9]).relu_();
         e = functional.linear(e, parameters[10], parameters[11]);                            // B Cin
-        x = x + e.to(x.dtype).unsqueeze(2).unsqueeze(3);                                     // B Cin H W
+        x.add_(e.to(x.dtype).unsqueeze(2).unsqueeze(3));                                     // B Cin H W
 
         x = ChannelsLast(functional.conv2d(x, parameters[0], parameters[1], padding: [1, 1])); // B Cout H W
         x = functional.batch_norm(x, buffers[0], buffers[1], parameters[2], parameters[3], training).relu_();
