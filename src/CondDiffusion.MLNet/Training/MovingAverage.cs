@@ -14,8 +14,8 @@ namespace CondDiffusion.MLNet.Training;
 /// </param>
 internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
 {
-    private readonly Tensor _parameters = network.Parameters.detach().clone().DetachFromDisposeScope();
-    private readonly Tensor _buffers = network.Buffers.clone().DetachFromDisposeScope();
+    private readonly Tensor _parameters = Copy(network.Parameters);
+    private readonly Tensor _buffers = Copy(network.Buffers);
     private long _step;
 
     /// <summary>Takes in the network as it is after a step.</summary>
@@ -41,5 +41,11 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
     {
         _parameters.Dispose();
         _buffers.Dispose();
+    }
+
+    private static Tensor Copy(Tensor values)
+    {
+        using var noGrad = no_grad();
+        return values.clone().DetachFromDisposeScope();
     }
 }
