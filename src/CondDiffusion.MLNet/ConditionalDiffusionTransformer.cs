@@ -44,7 +44,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>Adds the generated columns after those of <paramref name="inputSchema"/>.</summary>
     /// <param name="inputSchema">The columns of the data to be transformed; it needs no images.</param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// The label or seed column is missing or of the wrong type, or the label's keys are not the trained ones.
+    /// The label column is missing, it or the seed column is of the wrong type, or the label's keys are not the trained ones.
     /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Output;
 

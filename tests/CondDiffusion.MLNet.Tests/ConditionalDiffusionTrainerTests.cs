@@ -82,6 +82,15 @@ public sealed class ConditionalDiffusionTrainerTests
     }
 
     [TestMethod]
+    public void Fit_SeedColumnOfAnotherType_IsFoundBeforeTheTraining()
+    {
+        var options = Options with { SeedColumnName = "Label", Progress = new Progress<TrainingProgress>(_ => Assert.Fail("It trains.")) };
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
+        Assert.Contains("seed column 'Label'", message);
+        Assert.Contains("Int64", message);
+    }
+
+    [TestMethod]
     public void Fit_VectorsOfAnotherSize_NamesBothSizes() =>
         RefusesRows(Ml.Data.LoadFromEnumerable([new Short()]), "'Pixels' must have 64 values, but has 63");
 

@@ -56,6 +56,14 @@ public sealed class ConditionalDiffusionTransformerTests
     }
 
     [TestMethod]
+    public void Transform_DataWithoutTheSeedColumn_GoesByRowIds()
+    {
+        using var model = TinyModel.Create(Ml);
+        using var seeded = TinyModel.Create(Ml, TinyModel.Description with { SeedColumnName = "Seed" });
+        ModelFileTests.AssertSame(model, seeded);
+    }
+
+    [TestMethod]
     public void Generate_Snapshots_AreShownAtMultiplesDownToTheFinished()
     {
         using var model = TinyModel.Create(Ml, TinyModel.Description with { Timesteps = 7 });
@@ -96,7 +104,6 @@ public sealed class ConditionalDiffusionTransformerTests
 
         Refuses(Ml.Data.LoadFromEnumerable([new { Seed = 1L }]), "Could not find label column 'Label'");
         Refuses(Ml.Data.LoadFromEnumerable([new { Label = "cat", Seed = 1L }]), "label column 'Label'", "key", "String");
-        Refuses(TinyModel.Rows(Ml), "Could not find seed column 'Seed'");
         Refuses(Ml.Transforms.CopyColumns("Seed", "Label").Fit(TinyModel.Rows(Ml)).Transform(TinyModel.Rows(Ml)), "seed column 'Seed'", "Int64");
     }
 
