@@ -28,7 +28,8 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>
         /// A column of the data to be transformed, of type Int64, whose value decides a row's noise in place of the row's id: equal seeds
-        /// and labels give equal pictures, whatever else the data holds. Null for none. Default: null.
+        /// and labels give equal pictures, whatever else the data holds. Data without that column, as the training data may be, go by their
+        /// rows' ids. Null for none. Default: null.
         /// </summary>
         public string? SeedColumnName { get; init; }
 
@@ -159,8 +160,11 @@ public sealed partial class ConditionalDiffusionTrainer
 
             void Positive(int value, string option) => Check(value >= 1, option, "at least 1", value);
             Positive(Channels, nameof(Channels));
-            Check(Height >= 4 && Height % 4 == 0, nameof(Height), "a positive multiple of 4", Height);
-            Check(Width >= 4 && Width % 4 == 0, nameof(Width), "a positive multiple of 4", Width);
+            Check(UNetShape.IsSide(Height), nameof(Height), "a positive multiple of 4", Height);
+            Check(UNetShape.IsSide(Width), nameof(Width), "a positive multiple of 4", Width);
+            Check(
+                (Int128)Channels * Height * Width <= UNetShape.MostPixels, $"{nameof(Channels)} x {nameof(Height)} x {nameof(Width)}",
+                $"at most {UNetShape.MostPixels} values", $"{Channels} x {Height} x {Width}");
             Check(
                 ChannelWidths is { Count: 3 } && ChannelWidths.All(width => width >= 1), nameof(ChannelWidths), "three positive numbers",
                 ChannelWidths is null ? null : $"[{string.Join(", ", ChannelWidths)}]");

@@ -118,6 +118,11 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (!isVector && !isImage)
             throw MLNetInternals.WrongColumn(_host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
 
+        // Training has no use for seeds, but in a chain the transformer is shown the training data: an error now, not after the training.
+        var seed = schema.FirstOrDefault(column => column.Name == _options.SeedColumnName);
+        if (seed.Name is not null && (seed.Kind != SchemaShape.Column.VectorKind.Scalar || seed.IsKey || seed.ItemType != NumberDataViewType.Int64))
+            throw MLNetInternals.WrongColumn(_host, "seed", seed.Name, "Int64", Describe(seed));
+
         SchemaShape.Column Find(string role, string name)
         {
             var column = schema.FirstOrDefault(column => column.Name == name);

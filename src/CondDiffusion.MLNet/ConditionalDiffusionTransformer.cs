@@ -11,7 +11,11 @@ namespace CondDiffusion.MLNet;
 /// Maps a label column to a column of generated images. A picture depends on the model, the label and the row's id (or seed column) alone.
 /// Safe to use from several threads.
 /// </summary>
-/// <remarks>Saved and loaded by ML.NET's own <c>Model.Save</c> and <c>Model.Load</c>.</remarks>
+/// <remarks>
+/// Saved and loaded by ML.NET's own <c>Model.Save</c> and <c>Model.Load</c>. It holds the network's memory until it is disposed (a transformer
+/// that never is gives it back when it is finalized). The <c>CancelExecution</c> of its context ends its drawing, for good; a
+/// <c>PredictionEngine</c> disposes it unless <c>PredictionEngineOptions.OwnsTransformer</c> is false.
+/// </remarks>
 public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
 {
     private readonly IHost _host;
@@ -22,7 +26,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     {
         _host = environment.Register(nameof(ConditionalDiffusionTransformer));
         _model = model;
-        _generator = new(network, NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed);
+        _generator = new(
+            network, NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed, () => MLNetInternals.CheckAlive(_host));
     }
 
     /// <summary>Whether rows are mapped one by one: true, so that a PredictionEngine can use it.</summary>
@@ -40,7 +45,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>Adds the generated columns after those of <paramref name="inputSchema"/>.</summary>
     /// <param name="inputSchema">The columns of the data to be transformed; it needs no images.</param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// The label or seed column is missing or of the wrong type, or the label's keys are not the trained ones.
+    /// The label column is missing, it or the seed column is of the wrong type, or the label's keys are not the trained ones.
     /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Output;
 
@@ -72,6 +77,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <param name="cancellationToken">Ends the drawing, within a step.</param>
     /// <returns>A picture for each label; the caller owns them.</returns>
     /// <exception cref="ArgumentException">There are no labels, a label is none of the model's, or there are not as many seeds as labels.</exception>
+    /// <exception cref="OperationCanceledException">The token, or the transformer's context, was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IReadOnlyList<MLImage> Generate(
         IReadOnlyList<string> labels, IReadOnlyList<long>? seeds = null, Action<int, IReadOnlyList<MLImage>>? snapshot = null,
@@ -97,7 +103,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>Frees the network's memory; using the transformer afterwards throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => _generator.Dispose();
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => ModelFile.Save(ctx, _model, _generator.Network);
+    void ICanSaveModel.Save(ModelSaveContext ctx) => _generator.Read(network => ModelFile.Save(ctx, _model, network));
 
     private MLImage[] Images(float[] pixels)
     {

@@ -19,10 +19,10 @@ internal sealed class GeneratedColumns
         Input = input;
         Label = Find("label", model.LabelColumnName);
         CheckLabel();
-        if (model.SeedColumnName is { } seed)
+        if (model.SeedColumnName is { } name && input.GetColumnOrNull(name) is { } seed)
         {
-            Seed = Find("seed", seed);
-            if (Seed.Value.Type != NumberDataViewType.Int64) throw MLNetInternals.WrongColumn(host, "seed", seed, "Int64", Seed.Value.Type.ToString()!);
+            if (seed.Type != NumberDataViewType.Int64) throw MLNetInternals.WrongColumn(host, "seed", name, "Int64", seed.Type.ToString()!);
+            Seed = seed;
         }
 
         var builder = new DataViewSchema.Builder();
@@ -40,6 +40,7 @@ internal sealed class GeneratedColumns
 
     public DataViewSchema.Column Label { get; }
 
+    /// <summary>Null where row ids decide the noise.</summary>
     public DataViewSchema.Column? Seed { get; }
 
     /// <summary>The input columns that decide a picture.</summary>

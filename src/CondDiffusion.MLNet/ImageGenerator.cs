@@ -6,7 +6,13 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet;
 
 /// <summary>Draws pictures with a trained network. Safe to use from several threads: one draws at a time, with every core.</summary>
-internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, ulong seed) : IDisposable
+/// <param name="network">The network, which is disposed with the generator.</param>
+/// <param name="schedule">Its schedule.</param>
+/// <param name="target">What it predicts.</param>
+/// <param name="seed">Decides every row's noise, with what is known of the row.</param>
+/// <param name="checkAlive">Called before each step; it throws to stop.</param>
+internal sealed class ImageGenerator(
+    ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, ulong seed, Action checkAlive) : IDisposable
 {
     /// <summary>The step whose noise a picture starts from; the steps of the reverse loop count from 1.</summary>
     private const int Start = 0;
@@ -16,7 +22,16 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
 
     public UNetShape Shape => network.Shape;
 
-    public ConditionalUNet Network => network;
+    /// <summary>Shows the network, which nobody disposes meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
+    public void Read(Action<ConditionalUNet> reader)
+    {
+        lock (_lock)
+        {
+            CheckNotDisposed();
+            reader(network);
+        }
+    }
 
     /// <summary>Draws one picture for each label, in one run of the reverse loop.</summary>
     /// <param name="labels">Rows of the label table.</param>
@@ -28,7 +43,7 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_disposed, typeof(ConditionalDiffusionTransformer));
+            CheckNotDisposed();
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             var table = tensor([.. labels.ToArray().Select(label => (long)label)], device: network.Device);
@@ -43,9 +58,15 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
                 return noise.to(network.Device);
             }
 
+            Tensor Denoise(Tensor x, int t)
+            {
+                checkAlive();
+                CheckNotDisposed(); // by the visitor, which has the lock
+                return PredictedNoise(network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table), x, t);
+            }
+
             var x = AncestralSampler.Sample(
-                (x, t) => PredictedNoise(network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table), x, t),
-                schedule, Noise(Start), Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x)));
+                Denoise, schedule, Noise(Start), Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x)));
             using (x) return Pixels(x);
         }
     }
@@ -66,6 +87,8 @@ internal sealed class ImageGenerator(ConditionalUNet network, NoiseSchedule sche
         var alphaBar = schedule.AlphaBar(t);
         return Math.Sqrt(alphaBar) * prediction + Math.Sqrt(1 - alphaBar) * x;
     }
+
+    private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, typeof(ConditionalDiffusionTransformer));
 
     private static float[] Pixels(Tensor x)
     {

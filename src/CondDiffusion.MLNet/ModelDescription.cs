@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using CondDiffusion.MLNet.Network;
 
@@ -50,19 +51,41 @@ internal sealed record ModelDescription
         Seed = seed,
     };
 
-    /// <summary>What is wrong with a description that was read from a file; null if nothing is.</summary>
-    public string? Error()
+    /// <exception cref="FormatException">This is not the description of a possible model; the message says why.</exception>
+    public static ModelDescription Parse(ReadOnlySpan<byte> json)
+    {
+        try
+        {
+            var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription);
+            return description is null ? throw new FormatException("the description is null.")
+                : description.Error() is { } error ? throw new FormatException($"{error}.")
+                : description;
+        }
+        catch (JsonException exception)
+        {
+            throw new FormatException($"the description is not the expected JSON: {exception.Message}", exception);
+        }
+    }
+
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ModelJson.Default.ModelDescription);
+
+    private string? Error()
     {
         const int Most = 1 << 24;
         static bool InRange(int value) => value is >= 1 and <= Most;
         var (network, labels) = (Network, Labels);
+        string?[] added = [OutputColumnName, PixelsColumnName], names = [LabelColumnName, .. added, SeedColumnName];
         return
-            network.Widths is not { Count: 3 } || !network.Widths.All(InRange) || !InRange(network.EmbeddingSize) || !InRange(network.Labels)
-                || !InRange(network.Channels) || !InRange(network.Height) || !InRange(network.Width) || network.Height % 4 != 0 || network.Width % 4 != 0
-                ? $"the network's shape is impossible: {network}" :
-            labels.Count != network.Labels || labels.Values is { } values && values.Count != labels.Count
+            network.Widths.Count != 3 || !network.Widths.All(InRange) || !InRange(network.EmbeddingSize) || !InRange(network.Labels)
+                ? $"a network of widths [{string.Join(", ", network.Widths)}], embedding {network.EmbeddingSize} and {network.Labels} labels is impossible" :
+            !InRange(network.Channels) || !UNetShape.IsSide(network.Height) || !UNetShape.IsSide(network.Width)
+                || (Int128)network.Channels * network.Height * network.Width > UNetShape.MostPixels
+                ? $"images of {network.Channels} x {network.Height} x {network.Width} are impossible" :
+            labels.Count != network.Labels || labels.Values is { } values && (values.Count != labels.Count || values.Contains(null))
                 ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
             !Enum.IsDefined(Schedule) || !Enum.IsDefined(Prediction) ? $"the schedule {Schedule} or the prediction {Prediction} is unknown" :
+            names.Any(name => name is not null && string.IsNullOrWhiteSpace(name)) || added.Distinct().Count() < added.Length
+                ? $"the columns' names are impossible: \"{string.Join("\", \"", names)}\"" :
             !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
             !InRange(BatchSize) ? $"the batch size is {BatchSize}" :
             null;
@@ -70,6 +93,8 @@ internal sealed record ModelDescription
 }
 
 /// <summary>Reads and writes the JSON without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(
+    WriteIndented = true, NewLine = "\n", UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ModelDescription))]
 internal sealed partial class ModelJson : JsonSerializerContext;

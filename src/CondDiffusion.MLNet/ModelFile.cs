@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using CondDiffusion.MLNet;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
@@ -12,21 +11,23 @@ using Microsoft.ML.Runtime;
 namespace CondDiffusion.MLNet;
 
 /// <summary>
-/// The transformer's block in an ML.NET model file: the <see cref="ModelDescription"/> as JSON, the SHA-256 of the weights (ML.NET does not
-/// check the zip's own checksum), and in an entry beside them the weights as a safetensors stream.
+/// The transformer's part of an ML.NET model file: beside the block that ML.NET makes it write, an entry with the
+/// <see cref="ModelDescription"/> as JSON and one with the weights as a safetensors stream. The block holds the SHA-256 of both, one after
+/// the other, since ML.NET does not check the zip's own checksums.
 /// </summary>
 internal static class ModelFile
 {
     /// <summary>What a model file names its loader by: for good, since files have it in them.</summary>
     public const string LoaderSignature = "CondDiffusionTransform";
 
-    private const string WeightsEntry = "weights.safetensors";
+    private const string DescriptionEntry = "description.json", WeightsEntry = "weights.safetensors";
 
-    // 0x00010001: the first.
+    private const uint FormatVersion = 0x00010001; // 1.1, the first
+
     private static VersionInfo Version => new(
         modelSignature: "CONDDIFF",
-        verWrittenCur: 0x00010001,
-        verReadableCur: 0x00010001,
+        verWrittenCur: FormatVersion,
+        verReadableCur: FormatVersion,
         verWeCanReadBack: 0x00010001,
         loaderSignature: LoaderSignature,
         loaderAssemblyName: typeof(ModelFile).Assembly.GetName().Name!); // without its version, so that later versions load older files
@@ -35,10 +36,15 @@ internal static class ModelFile
     {
         context.CheckAtModel();
         context.SetVersionInfo(Version);
-        context.SaveNonEmptyString(JsonSerializer.Serialize(description, ModelJson.Default.ModelDescription));
+        var json = description.ToJson();
         using var hash = SHA256.Create();
-        using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write)) Safetensors.Write(hashing, network);
+        using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
+        {
+            hashing.Write(json);
+            Safetensors.Write(hashing, network);
+        }
         context.Writer.Write(hash.Hash!);
+        context.SaveBinaryStream(DescriptionEntry, writer => writer.Write(json));
         context.SaveBinaryStream(WeightsEntry, writer => Safetensors.Write(writer.BaseStream, network));
     }
 
@@ -46,35 +52,68 @@ internal static class ModelFile
     private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
     {
         var host = environment.Register(nameof(ConditionalDiffusionTransformer));
-        context.CheckAtModel(Version);
         try
         {
-            var description = ReadDescription(context.LoadNonEmptyString());
-            var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
+            CheckHeader(context);
             TorchRuntime.EnsureLoaded();
             var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
-            ConditionalUNet? network = null;
-            if (!context.TryLoadBinaryStream(WeightsEntry, reader => network = ReadWeights(reader.BaseStream, hash, description.Network, device)))
-                throw new FormatException("the weights are missing");
-            return new(host, description, network!);
+            var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
+            var json = ReadEntry(context, DescriptionEntry, stream =>
+            {
+                var bytes = new byte[stream.Length];
+                stream.ReadExactly(bytes);
+                return bytes;
+            });
+            return ReadEntry(context, WeightsEntry, stream =>
+            {
+                CheckHash(hash, json, stream);
+                var description = ModelDescription.Parse(json);
+                return new ConditionalDiffusionTransformer(host, description, Safetensors.Read(stream, description.Network, device));
+            });
         }
-        catch (Exception exception) when (exception is FormatException or JsonException or EndOfStreamException)
+        catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)
         {
-            throw host.ExceptDecode(exception, $"Corrupt model file: {exception.Message}.");
+            // No inner exception: inside a chain ML.NET wraps this one, and GetBaseException() shall be the one that says what is wrong.
+            throw host.ExceptDecode($"The model file cannot be read: {exception.Message}");
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw host.Process(exception); // marks it as one that ML.NET reports rather than takes for a bug
         }
     }
 
-    private static ModelDescription ReadDescription(string json)
+    private static void CheckHeader(ModelLoadContext context)
     {
-        var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription) ?? throw new FormatException("the description is null");
-        if (description.Error() is { } error) throw new FormatException(error);
-        return description;
+        var needed = context.Header.ModelVerReadable;
+        if (needed > FormatVersion)
+            throw new FormatException(
+                $"it needs a newer CondDiffusion.MLNet, one that reads format {Text(needed)}; this one reads up to {Text(FormatVersion)}.");
+        context.CheckAtModel(Version);
+        // ML.NET checks this too, but only when the network is in memory.
+        if (context.Header.CbModel != SHA256.HashSizeInBytes)
+            throw new FormatException($"its block has {context.Header.CbModel} bytes, expected {SHA256.HashSizeInBytes}.");
+
+        static string Text(uint version) => $"{version >> 16}.{version & 0xFFFF}";
     }
 
-    private static ConditionalUNet ReadWeights(Stream stream, byte[] expectedHash, UNetShape shape, TorchSharp.torch.Device device)
+    private static T ReadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read) where T : class
     {
-        if (!SHA256.HashData(stream).AsSpan().SequenceEqual(expectedHash)) throw new FormatException("the weights are damaged");
-        stream.Position = 0;
-        return Safetensors.Read(stream, shape, device);
+        T? result = null;
+        return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
+            ? result!
+            : throw new FormatException($"its entry '{name}' is missing.");
+    }
+
+    private static void CheckHash(ReadOnlySpan<byte> expected, byte[] json, Stream weights)
+    {
+        using var hash = SHA256.Create();
+        using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
+        {
+            hashing.Write(json);
+            weights.CopyTo(hashing);
+        }
+        if (!expected.SequenceEqual(hash.Hash))
+            throw new FormatException($"its entries '{DescriptionEntry}' and '{WeightsEntry}' do not have the checksum that they were saved with.");
+        weights.Position = 0;
     }
 }

@@ -14,4 +14,12 @@ internal static class TensorAssert
         for (var i = 0; i < expected.Length; i++)
             Assert.AreEqual(expected[i], picked[i], tolerance, $"value {i * stride}");
     }
+
+    /// <summary>How many tensors are alive, once those that earlier tests left to the finalizer are gone.</summary>
+    public static long Count()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Tensor.TotalCount;
+    }
 }

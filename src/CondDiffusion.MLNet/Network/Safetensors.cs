@@ -24,10 +24,17 @@ internal static class Safetensors
 
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        foreach (var (_, values) in network.StateDict()) stream.Write(values.cpu().contiguous().bytes);
+        foreach (var (_, values) in network.StateDict())
+        {
+            using var copies = NewDisposeScope(); // from another device; a whole network of them would be too many
+            stream.Write(values.cpu().contiguous().bytes);
+        }
     }
 
-    /// <summary>Reads a network of a known shape; every name, shape and size is checked before anything is allocated.</summary>
+    /// <summary>
+    /// Reads a network of a known shape, from a stream with its tensors in any order; every name, shape and size is checked before anything
+    /// is allocated.
+    /// </summary>
     /// <param name="stream">Seekable; it must hold nothing else.</param>
     /// <param name="shape">The network's shape.</param>
     /// <param name="device">Where the network shall be.</param>
@@ -35,12 +42,18 @@ internal static class Safetensors
     public static ConditionalUNet Read(Stream stream, UNetShape shape, Device device)
     {
         var tensors = shape.Tensors();
-        CheckHeader(ReadHeader(stream), tensors, stream.Length - stream.Position);
-        return ConditionalUNet.Create(shape, device, entry =>
+        var header = ReadHeader(stream);
+        var data = stream.Position;
+        CheckHeader(header, tensors, stream.Length - data);
+
+        using var scope = NewDisposeScope();
+        var largest = empty(tensors.Max(tensor => tensor.Length)); // the only memory needed beside the network's own
+        return ConditionalUNet.Create(shape, device, tensor =>
         {
-            var values = empty(entry.Shape);
+            var values = largest.narrow(0, 0, tensor.Length);
+            stream.Position = data + header[tensor.Name].Offsets[0];
             stream.ReadExactly(values.bytes);
-            return values;
+            return values.view(tensor.Shape);
         });
     }
 
@@ -76,12 +89,12 @@ internal static class Safetensors
 
     private static Dictionary<string, (string Type, long[] Shape, long[] Offsets)> ReadHeader(Stream stream)
     {
-        if (stream.Length < LengthSize) throw new FormatException($"the stream has {stream.Length} bytes, too few for a header");
+        if (stream.Length < LengthSize) throw new FormatException($"the stream has {stream.Length} bytes, too few for a header.");
         Span<byte> length = stackalloc byte[LengthSize];
         stream.ReadExactly(length);
         var size = BinaryPrimitives.ReadUInt64LittleEndian(length);
         if (size > MaxHeaderSize || (long)size > stream.Length - LengthSize)
-            throw new FormatException($"the header claims {size} bytes, of a stream of {stream.Length}");
+            throw new FormatException($"the header claims {size} bytes, of a stream of {stream.Length}.");
         var header = new byte[size];
         stream.ReadExactly(header);
         try
@@ -91,9 +104,10 @@ internal static class Safetensors
                 entry => entry.Name,
                 entry => (entry.Value.GetProperty("dtype").GetString()!, Numbers(entry.Value, "shape"), Numbers(entry.Value, "data_offsets")));
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
+        catch (Exception exception) when (
+            exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException or FormatException)
         {
-            throw new FormatException("the header is not the JSON of a safetensors stream", exception);
+            throw new FormatException("the header is not the JSON of a safetensors stream.", exception);
         }
 
         static long[] Numbers(JsonElement entry, string name) => [.. entry.GetProperty(name).EnumerateArray().Select(number => number.GetInt64())];
@@ -102,20 +116,26 @@ internal static class Safetensors
     private static void CheckHeader(
         Dictionary<string, (string Type, long[] Shape, long[] Offsets)> header, IReadOnlyList<TensorEntry> tensors, long dataLength)
     {
-        long start = 0;
         foreach (var tensor in tensors)
         {
-            if (!header.Remove(tensor.Name, out var found)) throw new FormatException($"tensor '{tensor.Name}' is missing");
-            if (found.Type != FloatType) throw new FormatException($"tensor '{tensor.Name}' has type {found.Type}, expected {FloatType}");
+            if (!header.TryGetValue(tensor.Name, out var found)) throw new FormatException($"tensor '{tensor.Name}' is missing.");
+            if (found.Type != FloatType) throw new FormatException($"tensor '{tensor.Name}' has type {found.Type}, expected {FloatType}.");
             if (!found.Shape.SequenceEqual(tensor.Shape))
-                throw new FormatException($"tensor '{tensor.Name}' has shape {Text(found.Shape)}, expected {Text(tensor.Shape)}");
-            var end = start + tensor.Length * sizeof(float);
-            if (!found.Offsets.SequenceEqual([start, end]))
-                throw new FormatException($"tensor '{tensor.Name}' stands at {Text(found.Offsets)}, expected {Text([start, end])}");
-            start = end;
+                throw new FormatException($"tensor '{tensor.Name}' has shape {Text(found.Shape)}, expected {Text(tensor.Shape)}.");
+            var size = tensor.Length * sizeof(float);
+            if (found.Offsets is not [>= 0, _] || found.Offsets[1] - found.Offsets[0] != size)
+                throw new FormatException($"tensor '{tensor.Name}' stands at {Text(found.Offsets)}, expected {size} bytes.");
         }
-        if (header.Count > 0) throw new FormatException($"tensor '{header.Keys.First()}' is unknown");
-        if (dataLength != start) throw new FormatException($"the tensors take {start} bytes, but the stream has {dataLength}");
+        if (header.Keys.Except(tensors.Select(tensor => tensor.Name)).FirstOrDefault() is { } unknown)
+            throw new FormatException($"tensor '{unknown}' is unknown.");
+
+        long end = 0;
+        foreach (var (name, found) in header.OrderBy(tensor => tensor.Value.Offsets[0]))
+        {
+            if (found.Offsets[0] != end) throw new FormatException($"tensor '{name}' starts at {found.Offsets[0]}, expected {end}.");
+            end = found.Offsets[1];
+        }
+        if (dataLength != end) throw new FormatException($"the tensors take {end} bytes, but the stream has {dataLength}.");
     }
 
     private static string Text(long[] numbers) => $"[{string.Join(", ", numbers)}]";

@@ -9,8 +9,14 @@ namespace CondDiffusion.MLNet.Network;
 /// <param name="Widths">Feature channels at full, half and quarter resolution.</param>
 internal sealed record UNetShape(int Channels, int Height, int Width, int Labels, int EmbeddingSize, IReadOnlyList<int> Widths)
 {
+    /// <summary>The most values in one image that anything here has to cope with.</summary>
+    public const int MostPixels = 1 << 24;
+
     /// <summary>Values in one image, C * H * W.</summary>
     public int Pixels => Channels * Height * Width;
+
+    /// <summary>Whether an image can be so high or wide: it is halved twice.</summary>
+    public static bool IsSide(int length) => length >= 4 && length % 4 == 0;
 
     /// <summary>Every parameter and buffer in the order of PyTorch's state_dict.</summary>
     public IReadOnlyList<TensorEntry> Tensors()

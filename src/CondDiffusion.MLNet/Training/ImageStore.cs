@@ -6,10 +6,12 @@ namespace CondDiffusion.MLNet.Training;
 /// </summary>
 internal sealed class ImageStore(int pixels)
 {
-    private const int RowsPerChunk = 4096;
+    private const int RowsPerChunkAtMost = 4096, ValuesPerChunk = 1 << 22;
 
     private static readonly float[] Levels = [.. Enumerable.Range(0, 256).Select(level => (level - 127.5f) * (1 / 127.5f))];
 
+    // Large images, of which there may be few, share a chunk with fewer others.
+    private readonly int _rowsPerChunk = Math.Clamp(ValuesPerChunk / pixels, 1, RowsPerChunkAtMost);
     private readonly List<byte[]> _bytes = [];
     private readonly List<float[]> _floats = [];
     private readonly List<int> _labels = [];
@@ -29,7 +31,7 @@ internal sealed class ImageStore(int pixels)
     /// <summary>Copies one image to <paramref name="image"/> and returns its label.</summary>
     public int Read(int index, Span<float> image)
     {
-        var (chunk, start) = (index / RowsPerChunk, index % RowsPerChunk * pixels);
+        var (chunk, start) = (index / _rowsPerChunk, index % _rowsPerChunk * pixels);
         if (!_lossless) _floats[chunk].AsSpan(start, pixels).CopyTo(image);
         else
         {
@@ -61,7 +63,7 @@ internal sealed class ImageStore(int pixels)
     /// <summary>Where the next image goes.</summary>
     private Span<T> Slot<T>(List<T[]> chunks)
     {
-        if (Count / RowsPerChunk == chunks.Count) chunks.Add(new T[RowsPerChunk * pixels]);
-        return chunks[^1].AsSpan(Count % RowsPerChunk * pixels, pixels);
+        if (Count / _rowsPerChunk == chunks.Count) chunks.Add(new T[_rowsPerChunk * pixels]);
+        return chunks[^1].AsSpan(Count % _rowsPerChunk * pixels, pixels);
     }
 }

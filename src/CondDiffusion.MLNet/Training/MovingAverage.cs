@@ -15,10 +15,10 @@ namespace CondDiffusion.MLNet.Training;
 internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
 {
     /// <summary>The averaged <see cref="ConditionalUNet.Parameters"/>.</summary>
-    public Tensor Parameters { get; } = network.Parameters.detach().clone().DetachFromDisposeScope();
+    public Tensor Parameters { get; } = Copy(network.Parameters);
 
     /// <summary>The averaged <see cref="ConditionalUNet.Buffers"/>.</summary>
-    public Tensor Buffers { get; } = network.Buffers.clone().DetachFromDisposeScope();
+    public Tensor Buffers { get; } = Copy(network.Buffers);
 
     /// <summary>Takes in the network as it is after the <paramref name="step"/>-th step, from 1.</summary>
     public void Update(long step)
@@ -47,5 +47,11 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
     {
         Parameters.Dispose();
         Buffers.Dispose();
+    }
+
+    private static Tensor Copy(Tensor values)
+    {
+        using var noGrad = no_grad();
+        return values.clone().DetachFromDisposeScope();
     }
 }

@@ -28,6 +28,15 @@ public sealed class ImageStoreTests
         }
     }
 
+    [TestMethod]
+    public void Add_OneLargeImage_AllocatesNoMoreThanAFewOfIt()
+    {
+        var image = new float[3 * 512 * 512];
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        new ImageStore(image.Length).Add(image, 0);
+        Assert.IsLessThan(30L * image.Length, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     private static void AssertRoundTrip(float[][] images)
     {
         var store = new ImageStore(images[0].Length);

@@ -1,0 +1,202 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using static CondDiffusion.MLNet.Tests.TinyTraining;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests;
+
+[TestClass]
+public sealed class ConditionalDiffusionTrainerTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    [TestMethod]
+    public void Constructor_EveryOptionOutOfRange_NamesAllAtOnce()
+    {
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+        {
+            LabelColumnName = " ",
+            FeatureColumnName = "",
+            OutputColumnName = null!,
+            PixelsColumnName = "",
+            SeedColumnName = "",
+            Channels = 0,
+            Height = 30,
+            Width = 0,
+            ChannelWidths = [1, 2],
+            EmbeddingSize = 0,
+            Timesteps = 0,
+            Epochs = -1,
+            BatchSize = 0,
+            LearningRate = double.NaN,
+            MovingAverageDecay = 1,
+            Precision = (Precision)9,
+            GenerationBatchSize = 0,
+        }));
+        foreach (var part in new[]
+        {
+            "LabelColumnName must be a column name, but is \" \"", "FeatureColumnName", "OutputColumnName", "PixelsColumnName", "SeedColumnName",
+            "Channels must be at least 1, but is 0", "Height must be a positive multiple of 4, but is 30", "Width must be a positive multiple of 4, but is 0",
+            "ChannelWidths must be three positive numbers, but is [1, 2]", "EmbeddingSize", "Timesteps", "Epochs must be at least 1, but is -1",
+            "BatchSize", "LearningRate must be positive and finite, but is NaN", "MovingAverageDecay must be in [0, 1), but is 1", "Precision",
+            "GenerationBatchSize",
+        }) Assert.Contains(part, exception.Message);
+    }
+
+    [TestMethod]
+    [DataRow(6, 8, "Height")]
+    [DataRow(8, 6, "Width")]
+    [DataRow(65536, 65536, "Channels x Height x Width must be at most")]
+    [DataRow(-4, 8, "Height")]
+    public void Constructor_ImpossibleSize_NamesIt(int height, int width, string part) =>
+        Assert.Contains(part, Assert.ThrowsExactly<ArgumentException>(() =>
+            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { Height = height, Width = width })).Message);
+
+    [TestMethod]
+    [DataRow(0.0)]
+    [DataRow(-1.0)]
+    [DataRow(double.PositiveInfinity)]
+    public void Constructor_LearningRateOutOfRange_NamesIt(double rate) =>
+        Assert.Contains("LearningRate", Assert.ThrowsExactly<ArgumentException>(() =>
+            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { LearningRate = rate })).Message);
+
+    [TestMethod]
+    public void Constructor_TwoOutputsOfOneName_NamesThem() =>
+        Assert.Contains("another column than OutputColumnName", Assert.ThrowsExactly<ArgumentException>(() =>
+            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { PixelsColumnName = "GeneratedImage" })).Message);
+
+    [TestMethod]
+    public void Constructor_NoOptions_Throws() =>
+        Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options: null!));
+
+    [TestMethod]
+    public void Fit_ColumnMissingOrOfAnotherType_NamesRoleAndColumn()
+    {
+        RefusesColumns(new { Pixels = new float[64] }, "Could not find label column 'Label'");
+        RefusesColumns(new { Label = "cat", Pixels = new float[64] }, "label column 'Label'", "key");
+        RefusesColumns(new { Label = 3u, Pixels = new float[64] }, "label column 'Label'", "key");
+        RefusesColumns(new TinyModel.Row(), "Could not find feature column 'Pixels'");
+        RefusesColumns(new Wrong<float>(), "feature column 'Pixels'", "vector of Single");
+        RefusesColumns(new Wrong<float[]> { Pixels = new float[64] }, "feature column 'Pixels'", "known size"); // no [VectorType]
+        RefusesColumns(new Wrong<double[]> { Pixels = new double[64] }, "feature column 'Pixels'", "Double");
+    }
+
+    [TestMethod]
+    public void Fit_SeedColumnOfAnotherType_IsFoundBeforeTheTraining()
+    {
+        var options = Options with { SeedColumnName = "Label", Progress = new Progress<TrainingProgress>(_ => Assert.Fail("It trains.")) };
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
+        Assert.Contains("seed column 'Label'", message);
+        Assert.Contains("Int64", message);
+    }
+
+    [TestMethod]
+    public void Fit_VectorsOfAnotherSize_NamesBothSizes() =>
+        RefusesRows(Ml.Data.LoadFromEnumerable([new Short()]), "'Pixels' must have 64 values, but has 63");
+
+    [TestMethod]
+    [DataRow(1.01f)]
+    [DataRow(-1.01f)]
+    [DataRow(float.NaN)]
+    [DataRow(float.PositiveInfinity)]
+    public void Fit_ValueOutOfRange_NamesRowAndValue(float value)
+    {
+        var images = Images.ToArray();
+        images[7].Pixels![63] = value;
+        RefusesRows(Ml.Data.LoadFromEnumerable(images), "row 7", "'Pixels' must have values in [-1, 1]", $"{value}", "NormalizeImages");
+    }
+
+    [TestMethod]
+    public void Fit_LabelMissing_NamesTheRow()
+    {
+        var images = Images.ToArray();
+        images[3].Label = 2; // beyond the keys: missing
+        RefusesRows(Ml.Data.LoadFromEnumerable(images), "row 3", "'Label' has no label");
+    }
+
+    [TestMethod]
+    public void Fit_NoRows_SaysSo() => RefusesRows(Ml.Data.LoadFromEnumerable(Array.Empty<Image>()), "no rows");
+
+    [TestMethod]
+    public void Fit_ImagesButTwoChannels_SaysSo()
+    {
+        var data = Ml.Data.LoadFromEnumerable([new ImageRow()]);
+        RefusesRows(data, Options with { Channels = 2 }, "1 or 3 channels", "Channels is 2");
+    }
+
+    [TestMethod]
+    public void Fit_OneLabel_Works()
+    {
+        var data = Ml.Data.LoadFromEnumerable(Images.Where(image => image.Label == 0));
+        var keys = Ml.Transforms.Conversion.MapValueToKey("Only", "Label").Fit(data).Transform(data);
+        using var model = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { LabelColumnName = "Only" }).Fit(keys);
+        Assert.HasCount(1, model.LabelValues!);
+        Assert.HasCount(1, model.Generate([model.LabelValues![0]]));
+    }
+
+    [TestMethod]
+    public void Fit_OneRow_Works()
+    {
+        using var model = Fit(Ml, images: Images.Take(1));
+        Assert.HasCount(1, model.Generate(["2"]));
+    }
+
+    [TestMethod]
+    public void Fit_GpuAskedForAndNone_SaysSoUnlessItMayFallBack()
+    {
+        if (cuda.is_available()) Assert.Inconclusive("This machine has a GPU.");
+        var ml = new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = false };
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(ml)).Message;
+        Assert.Contains("GpuDeviceId is 0", message);
+        Assert.Contains("FallbackToCpu", message);
+
+        using var model = Fit(new MLContext(seed: 1) { GpuDeviceId = 0, FallbackToCpu = true });
+        var file = ModelZip.Save(Ml, model);
+        var loading = Assert.Throws<Exception>(() => ModelZip.Load(ml, file)).GetBaseException();
+        Assert.IsInstanceOfType<InvalidOperationException>(loading);
+        Assert.Contains("GpuDeviceId is 0", loading.Message);
+    }
+
+    private static void RefusesColumns<T>(T row, params string[] parts) where T : class
+    {
+        var data = Ml.Data.LoadFromEnumerable([row]);
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options).Fit(data)).Message;
+        foreach (var part in parts) Assert.Contains(part, message);
+    }
+
+    private static void RefusesRows(IDataView data, params string[] parts) => RefusesRows(data, Options, parts);
+
+    private static void RefusesRows(IDataView data, ConditionalDiffusionTrainer.Options options, params string[] parts)
+    {
+        var before = TensorAssert.Count();
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options).Fit(data)).Message;
+        foreach (var part in parts) Assert.Contains(part, message);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    private sealed class Wrong<T>
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        public T? Pixels { get; set; }
+    }
+
+    private sealed class Short
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(63)]
+        public float[] Pixels { get; set; } = new float[63];
+    }
+
+    private sealed class ImageRow
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [Microsoft.ML.Transforms.Image.ImageType(8, 8)]
+        public MLImage? Pixels { get; set; }
+    }
+}

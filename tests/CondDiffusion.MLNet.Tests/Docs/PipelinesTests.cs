@@ -1,0 +1,90 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Tests.Docs;
+
+/// <summary>The code of docs/pipelines.md.</summary>
+[TestClass]
+public sealed class PipelinesTests
+{
+    private readonly ConditionalDiffusionTrainer.Options _options = DocsDirectory.Options;
+
+    [TestMethod]
+    public void ComposeAndScopes_AsTheyStand_Run()
+    {
+        using var directory = new DocsDirectory();
+        var options = _options;
+        // snippet: compose
+        var ml = new MLContext(seed: 1);
+        IDataView digits = ml.Data.LoadMnist("data/mnist");
+
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options))
+            .Append(ml.Transforms.ResizeImages("Large", 64, 64, "GeneratedImage"));
+        TransformerChain<ImageResizingTransformer> model = pipeline.Fit(digits);
+        // end
+        using var trained = model;
+
+        // snippet: scopes
+        ITransformer generator = model.GetModelFor(TransformerScope.Scoring);
+        IDataView rows = ml.Data.LoadFromEnumerable([new { Label = 3u }, new { Label = 8u }]); // no images needed
+        MLImage[] large = [.. generator.Transform(rows).GetColumn<MLImage>("Large")];
+        // end
+        Assert.AreEqual((2, 64), (large.Length, large[1].Width));
+
+        // snippet: training scope
+        IDataView prepared = model.Transform(digits, TransformerScope.Training);
+        float[] pixels = prepared.GetColumn<float[]>("Pixels").First(); // [1, 32, 32], in [-1, 1]
+        // end
+        Assert.HasCount(32 * 32, pixels);
+    }
+
+    [TestMethod]
+    public void SeedColumn_AsItStands_GivesEqualPicturesForEqualSeeds()
+    {
+        using var directory = new DocsDirectory();
+        var options = _options;
+        var ml = new MLContext(seed: 1);
+        var digits = ml.Data.LoadMnist("data/mnist");
+        // snippet: seed column
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { SeedColumnName = "Seed" }));
+        ITransformer generator = pipeline.Fit(digits).GetModelFor(TransformerScope.Scoring);
+
+        IDataView rows = ml.Data.LoadFromEnumerable(
+        [
+            new { Label = 3u, Seed = 17L },
+            new { Label = 8u, Seed = 17L }, // from the noise of the first
+            new { Label = 3u, Seed = 17L }, // the first's picture again
+        ]);
+        MLImage[] images = [.. generator.Transform(rows).GetColumn<MLImage>("GeneratedImage")];
+        // end
+        using var disposable = (IDisposable)generator;
+        for (var i = 0; i < images[0].Pixels.Length; i++) Assert.AreEqual(images[0].Pixels[i], images[2].Pixels[i], 1.0);
+        Assert.IsFalse(images[0].Pixels.SequenceEqual(images[1].Pixels));
+    }
+
+    [TestMethod]
+    public void BatchesAndDirectDrawing_AsTheyStand_Run()
+    {
+        using var directory = new DocsDirectory();
+        var ml = new MLContext(seed: 1);
+        var model = DocsDirectory.SaveModel(ml);
+        using var disposable = (IDisposable)model;
+        // snippet: lazy
+        IDataView rows = ml.Data.LoadFromEnumerable(Enumerable.Range(0, 1000).Select(_ => new { Label = 3u }));
+        IDataView drawn = model.Transform(rows);                            // draws nothing
+        MLImage first = drawn.GetColumn<MLImage>("GeneratedImage").First(); // draws the first batch
+        // end
+        Assert.AreEqual(32, first.Width);
+
+        // snippet: direct
+        var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();
+        IReadOnlyList<MLImage> images = generator.Generate(["3", "8"], seeds: [17, 17]);
+        // end
+        Assert.HasCount(2, images);
+    }
+}

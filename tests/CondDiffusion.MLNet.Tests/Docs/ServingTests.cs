@@ -1,0 +1,111 @@
+using System.Runtime.Loader;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Tests.Docs;
+
+/// <summary>The code of docs/serving.md.</summary>
+[TestClass]
+public sealed class ServingTests
+{
+    [TestMethod]
+    public void PredictionEngine_AsItStands_Draws()
+    {
+        using var directory = new DocsDirectory();
+        (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
+        // snippet: prediction engine
+        var ml = new MLContext();
+        ITransformer model = ml.Model.Load("digits.zip", out _);
+
+        using var engine = ml.Model.CreatePredictionEngine<Request, Reply>(model, new PredictionEngineOptions { OwnsTransformer = false });
+        MLImage image = engine.Predict(new Request { Label = 3 }).GeneratedImage!;
+        // end
+        using var disposable = (IDisposable)model;
+        Assert.AreEqual(32, image.Width);
+
+        using var second = ml.Model.CreatePredictionEngine<Request, Reply>(model, new PredictionEngineOptions { OwnsTransformer = false });
+        Assert.IsTrue(image.Pixels.SequenceEqual(second.Predict(new() { Label = 3 }).GeneratedImage!.Pixels)); // its first row, too
+        Assert.IsFalse(image.Pixels.SequenceEqual(engine.Predict(new() { Label = 3 }).GeneratedImage!.Pixels)); // its second row
+    }
+
+    [TestMethod]
+    public async Task WebService_AsItStands_AnswersWithPictures()
+    {
+        using var directory = new DocsDirectory();
+        (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
+        string[] args = ["--urls", "http://127.0.0.1:0", "--Logging:LogLevel:Default", "None"];
+        // snippet: web service
+        var chain = new MLContext().Model.Load("digits.zip", out _);
+        var generator = ((IEnumerable<ITransformer>)chain).OfType<ConditionalDiffusionTransformer>().Single();
+
+        var builder = WebApplication.CreateBuilder(args);
+        var app = builder.Build();
+        app.MapGet("/{label}.png", (string label, long? seed, CancellationToken aborted) =>
+        {
+            if (!generator.LabelValues!.Contains(label)) return Results.NotFound();
+            using MLImage image = generator.Generate([label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted)[0];
+            var file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.png"); // MLImage saves to files only
+            image.Save(file);
+            return Results.Stream(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.None, 4096, FileOptions.DeleteOnClose), "image/png");
+        });
+        app.Lifetime.ApplicationStopped.Register(generator.Dispose);
+        // end
+        await app.StartAsync();
+        using (var client = new HttpClient { BaseAddress = new(app.Urls.Single()) })
+        {
+            var pictures = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => client.GetByteArrayAsync(new Uri($"3.png?seed={i % 2}", UriKind.Relative))));
+            Assert.AreSequenceEqual(pictures[0], pictures[2]);
+            Assert.IsFalse(pictures[0].SequenceEqual(pictures[1]));
+            using var unknown = await client.GetAsync(new Uri("4.png", UriKind.Relative));
+            Assert.AreEqual(System.Net.HttpStatusCode.NotFound, unknown.StatusCode);
+        }
+        await app.StopAsync();
+        await app.DisposeAsync();
+        Assert.ThrowsExactly<ObjectDisposedException>(() => generator.Generate(["3"]));
+    }
+
+    [TestMethod]
+    public void Device_AsItStands_LoadsAnywhere()
+    {
+        using var directory = new DocsDirectory();
+        (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
+        // snippet: device
+        var ml = new MLContext { GpuDeviceId = 0, FallbackToCpu = true };
+        ITransformer model = ml.Model.Load("digits.zip", out _);
+        // end
+        using var disposable = (IDisposable)model;
+        Assert.IsNotNull(model);
+    }
+
+    [TestMethod]
+    public void PlugIn_AsItStands_LoadsTheModelWithThePlugInsLibrary()
+    {
+        using var directory = new DocsDirectory();
+        (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
+        var plugin = new AssemblyLoadContext("plug-in");
+        plugin.LoadFromAssemblyPath(typeof(ConditionalDiffusionTransformer).Assembly.Location);
+        // snippet: plug-in
+        ITransformer model;
+        using (plugin.EnterContextualReflection()) // AssemblyLoadContext plugin, the one that has CondDiffusion.MLNet
+            model = new MLContext().Model.Load("digits.zip", out _);
+        // end
+        using var disposable = (IDisposable)model;
+        Assert.AreSame(plugin, AssemblyLoadContext.GetLoadContext(((IEnumerable<ITransformer>)model).Last().GetType().Assembly));
+    }
+
+    // snippet: rows
+    private sealed class Request
+    {
+        public uint Label { get; set; }
+    }
+
+    private sealed class Reply
+    {
+        [ImageType(32, 32)]
+        public MLImage? GeneratedImage { get; set; }
+    }
+    // end
+}

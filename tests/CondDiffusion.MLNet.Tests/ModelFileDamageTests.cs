@@ -1,0 +1,198 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>Files that cannot be read: what ML.NET throws has one FormatException at its base, which says what is wrong; nothing leaks.</summary>
+[TestClass]
+public sealed class ModelFileDamageTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    [TestMethod]
+    public void Load_NotAWholeZip_SaysSo()
+    {
+        var file = Save(chain: true);
+        foreach (var bytes in new[] { [], new byte[5000], file[..(file.Length / 2)], file[..^100] })
+            Assert.Contains("zip archive", Assert.ThrowsExactly<FormatException>(() => ModelZip.Load(Ml, bytes)).Message);
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Load_EntryMissing_NamesIt(bool chain)
+    {
+        AssertRefused(Damage(zip => zip.Remove(ModelZip.Weights), chain), "entry 'weights.safetensors' is missing");
+        AssertRefused(Damage(zip => zip.Remove(ModelZip.Description), chain), "entry 'description.json' is missing");
+    }
+
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Load_EntryChanged_IsFoundByTheChecksum(bool chain)
+    {
+        foreach (var entry in new[] { ModelZip.Weights, ModelZip.Description })
+        {
+            void Refuses(Func<byte[], byte[]> change) => AssertRefused(Damage(zip => zip[entry] = change(zip[entry]), chain), "checksum");
+            Refuses(bytes => bytes[..(bytes.Length / 2)]);
+            Refuses(_ => []);
+            Refuses(bytes => new byte[bytes.Length]);
+            Refuses(bytes => [.. bytes, 0]);
+            foreach (var at in new[] { 0, 100, 1 })
+            {
+                Refuses(bytes =>
+                {
+                    bytes[^(at + 1)] ^= 1;
+                    return bytes;
+                });
+            }
+        }
+    }
+
+    [TestMethod]
+    public void Load_AnyByteOfTheFileFlipped_IsRefusedOrHarmless()
+    {
+        using var model = TinyModel.Create(Ml);
+        var file = ModelZip.Save(Ml, model);
+        var before = TensorAssert.Count();
+        for (var at = 0; at < file.Length; at += 13)
+        {
+            var damaged = (byte[])file.Clone();
+            damaged[at] ^= 0x10;
+            try
+            {
+                using var loaded = (IDisposable)ModelZip.Load(Ml, damaged);
+                ModelFileTests.AssertSame(model, (ITransformer)loaded); // a date, or the like
+            }
+            catch (Exception exception) when (exception is not UnitTestAssertException)
+            {
+                // Where it is ML.NET that cannot find or read an entry, the exception is its own.
+                if (exception.GetBaseException() is not (FormatException or InvalidDataException or IOException or InvalidOperationException))
+                    Assert.Fail($"byte {at}: {exception}");
+            }
+        }
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public void Load_AnyByteOfTheKeyFlipped_IsRefusedOrHarmless()
+    {
+        using var model = TinyModel.Create(Ml);
+        var file = ModelZip.Save(Ml, model);
+        var before = TensorAssert.Count();
+        var refused = 0;
+        var length = new ModelZip(file)[ModelZip.Key].Length;
+        for (var at = 0; at < length; at += 3)
+        {
+            var zip = new ModelZip(file);
+            zip[ModelZip.Key][at] ^= 0x11;
+            try
+            {
+                using var loaded = (IDisposable)ModelZip.Load(Ml, zip.ToBytes());
+                ModelFileTests.AssertSame(model, (ITransformer)loaded); // a field that is not used
+            }
+            catch (Exception exception) when (exception is not UnitTestAssertException)
+            {
+                refused++;
+                // The name of the library is in it, too: .NET finds none of the wrong name.
+                if (exception.GetBaseException() is not (FormatException or IOException)) Assert.Fail($"byte {at}: {exception}");
+            }
+        }
+        Assert.IsGreaterThan(length / 6, refused);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public void Load_NewerFormat_SaysWhatItNeeds()
+    {
+        static void SetVersions(ModelZip zip, uint written, uint readable)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(zip[ModelZip.Key].AsSpan(0x48), written);
+            BinaryPrimitives.WriteUInt32LittleEndian(zip[ModelZip.Key].AsSpan(0x4C), readable);
+        }
+
+        AssertRefused(Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true), "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.1");
+        using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
+        AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
+    }
+
+    [TestMethod]
+    [DataRow("Widths", "[2,2,3]", "tensor 'bot1.convs.0.weight' has shape [2, 2, 3, 3], expected [3, 2, 3, 3]")]
+    [DataRow("Widths", "[16777216,16777216,16777216]", "has shape [2, 1, 3, 3], expected [16777216, 1, 3, 3]")]
+    [DataRow("Widths", "[2,2]", "widths [2, 2]")]
+    [DataRow("Widths", "[2,2,2000000000]", "impossible")]
+    [DataRow("Widths", "null", "Widths")]
+    [DataRow("EmbeddingSize", "6", "expected [1, 6]")]
+    [DataRow("EmbeddingSize", "-4", "impossible")]
+    [DataRow("Labels", "3", "vocabulary")]
+    [DataRow("Channels", "3", "expected [2, 3, 3, 3]")]
+    [DataRow("Height", "10", "images of 1 x 10 x 8")]
+    [DataRow("Height", "16777216", "images of 1 x 16777216 x 8")]
+    [DataRow("Height", "\"high\"", "Network.Height")]
+    [DataRow("Unknown", "1", "Unknown")]
+    public void Load_DescriptionOfAnotherNetwork_IsRefusedBeforeAllocating(string property, string value, string message)
+    {
+        var file = Damage(zip => Edit(zip, json => json["Network"]![property] = JsonNode.Parse(value)));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        AssertRefused(file, message);
+        Assert.IsLessThan(1_000_000, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [TestMethod]
+    [DataRow("Network", "null", "Network")]
+    [DataRow("Labels", "null", "Labels")]
+    [DataRow("Labels", "{\"Count\":2,\"Values\":[\"cat\"]}", "vocabulary")]
+    [DataRow("Labels", "{\"Count\":2,\"Values\":[\"cat\",null]}", "vocabulary")]
+    [DataRow("Timesteps", "0", "0 timesteps")]
+    [DataRow("Timesteps", "2000000000", "2000000000 timesteps")]
+    [DataRow("BatchSize", "0", "batch size is 0")]
+    [DataRow("LabelColumnName", "null", "LabelColumnName")]
+    [DataRow("OutputColumnName", "\"\"", "names")]
+    [DataRow("OutputColumnName", "\"GeneratedPixels\"", "names")]
+    [DataRow("Seed", "-1", "Seed")]
+    [DataRow("Script", "\"rm\"", "Script")]
+    public void Load_ImpossibleDescription_SaysWhat(string property, string value, string message) =>
+        AssertRefused(Damage(zip => Edit(zip, json => json[property] = JsonNode.Parse(value))), message);
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("null")]
+    [DataRow("[]")]
+    [DataRow("{}")]
+    [DataRow("{\"Network\":")]
+    public void Load_DescriptionNotJson_SaysSo(string text) =>
+        AssertRefused(Damage(zip => zip.Forge(() => zip[ModelZip.Description] = Encoding.UTF8.GetBytes(text))), "description");
+
+    private static void Edit(ModelZip zip, Action<JsonNode> edit)
+    {
+        var json = JsonNode.Parse(zip[ModelZip.Description])!;
+        edit(json);
+        zip.Forge(() => zip[ModelZip.Description] = Encoding.UTF8.GetBytes(json.ToJsonString()));
+    }
+
+    private static byte[] Damage(Action<ModelZip> damage, bool chain = false)
+    {
+        var zip = new ModelZip(Save(chain));
+        damage(zip);
+        return zip.ToBytes();
+    }
+
+    private static byte[] Save(bool chain)
+    {
+        using var model = TinyModel.Create(Ml);
+        return ModelZip.Save(Ml, chain ? new TransformerChain<ITransformer>(Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml)), model) : model);
+    }
+
+    private static void AssertRefused(byte[] file, params string[] parts)
+    {
+        var before = TensorAssert.Count();
+        var exception = Assert.Throws<Exception>(() => ModelZip.Load(Ml, file)).GetBaseException();
+        Assert.IsInstanceOfType<FormatException>(exception);
+        foreach (var part in parts) Assert.Contains(part, exception.Message);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+}
