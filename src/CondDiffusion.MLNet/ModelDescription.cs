@@ -43,15 +43,14 @@ internal sealed record ModelDescription
     /// <summary>What is wrong with a description that was read from a file; null if nothing is.</summary>
     public string? Error()
     {
-        const int Most = 1 << 24;
-        static bool InRange(int value) => value is >= 1 and <= Most;
+        static bool InRange(int value) => value is >= 1 and <= LabelVocabulary.Most;
         var (network, labels) = (Network, Labels);
         return
             network.Widths is not { Count: 3 } || !network.Widths.All(InRange) || !InRange(network.EmbeddingSize) || !InRange(network.Labels)
                 || !InRange(network.Channels) || !InRange(network.Height) || !InRange(network.Width) || network.Height % 4 != 0 || network.Width % 4 != 0
                 ? $"the network's shape is impossible: {network}" :
-            labels.Count != network.Labels || labels.Values is { } values && values.Count != labels.Count
-                ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
+            labels.Count != network.Labels ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
+            labels.Error() is { } error ? error :
             !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
             !InRange(BatchSize) ? $"the batch size is {BatchSize}" :
             null;
@@ -59,6 +58,6 @@ internal sealed record ModelDescription
 }
 
 /// <summary>Reads and writes the JSON without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(ModelDescription))]
 internal sealed partial class ModelJson : JsonSerializerContext;
