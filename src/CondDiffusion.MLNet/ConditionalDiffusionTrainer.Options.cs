@@ -28,8 +28,8 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>
         /// A column of the data to be transformed, of type Int64, whose value decides a row's noise in place of the row's id: equal seeds
-        /// and labels give equal pictures, whatever else the data holds. Data without that column, as the training data may be, go by their
-        /// rows' ids. Null for none. Default: null.
+        /// and labels give equal pictures, whatever else the data holds. Data without that column, as the training data may be, goes by
+        /// the row ids. Null for none. Default: null.
         /// </summary>
         public string? SeedColumnName { get; init; }
 

@@ -14,6 +14,11 @@ namespace CondDiffusion.MLNet;
 /// </summary>
 public sealed partial class ConditionalDiffusionTrainer : IEstimator<ConditionalDiffusionTransformer>
 {
+    // A chain inside a chain is run with its scoring scope, which leaves NormalizeImages out.
+    private const string NormalizeFirst =
+        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, begin the pipeline with that, and append the other estimators to it;" +
+        $" or name the image column in {nameof(Options.FeatureColumnName)}: the trainer then does the same by itself.";
+
     private readonly MLContext _context;
     private readonly IHost _host;
     private readonly Options _options;
@@ -35,10 +40,11 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         ArgumentNullException.ThrowIfNull(inputSchema);
         Check(inputSchema);
         var columns = inputSchema.ToDictionary(column => column.Name);
+        var annotations = LabelVocabulary.Promise(columns[_options.LabelColumnName]);
         columns[_options.OutputColumnName] = MLNetInternals.Column(
-            _options.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, new ImageDataViewType(_options.Height, _options.Width));
+            _options.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, new ImageDataViewType(_options.Height, _options.Width), annotations);
         if (_options.PixelsColumnName is { } pixels)
-            columns[pixels] = MLNetInternals.Column(pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single);
+            columns[pixels] = MLNetInternals.Column(pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, annotations);
         return new(columns.Values);
     }
 
@@ -46,7 +52,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <param name="input">Labelled images.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows; a row's label is missing, or its image has another size or values outside [-1, 1]; the loss became infinite; a GPU
+    /// There are no rows; a row's label or image is missing, or its image has another size or values outside [-1, 1]; the loss became infinite; a GPU
     /// was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
@@ -66,7 +72,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
 
         var vectors = WithVectors(input);
         var label = vectors.Schema[_options.LabelColumnName];
-        var vocabulary = LabelVocabulary.Of(label);
+        var vocabulary = LabelVocabulary.Of(_host, label);
         var shape = _options.NetworkShape(vocabulary.Count);
         var images = TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], shape.Pixels, CheckAlive);
         channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
@@ -103,7 +109,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (_options.Channels is not (1 or 3))
             throw new InvalidOperationException(
                 $"Column '{name}' has images, which give 1 or 3 channels, but {nameof(Options.Channels)} is {_options.Channels}.");
-        return _context.Transforms.NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels).Fit(input).Transform(input);
+        return _context.Transforms.NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels).Fit(input)
+            .Transform(input, TransformerScope.Training);
     }
 
     private void Check(SchemaShape schema)
@@ -112,7 +119,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (!label.IsKey || label.Kind != SchemaShape.Column.VectorKind.Scalar)
             throw MLNetInternals.WrongColumn(_host, "label", label.Name, "a key (MapValueToKey makes one)", Describe(label));
 
-        var feature = Find("feature", _options.FeatureColumnName);
+        var feature = Find("feature", _options.FeatureColumnName, NormalizeFirst);
         var isVector = feature.Kind == SchemaShape.Column.VectorKind.Vector && feature.ItemType == NumberDataViewType.Single;
         var isImage = feature.Kind == SchemaShape.Column.VectorKind.Scalar && feature.ItemType is ImageDataViewType;
         if (!isVector && !isImage)
@@ -123,10 +130,10 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (seed.Name is not null && (seed.Kind != SchemaShape.Column.VectorKind.Scalar || seed.IsKey || seed.ItemType != NumberDataViewType.Int64))
             throw MLNetInternals.WrongColumn(_host, "seed", seed.Name, "Int64", Describe(seed));
 
-        SchemaShape.Column Find(string role, string name)
+        SchemaShape.Column Find(string role, string name, string advice = "")
         {
             var column = schema.FirstOrDefault(column => column.Name == name);
-            return column.Name is null ? throw MLNetInternals.MissingColumn(_host, role, name) : column;
+            return column.Name is null ? throw MLNetInternals.MissingColumn(_host, role, name, advice) : column;
         }
 
         static string Describe(SchemaShape.Column column) =>

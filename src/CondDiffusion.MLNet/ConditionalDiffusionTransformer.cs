@@ -20,13 +20,12 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
 {
     private readonly IHost _host;
     private readonly ModelDescription _model;
-    private readonly ImageGenerator _generator;
 
     internal ConditionalDiffusionTransformer(IHostEnvironment environment, ModelDescription model, ConditionalUNet network)
     {
         _host = environment.Register(nameof(ConditionalDiffusionTransformer));
         _model = model;
-        _generator = new(
+        Generator = new(
             network, NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed, () => MLNetInternals.CheckAlive(_host));
     }
 
@@ -42,10 +41,12 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>Steps of the noise schedule that the model was trained with, T.</summary>
     public int Timesteps => _model.Timesteps;
 
+    internal ImageGenerator Generator { get; }
+
     /// <summary>Adds the generated columns after those of <paramref name="inputSchema"/>.</summary>
     /// <param name="inputSchema">The columns of the data to be transformed; it needs no images.</param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// The label column is missing, it or the seed column is of the wrong type, or the label's keys are not the trained ones.
+    /// The label column is missing or not a key, its keys are not the trained ones, or the seed column is not of type Int64.
     /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Output;
 
@@ -55,13 +56,13 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new GeneratedDataView(_generator, Bind(input.Schema), _model.BatchSize, input);
+        return new GeneratedDataView(Generator, Bind(input.Schema), _model.BatchSize, input);
     }
 
     /// <summary>A mapper that draws one row at a time.</summary>
     /// <param name="inputSchema">The columns of the rows.</param>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new GeneratedRowMapper(_generator, Bind(inputSchema));
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new GeneratedRowMapper(Generator, Bind(inputSchema));
 
     /// <summary>Draws pictures outside a pipeline, all in one batch.</summary>
     /// <param name="labels">A label of each picture, as one of <see cref="LabelValues"/> (or as the number of its key, from "1", where those are null).</param>
@@ -89,7 +90,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         if (seeds is not null && seeds.Count != labels.Count)
             throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
 
-        var pixels = _generator.Generate(
+        var pixels = Generator.Generate(
             [.. labels.Select(label => _model.Labels.IndexOf(label))],
             [.. Enumerable.Range(0, labels.Count).Select(i => (UInt128)(ulong)(seeds?[i] ?? i))],
             (t, values) =>
@@ -101,9 +102,9 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     }
 
     /// <summary>Frees the network's memory; using the transformer afterwards throws <see cref="ObjectDisposedException"/>.</summary>
-    public void Dispose() => _generator.Dispose();
+    public void Dispose() => Generator.Dispose();
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => _generator.Read(network => ModelFile.Save(ctx, _model, network));
+    void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.Read(network => ModelFile.Save(ctx, _model, network));
 
     private MLImage[] Images(float[] pixels)
     {

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
@@ -17,20 +18,19 @@ internal sealed class GeneratedColumns
         _host = host;
         _model = model;
         Input = input;
-        Label = Find("label", model.LabelColumnName);
+        Label = input.GetColumnOrNull(model.LabelColumnName) ?? throw MLNetInternals.MissingColumn(host, "label", model.LabelColumnName);
         CheckLabel();
-        if (model.SeedColumnName is { } name && input.GetColumnOrNull(name) is { } seed)
-        {
-            if (seed.Type != NumberDataViewType.Int64) throw MLNetInternals.WrongColumn(host, "seed", name, "Int64", seed.Type.ToString()!);
-            Seed = seed;
-        }
+        Seed = model.SeedColumnName is { } name ? input.GetColumnOrNull(name) : null;
+        if (Seed is { } seed && seed.Type != NumberDataViewType.Int64)
+            throw MLNetInternals.WrongColumn(host, "seed", seed.Name, "Int64", seed.Type.ToString()!);
 
         var builder = new DataViewSchema.Builder();
         builder.AddColumns(input);
         var shape = model.Network;
-        builder.AddColumn(model.OutputColumnName, new ImageDataViewType(shape.Height, shape.Width));
+        var annotations = model.Labels.ToAnnotations();
+        builder.AddColumn(model.OutputColumnName, new ImageDataViewType(shape.Height, shape.Width), annotations);
         if (model.PixelsColumnName is { } pixels)
-            builder.AddColumn(pixels, new VectorDataViewType(NumberDataViewType.Single, shape.Channels, shape.Height, shape.Width));
+            builder.AddColumn(pixels, new VectorDataViewType(NumberDataViewType.Single, shape.Channels, shape.Height, shape.Width), annotations);
         Output = builder.ToSchema();
     }
 
@@ -53,7 +53,6 @@ internal sealed class GeneratedColumns
         columns.SelectMany(column => IsGenerated(column) ? Conditions : [Input[column.Index]]).DistinctBy(column => column.Index).ToArray();
 
     /// <summary>A getter that reads what decides the current row's picture.</summary>
-    /// <exception cref="InvalidOperationException">(From the getter.) The row has no label.</exception>
     public Func<Condition> ConditionGetter(DataViewRow row)
     {
         var getKey = KeyGetter.Create(row, Label);
@@ -64,18 +63,24 @@ internal sealed class GeneratedColumns
         return () =>
         {
             var key = getKey();
-            if (key == 0 || key > (ulong)_model.Labels.Count)
-                throw new InvalidOperationException(
-                    $"Row {row.Position}: column '{Label.Name}' has no label (a missing key, as of a value never seen in training), " +
-                    "and this model was trained with a label for every image.");
+            int? label = key >= 1 && key <= (ulong)_model.Labels.Count ? (int)key - 1 : null;
             if (getSeed is not null)
             {
                 getSeed(ref value);
-                return new((int)key - 1, (ulong)value);
+                return new(label, (ulong)value);
             }
             getId(ref id);
-            return new((int)key - 1, new UInt128(id.High, id.Low));
+            return new(label, new UInt128(id.High, id.Low));
         };
+    }
+
+    /// <exception cref="InvalidOperationException">The row has no label.</exception>
+    public void CheckLabel(Condition condition, DataViewRow row)
+    {
+        if (condition.Label is null)
+            throw new InvalidOperationException(
+                $"Row {row.Position}: column '{Label.Name}' has no label (a missing key, as of a value never seen in training), " +
+                "and this model was trained with a label for every image.");
     }
 
     /// <summary>A getter for an added column, given the current row's pixels.</summary>
@@ -85,13 +90,16 @@ internal sealed class GeneratedColumns
         if (column.Index == Input.Count)
         {
             // A new image each time, and the one handed in is left alone: whoever got it may still hold it.
-            return (ValueGetter<MLImage>)((ref MLImage image) =>
-                image = Imaging.PixelConversion.ToImage(pixels().Span, shape.Channels, shape.Height, shape.Width));
+            return (ValueGetter<MLImage>)((ref MLImage image) => image = shape.Channels is 1 or 3
+                ? PixelConversion.ToImage(pixels().Span, shape.Channels, shape.Height, shape.Width)
+                : throw new InvalidOperationException(
+                    $"Column '{column.Name}': an image has 1 or 3 channels, but this model's pictures have {shape.Channels}. " +
+                    $"Read them as a vector, with {nameof(ConditionalDiffusionTrainer.Options.PixelsColumnName)}."));
         }
         return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> values) =>
         {
-            var editor = VBufferEditor.Create(ref values, shape.Pixels);
             var source = pixels().Span;
+            var editor = VBufferEditor.Create(ref values, shape.Pixels);
             for (var i = 0; i < source.Length; i++) editor.Values[i] = Math.Clamp(source[i], -1, 1);
             values = editor.Commit();
         });
@@ -109,20 +117,17 @@ internal sealed class GeneratedColumns
     public static InvalidOperationException Inactive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' is not active: it was not among the columns asked for.");
 
-    private DataViewSchema.Column Find(string role, string name) =>
-        Input.GetColumnOrNull(name) ?? throw MLNetInternals.MissingColumn(_host, role, name);
-
     private void CheckLabel()
     {
         if (Label.Type is not KeyDataViewType)
             throw MLNetInternals.WrongColumn(_host, "label", Label.Name, "a key (MapValueToKey makes one)", Label.Type.ToString()!);
-        var found = LabelVocabulary.Of(Label);
+        var found = LabelVocabulary.Of(_host, Label);
         if (!found.Matches(_model.Labels))
             throw MLNetInternals.WrongColumn(_host, "label", Label.Name, $"the trained keys, {_model.Labels}", found.ToString());
     }
 }
 
 /// <summary>What a row's picture depends on, beside the model.</summary>
-/// <param name="Label">Row of the label table.</param>
+/// <param name="Label">Row of the label table; null where the row has no label.</param>
 /// <param name="Noise">The row's id or seed.</param>
-internal readonly record struct Condition(int Label, UInt128 Noise);
+internal readonly record struct Condition(int? Label, UInt128 Noise);

@@ -40,7 +40,8 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         private readonly Batches? _batches;
         private readonly HashSet<int> _active;
         private readonly Dictionary<int, Delegate> _getters = [];
-        private readonly ValueGetter<DataViewRowId> _getId;
+        private readonly Func<Condition>? _getCondition;
+        private long _row = -1;
         private bool _ended;
 
         public Cursor(GeneratedColumns columns, DataViewRowCursor rows, Batches? batches, DataViewSchema.Column[] needed)
@@ -49,7 +50,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
             _rows = rows;
             _batches = batches;
             _active = [.. needed.Select(column => column.Index)];
-            _getId = rows.GetIdGetter();
+            if (batches is not null) _getCondition = columns.ConditionGetter(rows);
             foreach (var column in needed.Where(columns.IsGenerated)) _getters[column.Index] = columns.Getter(column, Pixels);
         }
 
@@ -66,7 +67,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
                 _ended = true;
                 return false;
             }
-            _batches?.MoveNext();
+            _row++;
             return true;
         }
 
@@ -94,49 +95,54 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
 
         private ReadOnlyMemory<float> Pixels()
         {
-            if (Position < 0 || _ended) throw new InvalidOperationException("The cursor is not on a row: call MoveNext first.");
-            DataViewRowId id = default;
-            _getId(ref id);
-            return _batches!.Pixels(id);
+            if (_row < 0 || _ended) throw new InvalidOperationException("The cursor is not on a row: call MoveNext first.");
+            var condition = _getCondition!();
+            _columns.CheckLabel(condition, _rows);
+            return _batches!.Picture(_row, condition);
         }
     }
 
-    /// <summary>The look-ahead: the conditions of a batch of rows, and their pictures once one is asked for.</summary>
+    /// <summary>The look-ahead: from the first row whose picture is read, the conditions of a batch of rows, and their pictures.</summary>
     private sealed class Batches(ImageGenerator generator, GeneratedColumns columns, DataViewRowCursor ahead, int batchSize) : IDisposable
     {
-        private readonly Func<Condition> _condition = columns.ConditionGetter(ahead);
-        private readonly ValueGetter<DataViewRowId> _getId = ahead.GetIdGetter();
-        private readonly List<(DataViewRowId Id, long Position)> _rows = [];
+        private readonly Func<Condition> _getCondition = columns.ConditionGetter(ahead);
         private readonly List<Condition> _conditions = [];
-        private float[]? _pixels;
-        private int _index = -1;
+        private ReadOnlyMemory<float>[]? _pictures;
+        private long _first; // the row of the first condition
+        private long _next; // the row that the cursor moves to next
 
-        public void MoveNext()
+        /// <summary>The pixels of a row, which the other cursor found to have <paramref name="condition"/>.</summary>
+        public ReadOnlyMemory<float> Picture(long row, Condition condition)
         {
-            if (++_index < _rows.Count) return;
-            _index = 0;
-            _pixels = null;
-            _rows.Clear();
-            _conditions.Clear();
-            while (_rows.Count < batchSize && ahead.MoveNext())
-            {
-                DataViewRowId id = default;
-                _getId(ref id);
-                _rows.Add((id, ahead.Position));
-                _conditions.Add(_condition());
-            }
-        }
-
-        /// <summary>The pixels of the current row, which the other cursor knows by <paramref name="id"/>.</summary>
-        public ReadOnlyMemory<float> Pixels(DataViewRowId id)
-        {
-            if (_index >= _rows.Count || !_rows[_index].Id.Equals(id))
-                throw new InvalidOperationException("The source gave its rows in two different orders, so that labels cannot be read ahead. Cache it first.");
-            _pixels ??= generator.Generate(
-                [.. _conditions.Select(condition => condition.Label)], [.. _conditions.Select(condition => condition.Noise)]);
-            return _pixels.AsMemory(_index * generator.Shape.Pixels, generator.Shape.Pixels);
+            if (row >= _first + _conditions.Count) Read(row);
+            var index = (int)(row - _first);
+            if (index >= _conditions.Count || _conditions[index] != condition)
+                throw new InvalidOperationException(
+                    $"Row {row}: the source gave other rows when read a second time, so that labels cannot be read ahead. Cache it first.");
+            _pictures ??= Draw();
+            return _pictures[index];
         }
 
         public void Dispose() => ahead.Dispose();
+
+        private void Read(long first)
+        {
+            _pictures = null;
+            _conditions.Clear();
+            while (_next < first && ahead.MoveNext()) _next++;
+            _first = _next;
+            for (; _conditions.Count < batchSize && ahead.MoveNext(); _next++) _conditions.Add(_getCondition());
+        }
+
+        /// <summary>Draws the batch, but for rows without a label: those are errors of their own, and leave the others alone.</summary>
+        private ReadOnlyMemory<float>[] Draw()
+        {
+            var labelled = Enumerable.Range(0, _conditions.Count).Where(i => _conditions[i].Label is not null).ToArray();
+            var pixels = generator.Generate(
+                [.. labelled.Select(i => _conditions[i].Label!.Value)], [.. labelled.Select(i => _conditions[i].Noise)]);
+            var pictures = new ReadOnlyMemory<float>[_conditions.Count];
+            for (var i = 0; i < labelled.Length; i++) pictures[labelled[i]] = pixels.AsMemory(i * generator.Shape.Pixels, generator.Shape.Pixels);
+            return pictures;
+        }
     }
 }

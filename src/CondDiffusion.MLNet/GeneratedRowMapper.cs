@@ -42,7 +42,8 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColu
                 if (pixels is null || position != input.Position)
                 {
                     var condition = getCondition();
-                    pixels = generator.Generate([condition.Label], [condition.Noise]);
+                    columns.CheckLabel(condition, input);
+                    pixels = generator.Generate([condition.Label!.Value], [condition.Noise]);
                     position = input.Position;
                 }
                 return pixels;

@@ -33,6 +33,9 @@ internal sealed class ImageGenerator(
         }
     }
 
+    /// <summary>Is told the number of pictures in a run of the reverse loop, before each. For tests.</summary>
+    public Action<int>? Drawing { get; set; }
+
     /// <summary>Draws one picture for each label, in one run of the reverse loop.</summary>
     /// <param name="labels">Rows of the label table.</param>
     /// <param name="rows">For each, what its noise depends on.</param>
@@ -44,6 +47,7 @@ internal sealed class ImageGenerator(
         lock (_lock)
         {
             CheckNotDisposed();
+            Drawing?.Invoke(labels.Length);
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
             var table = tensor([.. labels.ToArray().Select(label => (long)label)], device: network.Device);

@@ -1,19 +1,67 @@
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace CondDiffusion.MLNet;
 
 /// <summary>The labels that a key column can hold: how many, and where the column says so, what each key stands for.</summary>
 /// <param name="Count">Keys run from 1 to this.</param>
 /// <param name="Values">The value of each key as text, in the keys' order; null where the column does not say.</param>
-internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values)
+/// <param name="Kind">What the values were before they became text.</param>
+internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values, DataKind Kind = DataKind.String)
 {
-    private const string KeyValues = "KeyValues";
+    /// <summary>The most labels a model can have: each has a row in the label table.</summary>
+    public const int Most = 1 << 24;
+
+    // The annotation in which key columns carry their values, and the one in which ML.NET's scorers pass on those of the label column.
+    private const string KeyValues = "KeyValues", TrainingLabelValues = "TrainingLabelValues";
 
     /// <summary>Reads the vocabulary of a key column.</summary>
-    public static LabelVocabulary Of(DataViewSchema.Column column) =>
-        new(checked((int)((KeyDataViewType)column.Type).Count), ReadValues(column));
+    /// <exception cref="ArgumentOutOfRangeException">It has more keys than a model can have labels.</exception>
+    public static LabelVocabulary Of(IHost host, DataViewSchema.Column column)
+    {
+        var keys = ((KeyDataViewType)column.Type).Count;
+        if (keys > Most) throw MLNetInternals.WrongColumn(host, "label", column.Name, $"a key of at most {Most} values", $"one of {keys}");
+
+        var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
+        return type?.Size == (int)keys && LabelKind.NameOf(type.ItemType) is { } kind
+            ? new((int)keys, LabelKind.Of(kind)!.Read(column.Annotations, KeyValues), kind)
+            : new((int)keys, null);
+    }
+
+    /// <summary>The annotations that the generated columns will have, where the label column of the training data has this shape.</summary>
+    public static SchemaShape? Promise(SchemaShape.Column label) =>
+        label.Annotations.FirstOrDefault(annotation => annotation.Name == KeyValues) is { Kind: SchemaShape.Column.VectorKind.Vector } values
+        && LabelKind.NameOf(values.ItemType) is not null
+            ? new([MLNetInternals.Column(TrainingLabelValues, values.Kind, values.ItemType)])
+            : null;
+
+    /// <summary>The annotations of the generated columns: the values of the labels, as the key column had them.</summary>
+    public DataViewSchema.Annotations? ToAnnotations()
+    {
+        if (Values is null) return null;
+        var annotations = new DataViewSchema.Annotations.Builder();
+        LabelKind.Of(Kind)!.Write(annotations, TrainingLabelValues, Values);
+        return annotations.ToAnnotations();
+    }
+
+    /// <summary>What is wrong with a vocabulary that was read from a file; null if nothing is.</summary>
+    public string? Error()
+    {
+        if (Values is null) return null;
+        if (Values.Count != Count) return $"there are {Count} labels, but {Values.Count} values";
+        if (LabelKind.Of(Kind) is null) return $"labels cannot be of the kind {Kind}";
+        try
+        {
+            ToAnnotations();
+            return null;
+        }
+        catch (Exception exception) when (exception is FormatException or OverflowException or ArgumentNullException)
+        {
+            return $"a label is none of the kind {Kind}: {exception.Message}";
+        }
+    }
 
     /// <summary>Whether both agree on what each key means, as far as both say.</summary>
     public bool Matches(LabelVocabulary other) =>
@@ -34,33 +82,5 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values)
         const int Shown = 12;
         if (Values is null) return $"{Count} labels";
         return $"{Count} labels ({string.Join(", ", Values.Take(Shown))}{(Values.Count > Shown ? ", ..." : "")})";
-    }
-
-    private static List<string>? ReadValues(DataViewSchema.Column column)
-    {
-        var kind = column.Annotations.Schema.GetColumnOrNull(KeyValues);
-        if (kind?.Type is not VectorDataViewType vector) return null;
-        List<string> Read<T>()
-        {
-            VBuffer<T> values = default;
-            column.Annotations.GetValue(KeyValues, ref values);
-            return [.. values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")];
-        }
-
-        var type = vector.ItemType.RawType;
-        return
-            type == typeof(ReadOnlyMemory<char>) ? Read<ReadOnlyMemory<char>>() :
-            type == typeof(bool) ? Read<bool>() :
-            type == typeof(byte) ? Read<byte>() :
-            type == typeof(sbyte) ? Read<sbyte>() :
-            type == typeof(short) ? Read<short>() :
-            type == typeof(ushort) ? Read<ushort>() :
-            type == typeof(int) ? Read<int>() :
-            type == typeof(uint) ? Read<uint>() :
-            type == typeof(long) ? Read<long>() :
-            type == typeof(ulong) ? Read<ulong>() :
-            type == typeof(float) ? Read<float>() :
-            type == typeof(double) ? Read<double>() :
-            null;
     }
 }

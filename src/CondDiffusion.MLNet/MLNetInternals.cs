@@ -36,9 +36,11 @@ namespace CondDiffusion.MLNet
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(
-            string name, SchemaShape.Column.VectorKind kind, DataViewType itemType) => new(name, kind, itemType, false);
+            string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, SchemaShape? annotations = null) =>
+            new(name, kind, itemType, false, annotations);
 
-        public static Exception MissingColumn(IHost host, string role, string column) => host.ExceptSchemaMismatch("inputSchema", role, column);
+        public static Exception MissingColumn(IHost host, string role, string column, string advice = "") =>
+            host.ExceptParam("inputSchema", $"Could not find {role} column '{column}'.{advice}");
 
         public static Exception WrongColumn(IHost host, string role, string column, string expected, string found) =>
             host.ExceptSchemaMismatch("inputSchema", role, column, expected, found);

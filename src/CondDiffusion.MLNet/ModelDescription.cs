@@ -71,8 +71,7 @@ internal sealed record ModelDescription
 
     private string? Error()
     {
-        const int Most = 1 << 24;
-        static bool InRange(int value) => value is >= 1 and <= Most;
+        static bool InRange(int value) => value is >= 1 and <= LabelVocabulary.Most;
         var (network, labels) = (Network, Labels);
         string?[] added = [OutputColumnName, PixelsColumnName], names = [LabelColumnName, .. added, SeedColumnName];
         return
@@ -81,8 +80,8 @@ internal sealed record ModelDescription
             !InRange(network.Channels) || !UNetShape.IsSide(network.Height) || !UNetShape.IsSide(network.Width)
                 || (Int128)network.Channels * network.Height * network.Width > UNetShape.MostPixels
                 ? $"images of {network.Channels} x {network.Height} x {network.Width} are impossible" :
-            labels.Count != network.Labels || labels.Values is { } values && (values.Count != labels.Count || values.Contains(null))
-                ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
+            labels.Count != network.Labels ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
+            labels.Error() is { } error ? error :
             !Enum.IsDefined(Schedule) || !Enum.IsDefined(Prediction) ? $"the schedule {Schedule} or the prediction {Prediction} is unknown" :
             names.Any(name => name is not null && string.IsNullOrWhiteSpace(name)) || added.Distinct().Count() < added.Length
                 ? $"the columns' names are impossible: \"{string.Join("\", \"", names)}\"" :

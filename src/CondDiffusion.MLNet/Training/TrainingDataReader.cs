@@ -11,7 +11,7 @@ internal static class TrainingDataReader
     /// <param name="feature">Its float vector column.</param>
     /// <param name="pixels">Values that each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop.</param>
-    /// <exception cref="InvalidOperationException">A row has no label, or an image of another size or out of range; or there are no rows.</exception>
+    /// <exception cref="InvalidOperationException">A row has no label, no image, or an image of another size or out of range; or there are no rows.</exception>
     public static ImageStore Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, int pixels, Action checkAlive)
     {
         var store = new ImageStore(pixels);
@@ -28,6 +28,7 @@ internal static class TrainingDataReader
 
             getImage(ref image);
             if (image.Length != pixels) throw Bad($"column '{feature.Name}' must have {pixels} values, but has {image.Length}");
+            if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image"); // what ExtractPixels makes of null
             image.CopyTo(dense);
             foreach (var value in dense)
                 if (!(value is >= -1 and <= 1))

@@ -1,0 +1,82 @@
+using System.Reflection;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Conformance;
+
+/// <summary>Values of columns of any type, pixels of images included, as objects that can be kept and compared.</summary>
+internal static class Cells
+{
+    /// <summary>A getter of a column, as a copy; of a row, or of annotations.</summary>
+    public static Func<object?> Getter(object source, DataViewSchema.Column column)
+    {
+        var raw = column.Type.RawType;
+        var vector = column.Type is VectorDataViewType;
+        return (Func<object?>)typeof(Cells)
+            .GetMethod(vector ? nameof(Vector) : nameof(Scalar), BindingFlags.NonPublic | BindingFlags.Static)!
+            .MakeGenericMethod(vector ? raw.GetGenericArguments()[0] : raw)
+            .Invoke(null, BindingFlags.DoNotWrapExceptions, null, [source, column], null)!;
+    }
+
+    /// <summary>Asserts that two values are equal, or where they are not <paramref name="exact"/>, that no pixel is off by over a grey level.</summary>
+    public static void AreEqual(object? expected, object? actual, bool exact, string what)
+    {
+        if (expected is Picture a && actual is Picture b)
+        {
+            Assert.AreEqual((a.Width, a.Height), (b.Width, b.Height), what);
+            AreClose(a.Pixels, b.Pixels, exact ? 0 : 1, what);
+        }
+        else if (expected is float[] x && actual is float[] y)
+        {
+            AreClose(x, y, exact ? 0 : 1 / 127.5f, what);
+        }
+        else if (expected is Array array)
+        {
+            CollectionAssert.AreEqual(array, actual as Array, what);
+        }
+        else
+        {
+            Assert.AreEqual(expected, actual, what);
+        }
+    }
+
+    private static void AreClose<T>(T[] expected, T[] actual, float tolerance, string what)
+        where T : IConvertible
+    {
+        Assert.HasCount(expected.Length, actual, what);
+        var difference = expected.Zip(actual, (a, b) => a.Equals(b) ? 0 : MathF.Abs(a.ToSingle(null) - b.ToSingle(null))).Max();
+        Assert.IsLessThanOrEqualTo(tolerance, difference, what);
+    }
+
+    private static Func<object?> Scalar<T>(object source, DataViewSchema.Column column)
+    {
+        var getter = Getter<T>(source, column);
+        return () =>
+        {
+            T value = default!;
+            getter(ref value);
+            return value switch
+            {
+                MLImage image => new Picture(image.Width, image.Height, image.Pixels.ToArray()),
+                ReadOnlyMemory<char> text => text.ToString(),
+                _ => value,
+            };
+        };
+    }
+
+    private static Func<object?> Vector<T>(object source, DataViewSchema.Column column)
+    {
+        var getter = Getter<VBuffer<T>>(source, column);
+        VBuffer<T> values = default; // one buffer for all rows, as ML.NET's own readers have
+        return () =>
+        {
+            getter(ref values);
+            return values is VBuffer<ReadOnlyMemory<char>> texts ? texts.DenseValues().Select(text => text.ToString()).ToArray() : values.DenseValues().ToArray();
+        };
+    }
+
+    private static ValueGetter<T> Getter<T>(object source, DataViewSchema.Column column) =>
+        source is DataViewRow row ? row.GetGetter<T>(column) : ((DataViewSchema.Annotations)source).GetGetter<T>(column);
+
+    private sealed record Picture(int Width, int Height, byte[] Pixels);
+}
