@@ -65,7 +65,10 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new GeneratedRowMapper(Generator, Bind(inputSchema));
 
     /// <summary>Draws pictures outside a pipeline, all in one batch.</summary>
-    /// <param name="labels">A label of each picture, as one of <see cref="LabelValues"/> (or as the number of its key, from "1", where those are null).</param>
+    /// <param name="labels">
+    /// A label of each picture, as one of <see cref="LabelValues"/> (or as the number of its key, from "1", where those are null); a null
+    /// label draws without one, where the model was trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// </param>
     /// <param name="seeds">
     /// Of each picture, what decides its noise: pictures of one seed start from the same noise, and a data view's row with the seed's number
     /// as its id or in its seed column gives the same picture. Null: 0, 1, 2, ...
@@ -81,7 +84,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <exception cref="OperationCanceledException">The token, or the transformer's context, was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IReadOnlyList<MLImage> Generate(
-        IReadOnlyList<string> labels, IReadOnlyList<long>? seeds = null, Action<int, IReadOnlyList<MLImage>>? snapshot = null,
+        IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds = null, Action<int, IReadOnlyList<MLImage>>? snapshot = null,
         int snapshotInterval = 50, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(labels);
@@ -91,7 +94,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
             throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
 
         var pixels = Generator.Generate(
-            [.. labels.Select(label => _model.Labels.IndexOf(label))],
+            [.. labels.Select(label => label is null ? Unlabelled() : _model.Labels.IndexOf(label))],
             [.. Enumerable.Range(0, labels.Count).Select(i => (UInt128)(ulong)(seeds?[i] ?? i))],
             (t, values) =>
             {
@@ -105,6 +108,9 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public void Dispose() => Generator.Dispose();
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.Read(network => ModelFile.Save(ctx, _model, network));
+
+    private int Unlabelled() => _model.Unlabelled
+        ?? throw new ArgumentException("A label is null, but this model was trained with a label for every image (LabelDropout is 0).", "labels");
 
     private MLImage[] Images(float[] pixels)
     {

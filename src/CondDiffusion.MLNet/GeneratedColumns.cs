@@ -63,7 +63,7 @@ internal sealed class GeneratedColumns
         return () =>
         {
             var key = getKey();
-            int? label = key >= 1 && key <= (ulong)_model.Labels.Count ? (int)key - 1 : null;
+            var label = key >= 1 && key <= (ulong)_model.Labels.Count ? (int)key - 1 : _model.Unlabelled;
             if (getSeed is not null)
             {
                 getSeed(ref value);
@@ -80,7 +80,7 @@ internal sealed class GeneratedColumns
         if (condition.Label is null)
             throw new InvalidOperationException(
                 $"Row {row.Position}: column '{Label.Name}' has no label (a missing key, as of a value never seen in training), " +
-                "and this model was trained with a label for every image.");
+                "and this model was trained with a label for every image (LabelDropout is 0).");
     }
 
     /// <summary>A getter for an added column, given the current row's pixels.</summary>
@@ -128,6 +128,6 @@ internal sealed class GeneratedColumns
 }
 
 /// <summary>What a row's picture depends on, beside the model.</summary>
-/// <param name="Label">Row of the label table; null where the row has no label.</param>
+/// <param name="Label">Row of the label table, -1 to draw without a label; null where the row has none and the network needs one.</param>
 /// <param name="Noise">The row's id or seed.</param>
 internal readonly record struct Condition(int? Label, UInt128 Noise);

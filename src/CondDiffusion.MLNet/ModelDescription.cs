@@ -19,6 +19,10 @@ internal sealed record ModelDescription
     /// <summary>Whether the network has learnt to draw without a label.</summary>
     public bool DrawsUnlabelled { get; init; }
 
+    /// <summary>What stands for no label among the rows of the label table; null where the network needs one.</summary>
+    [JsonIgnore]
+    public int? Unlabelled => DrawsUnlabelled ? -1 : null;
+
     public required LabelVocabulary Labels { get; init; }
 
     public required string LabelColumnName { get; init; }
