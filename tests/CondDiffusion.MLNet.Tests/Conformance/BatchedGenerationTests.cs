@@ -171,7 +171,7 @@ public sealed class BatchedGenerationTests
             var ml = new MLContext();
             using var engine = ml.Model.CreatePredictionEngine<KeyRow, PictureRow>(
                 Transformer, new PredictionEngineOptions { OwnsTransformer = false, InputSchemaDefinition = KeyRow.Schema });
-            return [.. Enumerable.Range(0, 5).Select(i => engine.Predict(new() { Label = (uint)(i % 3) + 1 }).GeneratedImage!.Pixels.ToArray())];
+            return [.. Enumerable.Range(0, 5).Select(i => engine.Predict(new() { Label = (uint)(i % 3) }).GeneratedImage!.Pixels.ToArray())];
         }
     }
 

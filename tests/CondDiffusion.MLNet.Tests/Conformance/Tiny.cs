@@ -38,8 +38,8 @@ internal static class Tiny
     /// <summary>The rows of <see cref="Vectors"/>, with a key column Label.</summary>
     public static IDataView Keyed(MLContext ml) => Keyed(ml, Vectors(ml));
 
-    public static ConditionalDiffusionTransformer Fit(MLContext ml, ConditionalDiffusionTrainer.Options options) =>
-        ml.ImageGeneration.Trainers.ConditionalDiffusion(options).Fit(Keyed(ml));
+    public static ConditionalDiffusionTransformer Fit(MLContext ml, ConditionalDiffusionTrainer.Options options) => ml.ImageGeneration.Trainers
+        .ConditionalDiffusion(options).Fit(options.FeatureColumnName == nameof(ImageRow.Image) ? Keyed(ml, Images(ml)) : Keyed(ml));
 
     /// <summary>The pixels of a column, row by row.</summary>
     public static byte[][] Pictures(IDataView view, string column = "GeneratedImage") =>
