@@ -160,11 +160,19 @@ public sealed class BatchedGenerationTests
     {
         var expected = Tiny.Pictures(_view);
         var alone = Predict();
+        int inside = 0, most = 0;
+        Transformer.Generator.Drawing = _ =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref inside));
+            Thread.Sleep(2); // for the others to come in, if they can
+            Interlocked.Decrement(ref inside);
+        };
         Parallel.For(0, 4, i =>
         {
             if (i % 2 == 0) Tiny.AreClose(expected, Tiny.Pictures(Transformer.Transform(Tiny.Keyed(new MLContext()))));
             else Tiny.AreClose(alone, Predict());
         });
+        Assert.AreEqual(1, most, "threads drawing at a time");
 
         static byte[][] Predict()
         {
