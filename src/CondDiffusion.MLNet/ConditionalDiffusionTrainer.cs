@@ -52,8 +52,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <param name="input">Labelled images.</param>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows; a row's label or image is missing, or its image has another size or values outside [-1, 1]; the loss became infinite; a GPU
-    /// was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
+    /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values outside [-1, 1];
+    /// the loss became infinite; a GPU was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public ConditionalDiffusionTransformer Fit(IDataView input)

@@ -51,13 +51,14 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     {
         if (Values is null) return null;
         if (Values.Count != Count) return $"there are {Count} labels, but {Values.Count} values";
+        if (Values.Contains(null!)) return "a label is null";
         if (LabelKind.Of(Kind) is null) return $"labels cannot be of the kind {Kind}";
         try
         {
             ToAnnotations();
             return null;
         }
-        catch (Exception exception) when (exception is FormatException or OverflowException or ArgumentNullException)
+        catch (Exception exception) when (exception is FormatException or OverflowException)
         {
             return $"a label is none of the kind {Kind}: {exception.Message}";
         }

@@ -11,7 +11,9 @@ internal static class TrainingDataReader
     /// <param name="feature">Its float vector column.</param>
     /// <param name="pixels">Values that each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop.</param>
-    /// <exception cref="InvalidOperationException">A row has no label, no image, or an image of another size or out of range; or there are no rows.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A row has no label, no image, or an image of another size or out of range, or it cannot be read; or there are no rows.
+    /// </exception>
     public static ImageStore Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, int pixels, Action checkAlive)
     {
         var store = new ImageStore(pixels);
@@ -20,13 +22,13 @@ internal static class TrainingDataReader
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
         VBuffer<float> image = default;
         var dense = new float[pixels];
-        while (cursor.MoveNext())
+        while (MoveNext())
         {
             checkAlive();
             var key = getKey();
             if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
 
-            getImage(ref image);
+            ReadImage();
             if (image.Length != pixels) throw Bad($"column '{feature.Name}' must have {pixels} values, but has {image.Length}");
             if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image"); // what ExtractPixels makes of null
             image.CopyTo(dense);
@@ -37,6 +39,39 @@ internal static class TrainingDataReader
         }
         return store.Count > 0 ? store : throw new InvalidOperationException("The training data has no rows.");
 
+        bool MoveNext()
+        {
+            try
+            {
+                return cursor.MoveNext();
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                throw Unreadable($"the rows from {store.Count} on", e);
+            }
+        }
+
+        void ReadImage()
+        {
+            try
+            {
+                getImage(ref image);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                throw Unreadable($"row {store.Count}, column '{feature.Name}',", e);
+            }
+        }
+
         InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");
+    }
+
+    private static InvalidOperationException Unreadable(string what, Exception e)
+    {
+        var cause = e.GetBaseException().Message;
+        var advice = cause.Contains("disposed", StringComparison.Ordinal)
+            ? " An image is missing there, or was read before: ML.NET's image transforms dispose what they read."
+            : "";
+        return new($"Training data, {what} cannot be read: {cause}{advice}", e);
     }
 }

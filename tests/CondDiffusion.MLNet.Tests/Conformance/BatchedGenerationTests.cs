@@ -160,18 +160,26 @@ public sealed class BatchedGenerationTests
     {
         var expected = Tiny.Pictures(_view);
         var alone = Predict();
+        int inside = 0, most = 0;
+        Transformer.Generator.Drawing = _ =>
+        {
+            most = Math.Max(most, Interlocked.Increment(ref inside));
+            Thread.Sleep(2); // for the others to come in, if they can
+            Interlocked.Decrement(ref inside);
+        };
         Parallel.For(0, 4, i =>
         {
             if (i % 2 == 0) Tiny.AreClose(expected, Tiny.Pictures(Transformer.Transform(Tiny.Keyed(new MLContext()))));
             else Tiny.AreClose(alone, Predict());
         });
+        Assert.AreEqual(1, most, "threads drawing at a time");
 
         static byte[][] Predict()
         {
             var ml = new MLContext();
             using var engine = ml.Model.CreatePredictionEngine<KeyRow, PictureRow>(
                 Transformer, new PredictionEngineOptions { OwnsTransformer = false, InputSchemaDefinition = KeyRow.Schema });
-            return [.. Enumerable.Range(0, 5).Select(i => engine.Predict(new() { Label = (uint)(i % 3) + 1 }).GeneratedImage!.Pixels.ToArray())];
+            return [.. Enumerable.Range(0, 5).Select(i => engine.Predict(new() { Label = (uint)(i % 3) }).GeneratedImage!.Pixels.ToArray())];
         }
     }
 

@@ -3,7 +3,7 @@ using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Conformance;
 
-/// <summary>A label without anything else.</summary>
+/// <summary>A label without anything else, which ML.NET counts from 0 in objects and from 1 in columns.</summary>
 internal sealed class KeyRow
 {
     [KeyType(3)]

@@ -24,8 +24,9 @@ internal static class Tiny
         Precision = Precision.Float32,
     };
 
-    /// <summary>Rows whose images are vectors, in memory: they can be shuffled, and their number is known.</summary>
-    public static IDataView Vectors(MLContext ml) => ml.Data.LoadFromEnumerable(Enumerable.Range(0, Rows).Select(i => Fill(new Row(), i)).ToArray());
+    /// <summary>Rows whose images are vectors, in memory: they can be shuffled (as rows of objects cannot), and their number is known.</summary>
+    public static IDataView Vectors(MLContext ml) =>
+        ml.Data.Cache(ml.Data.LoadFromEnumerable(Enumerable.Range(0, Rows).Select(i => Fill(new Row(), i)).ToArray()));
 
     /// <summary>Rows with images of 12 x 10, made anew whenever they are read: they cannot be shuffled, and their number is unknown.</summary>
     public static IDataView Images(MLContext ml) => ml.Data.LoadFromEnumerable(Enumerable.Range(0, Rows).Select(i => Fill(
@@ -38,8 +39,8 @@ internal static class Tiny
     /// <summary>The rows of <see cref="Vectors"/>, with a key column Label.</summary>
     public static IDataView Keyed(MLContext ml) => Keyed(ml, Vectors(ml));
 
-    public static ConditionalDiffusionTransformer Fit(MLContext ml, ConditionalDiffusionTrainer.Options options) =>
-        ml.ImageGeneration.Trainers.ConditionalDiffusion(options).Fit(Keyed(ml));
+    public static ConditionalDiffusionTransformer Fit(MLContext ml, ConditionalDiffusionTrainer.Options options) => ml.ImageGeneration.Trainers
+        .ConditionalDiffusion(options).Fit(options.FeatureColumnName == nameof(ImageRow.Image) ? Keyed(ml, Images(ml)) : Keyed(ml));
 
     /// <summary>The pixels of a column, row by row.</summary>
     public static byte[][] Pictures(IDataView view, string column = "GeneratedImage") =>
