@@ -136,7 +136,8 @@ public sealed class ImageTests
 
     private static float[] Weights(ConditionalDiffusionTransformer transformer)
     {
-        var network = transformer.Generator.Network;
-        return [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()];
+        float[] weights = [];
+        transformer.Generator.Read(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
+        return weights;
     }
 }

@@ -121,6 +121,26 @@ public sealed class LabelTests
         Assert.StartsWith(expected, JsonSerializer.Deserialize(json, ModelJson.Default.LabelVocabulary)!.Error() ?? "");
 
     [TestMethod]
+    public void Label_MissingAfterLabelDropout_DrawsWithoutOne()
+    {
+        using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options with { LabelDropout = 0.2, SeedColumnName = "Seed", Epochs = 8, LearningRate = 0.01 });
+        var rows = new[] { "cat", "unseen" }.Select(name => new NameRow { Name = name, Seed = 5 });
+        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(Ml.Data.LoadFromEnumerable(rows));
+
+        var pictures = Tiny.Pictures(transformer.Transform(keyed));
+
+        Assert.IsFalse(pictures[0].SequenceEqual(pictures[1]), "the label makes a difference");
+        Tiny.AreClose(pictures, [.. transformer.Generate(["cat", null], [5, 5]).Select(image => image.Pixels.ToArray())]);
+    }
+
+    [TestMethod]
+    public void Generate_NullLabelWithoutLabelDropout_SaysSo()
+    {
+        using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options);
+        Assert.Contains("LabelDropout", Assert.ThrowsExactly<ArgumentException>(() => transformer.Generate(["cat", null])).Message);
+    }
+
+    [TestMethod]
     [DataRow(1)]
     [DataRow(4)]
     [DataRow(16)]

@@ -12,7 +12,7 @@ public sealed class ReproducibilityTests
     {
         ChannelWidths = [4, 4, 4],
         Timesteps = 10,
-        Epochs = 8,
+        Epochs = 40,
         LearningRate = 1e-2,
         SeedColumnName = "Seed",
         PixelsColumnName = "GeneratedPixels",

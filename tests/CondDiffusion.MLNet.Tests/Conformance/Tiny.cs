@@ -20,6 +20,7 @@ internal static class Tiny
         Epochs = 1,
         BatchSize = 4,
         GenerationBatchSize = 4,
+        LabelDropout = 0,
         MovingAverageDecay = 0,
         Precision = Precision.Float32,
     };
