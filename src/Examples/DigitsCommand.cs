@@ -13,7 +13,17 @@ internal static class DigitsCommand
     internal sealed record Setting(int Images, int Count, ConditionalDiffusionTrainer.Options Options);
 
     /// <summary>At most three minutes on two cores.</summary>
-    public static Setting Full { get; } = new(8_000, 10, new() { ChannelWidths = [16, 32, 64], Epochs = 12, BatchSize = 64, LearningRate = 2e-3, GenerationBatchSize = 50 });
+    public static Setting Full { get; } = new(8_000, 10, new()
+    {
+        Height = 28,
+        Width = 28,
+        ChannelWidths = [16, 32, 64],
+        LabelDropout = 0,
+        Epochs = 10,
+        BatchSize = 64,
+        LearningRate = 2e-3,
+        GenerationBatchSize = 50,
+    });
 
     /// <summary>Seconds; the pictures show next to nothing.</summary>
     public static Setting Tiny { get; } = new(200, 1, new() { ChannelWidths = [4, 8, 8], Epochs = 1, Timesteps = 100 });

@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.Examples;
 
@@ -25,9 +24,9 @@ internal static class GenerateCommand
         // Through the pipeline: a row for each picture.
         var rows = labels.SelectMany(label => Enumerable.Repeat(new Request { Label = label }, count));
         var images = new List<MLImage>();
-        foreach (var row in ml.Data.CreateEnumerable<Picture>(model.Transform(ml.Data.LoadFromEnumerable(rows)), reuseRowObject: false))
+        foreach (var image in model.Transform(ml.Data.LoadFromEnumerable(rows)).GetColumn<MLImage>("GeneratedImage"))
         {
-            images.Add(row.GeneratedImage!);
+            images.Add(image);
             if (!Console.IsOutputRedirected) Console.Write($"\rdrawn {images.Count} of {labels.Length * count} ");
         }
         Console.WriteLine(Console.IsOutputRedirected ? $"Drawn {images.Count} images." : "");
@@ -62,11 +61,5 @@ internal static class GenerateCommand
     private sealed class Request
     {
         public uint Label { get; set; }
-    }
-
-    private sealed class Picture
-    {
-        [ImageType(32, 32)]
-        public MLImage? GeneratedImage { get; set; }
     }
 }
