@@ -14,12 +14,12 @@ internal static class GenerateCommand
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
         if (!File.Exists(file)) throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
-        Directory.CreateDirectory(directory);
 
         var ml = new MLContext();
         var model = ml.Model.Load(file, out _);
         using var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
+        Directory.CreateDirectory(directory);
 
         // Through the pipeline: a row for each picture.
         var rows = labels.SelectMany(label => Enumerable.Repeat(new Request { Label = label }, count));

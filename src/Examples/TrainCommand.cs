@@ -53,9 +53,16 @@ internal static class TrainCommand
     /// <summary>Finds out before the training, rather than after it, that the model cannot be saved.</summary>
     private static void CheckWritable(string file)
     {
-        var directory = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        Directory.CreateDirectory(directory);
         if (Directory.Exists(file)) throw new IOException($"'{file}' is a directory; --out must name the model file to write.");
-        using (File.Create(Path.Combine(directory, $".{Guid.NewGuid():N}.tmp"), 1, FileOptions.DeleteOnClose)) { }
+        try
+        {
+            var directory = Path.GetDirectoryName(Path.GetFullPath(file))!;
+            Directory.CreateDirectory(directory);
+            using var probe = File.Create(Path.Combine(directory, $".{Guid.NewGuid():N}.tmp"), 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The model file '{file}' cannot be written: {exception.Message}", exception);
+        }
     }
 }
