@@ -44,7 +44,7 @@ public sealed class TrainingLoopTests
         var parameters = SeedUNet.Shape.Tensors().Where(entry => !entry.IsBuffer).ToList();
         var norms = parameters.Zip(gradient.split([.. parameters.Select(entry => entry.Length)])).ToDictionary(pair => pair.First.Name, pair => pair.Second.norm().item<float>());
         // Under the golden weights many activations lie so near the corner of a ReLU that rounding, like 1e-6 on the input, flips some of
-        // them: the default layout agrees to 5e-4, channels-last to 15%. With random weights the two layouts agree to 1e-5.
+        // them: the default layout agrees to 5e-4, channels-last to 15%. With random weights the two layouts agree to 3e-3.
         foreach (var (name, expected) in golden.Table<double>("grad_norm"))
             Assert.AreEqual(expected, norms[name], 0.15 * expected + 1e-6, name);
     }
