@@ -105,14 +105,11 @@ internal sealed class GeneratedColumns
         });
     }
 
-    /// <summary>A getter with the type asked for.</summary>
-    /// <exception cref="InvalidOperationException">The column is of another type, or was not asked for when the cursor was made.</exception>
-    public static ValueGetter<TValue> Cast<TValue>(Delegate? getter, DataViewSchema.Column column) => getter switch
-    {
-        ValueGetter<TValue> typed => typed,
-        null => throw Inactive(column),
-        _ => throw new InvalidOperationException($"Column '{column.Name}' has values of {column.Type.RawType}, not of {typeof(TValue)}."),
-    };
+    /// <summary>A getter of an active column, with the type asked for: one of <paramref name="generated"/>, by index, or the input's own.</summary>
+    /// <exception cref="InvalidOperationException">The column is of another type.</exception>
+    public ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column, DataViewRow input, IReadOnlyDictionary<int, Delegate> generated) =>
+        !IsGenerated(column) ? input.GetGetter<TValue>(Input[column.Index]) : generated[column.Index] as ValueGetter<TValue>
+            ?? throw new InvalidOperationException($"Column '{column.Name}' has values of {column.Type.RawType}, not of {typeof(TValue)}.");
 
     public static InvalidOperationException Inactive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' is not active: it was not among the columns asked for.");

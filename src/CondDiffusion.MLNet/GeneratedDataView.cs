@@ -75,13 +75,8 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
 
         public override bool IsColumnActive(DataViewSchema.Column column) => _active.Contains(column.Index);
 
-        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
-        {
-            if (!IsColumnActive(column)) throw GeneratedColumns.Inactive(column);
-            return _columns.IsGenerated(column)
-                ? GeneratedColumns.Cast<TValue>(_getters.GetValueOrDefault(column.Index), column)
-                : _rows.GetGetter<TValue>(_columns.Input[column.Index]);
-        }
+        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
+            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _rows, _getters) : throw GeneratedColumns.Inactive(column);
 
         protected override void Dispose(bool disposing)
         {

@@ -61,13 +61,8 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColu
 
         public override bool IsColumnActive(DataViewSchema.Column column) => _active.Contains(column.Index);
 
-        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
-        {
-            if (!IsColumnActive(column)) throw GeneratedColumns.Inactive(column);
-            return _columns.IsGenerated(column)
-                ? GeneratedColumns.Cast<TValue>(_getters.GetValueOrDefault(column.Index), column)
-                : _input.GetGetter<TValue>(_columns.Input[column.Index]);
-        }
+        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
+            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _input, _getters) : throw GeneratedColumns.Inactive(column);
 
         protected override void Dispose(bool disposing)
         {

@@ -1,5 +1,4 @@
 using CondDiffusion.MLNet.Network;
-using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
@@ -18,18 +17,6 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
 
     /// <summary>Null where the decay is 0.</summary>
     public MovingAverage? Average { get; } = movingAverageDecay > 0 ? new(network, movingAverageDecay) : null;
-
-    /// <summary>Every tensor of the state, by name.</summary>
-    public IEnumerable<(string Name, Tensor Values)> Tensors()
-    {
-        yield return ("parameters", Network.Parameters);
-        yield return ("buffers", Network.Buffers);
-        yield return ("adam.mean", Adam.Mean);
-        yield return ("adam.square", Adam.Square);
-        if (Average is null) yield break;
-        yield return ("average.parameters", Average.Parameters);
-        yield return ("average.buffers", Average.Buffers);
-    }
 
     /// <summary>Frees all but the network.</summary>
     public void Dispose()
