@@ -120,10 +120,31 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>The least time between two reports, which wait for the device. Not negative; 0 reports each step. Default: 0.2 s.</summary>
         public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(0.2);
 
-        /// <summary>Ends the training with an <see cref="OperationCanceledException"/>, within a step. Default: none.</summary>
+        /// <summary>Ends the training within a step, as <see cref="OnCancellation"/> says. Default: none.</summary>
         public CancellationToken CancellationToken { get; init; }
 
+        /// <summary>What becomes of a cancelled training. Default: <see cref="CancellationBehavior.Throw"/>.</summary>
+        public CancellationBehavior OnCancellation { get; init; }
+
+        /// <summary>
+        /// A directory for checkpoints, of this training alone: from them the same training, run again, goes on where it was stopped, and
+        /// ends with the very weights of one never stopped. It refuses checkpoints of other options or data. Null for none. Default: null.
+        /// </summary>
+        public string? CheckpointDirectory { get; init; }
+
+        /// <summary>The most time between two checkpoints, to the step. Positive. Default: 10 minutes.</summary>
+        /// <remarks>There is one more where the training ends or is cancelled. A checkpoint takes 16 bytes a parameter.</remarks>
+        public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(10);
+
+        /// <summary>The most steps between two checkpoints. Not negative; 0 for any number. Default: 0.</summary>
+        public int CheckpointSteps { get; init; }
+
+        /// <summary>How many of the newest checkpoints stay. At least 1. Default: 3.</summary>
+        public int CheckpointsKept { get; init; } = 3;
+
         internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+
+        internal CheckpointDirectory.Settings CheckpointSettings => new(CheckpointDirectory!, CheckpointInterval, CheckpointSteps, CheckpointsKept);
 
         internal TrainingSettings TrainingSettings(ulong seed, TorchSharp.torch.ScalarType type) => new()
         {
@@ -186,6 +207,13 @@ public sealed partial class ConditionalDiffusionTrainer
             Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
             Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
             Positive(GenerationBatchSize, nameof(GenerationBatchSize));
+            Check(Enum.IsDefined(OnCancellation), nameof(OnCancellation), "a value of its type", OnCancellation);
+            Check(
+                CheckpointDirectory is null || !string.IsNullOrWhiteSpace(CheckpointDirectory), nameof(CheckpointDirectory), "a directory's path or null",
+                $"\"{CheckpointDirectory}\"");
+            Check(CheckpointInterval > TimeSpan.Zero, nameof(CheckpointInterval), "positive", CheckpointInterval);
+            NotNegative(CheckpointSteps, nameof(CheckpointSteps));
+            Positive(CheckpointsKept, nameof(CheckpointsKept));
 
             if (errors.Count > 0) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {string.Join(" ", errors)}");
         }

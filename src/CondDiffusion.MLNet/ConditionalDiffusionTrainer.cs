@@ -63,12 +63,10 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         TorchRuntime.EnsureLoaded();
         var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
         var type = TorchRuntime.Choose(_options.Precision, device);
+        var token = _options.CancellationToken;
         using var channel = _host.Start(nameof(Fit));
-        void CheckAlive()
-        {
-            _options.CancellationToken.ThrowIfCancellationRequested();
-            MLNetInternals.CheckAlive(_host);
-        }
+        using var checkpoints = _options.CheckpointDirectory is null ? null : new CheckpointDirectory(_options.CheckpointSettings);
+        var checkpoint = checkpoints?.FindNewest(warning => channel.Warning(MessageSensitivity.None, warning));
 
         var vectors = WithVectors(input);
         var label = vectors.Schema[_options.LabelColumnName];
@@ -77,28 +75,45 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var images = TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], shape.Pixels, CheckAlive);
         channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
 
-        var seed = (ulong)(_options.Seed ?? MLNetInternals.Seed(_host) ?? Random.Shared.Next());
-        var network = ConditionalUNet.Create(shape, device, Philox.Derive(seed, 0));
+        var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? (checkpoint is null ? Random.Shared.Next() : TrainingIdentity.Seed(checkpoint.Metadata));
+        var network = ConditionalUNet.Create(shape, device, Philox.Derive((ulong)seed, 0));
         try
         {
             using var loop = new TrainingLoop(
-                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.TrainingSettings(seed, type));
-            loop.Run(images, progress =>
+                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.TrainingSettings((ulong)seed, type));
+            if (checkpoints is not null) checkpoints.Identity = TrainingIdentity.Of(_options, seed, type, vocabulary, images);
+            if (checkpoint is not null)
             {
-                if (progress.EndsEpoch)
-                    channel.Info(
-                        MessageSensitivity.None,
-                        $"Epoch {progress.Epoch} of {progress.Epochs}: loss {progress.MeanLoss:F5}, {progress.ImagesPerSecond:F0} images/s.");
-                _options.Progress?.Report(progress);
-            }, _ => CheckAlive());
+                checkpoint.CheckSame(checkpoints!.Identity);
+                checkpoints.Restore(checkpoint, loop.State);
+                channel.Info(MessageSensitivity.None, $"Going on from step {checkpoint.Step}, of the checkpoint '{checkpoint.Path}'.");
+            }
+            loop.Run(images, progress => Report(progress, channel), () => token.IsCancellationRequested || MLNetInternals.IsCanceled(_host), checkpoints);
+            MLNetInternals.CheckAlive(_host);
+            if (_options.OnCancellation == CancellationBehavior.Throw) token.ThrowIfCancellationRequested();
             loop.Finish();
-            return new(_host, ModelDescription.Of(_options, vocabulary, seed), network);
+            return new(_host, ModelDescription.Of(_options, vocabulary, (ulong)seed), network);
         }
         catch
         {
             network.Dispose();
             throw;
         }
+
+        void CheckAlive()
+        {
+            token.ThrowIfCancellationRequested();
+            MLNetInternals.CheckAlive(_host);
+        }
+    }
+
+    private void Report(TrainingProgress progress, IChannel channel)
+    {
+        if (progress.EndsEpoch)
+            channel.Info(
+                MessageSensitivity.None,
+                $"Epoch {progress.Epoch} of {progress.Epochs}: loss {progress.MeanLoss:F5}, {progress.ImagesPerSecond:F0} images/s.");
+        _options.Progress?.Report(progress);
     }
 
     /// <summary>The input with its feature column as vectors: an image column goes through <see cref="TransformsExtensions.NormalizeImages"/>.</summary>

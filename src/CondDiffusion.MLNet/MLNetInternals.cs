@@ -33,6 +33,8 @@ namespace CondDiffusion.MLNet
         /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
         public static void CheckAlive(IHostEnvironment host) => host.CheckAlive();
 
+        public static bool IsCanceled(IHostEnvironment host) => ((ICancelable)host).IsCanceled;
+
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(

@@ -24,10 +24,16 @@ static int Main(Action command)
 
             Usage:
               (nothing)    draw digits, train on them, and generate ten of each, into out/; --tiny does it in seconds, and badly
-              train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N] --out FILE.zip
+              train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N]
+                           [--checkpoints DIR] --out FILE.zip; with checkpoints, a training that was stopped goes on
               generate     --model FILE.zip [--labels 3,1,4] [--count N] --out DIR
             """);
         return 2;
+    }
+    catch (OperationCanceledException)
+    {
+        Console.Error.WriteLine("Stopped. With --checkpoints, the same command goes on from here.");
+        return 130;
     }
     catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException or FormatException or ArgumentException)
     {

@@ -9,7 +9,7 @@ internal static class TrainCommand
 {
     public static void Run(string[] args)
     {
-        var arguments = new Arguments(args, "--data", "--data-dir", "--epochs", "--batch", "--seed", "--out");
+        var arguments = new Arguments(args, "--data", "--data-dir", "--epochs", "--batch", "--seed", "--checkpoints", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var ml = new MLContext(seed);
@@ -23,6 +23,7 @@ internal static class TrainCommand
         {
             Epochs = arguments.Number("--epochs", 50),
             BatchSize = arguments.Number("--batch", 128),
+            CheckpointDirectory = arguments.Find("--checkpoints"),
         });
     }
 
@@ -30,9 +31,10 @@ internal static class TrainCommand
     public static void Train(MLContext ml, IDataView images, string file, ConditionalDiffusionTrainer.Options options)
     {
         CheckWritable(file);
+        using var interrupt = new Interrupt();
         var pipeline = ml.Transforms.NormalizeImages(options.FeatureColumnName, "Image", options.Width, options.Height)
             .Append(ml.Transforms.Conversion.MapValueToKey(options.LabelColumnName))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { Progress = new ProgressBar() }));
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { Progress = new ProgressBar(), CancellationToken = interrupt.Token }));
 
         var model = pipeline.Fit(images);
 

@@ -1,69 +1,110 @@
 using System.Buffers.Binary;
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
-/// A network's tensors in the safetensors format (https://github.com/huggingface/safetensors): the length of a JSON header as a 64-bit
+/// Named tensors in the safetensors format (https://github.com/huggingface/safetensors): the length of a JSON header as a 64-bit
 /// little-endian number, the header, and every tensor's values one after another. Nothing in it is executed on reading.
 /// </summary>
 internal static class Safetensors
 {
-    private const string FloatType = "F32";
+    private const string FloatType = "F32", MetadataName = "__metadata__";
     private const int LengthSize = sizeof(ulong), MaxHeaderSize = 1 << 20;
 
     /// <summary>Writes every parameter and buffer, under its PyTorch name.</summary>
     public static void Write(Stream stream, ConditionalUNet network)
     {
-        var header = Header(network.Shape.Tensors());
+        using var scope = NewDisposeScope();
+        Write(stream, [.. network.StateDict()], ReadOnlyDictionary<string, string>.Empty);
+    }
+
+    /// <summary>Writes tensors and, before them, some text about them.</summary>
+    public static void Write(Stream stream, IReadOnlyList<(TensorEntry Entry, Tensor Values)> tensors, IReadOnlyDictionary<string, string> metadata)
+    {
+        var header = Header(tensors.Select(tensor => tensor.Entry), metadata);
         Span<byte> length = stackalloc byte[LengthSize];
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
         stream.Write(length);
         stream.Write(header);
 
-        using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        foreach (var (_, values) in network.StateDict())
+        foreach (var (_, values) in tensors)
         {
             using var copies = NewDisposeScope(); // from another device; a whole network of them would be too many
             stream.Write(values.cpu().contiguous().bytes);
         }
     }
 
-    /// <summary>
-    /// Reads a network of a known shape, from a stream with its tensors in any order; every name, shape and size is checked before anything
-    /// is allocated.
-    /// </summary>
+    /// <summary>Reads a network of a known shape.</summary>
     /// <param name="stream">Seekable; it must hold nothing else.</param>
     /// <param name="shape">The network's shape.</param>
     /// <param name="device">Where the network shall be.</param>
     /// <exception cref="FormatException">The stream does not hold exactly the tensors of that shape.</exception>
     public static ConditionalUNet Read(Stream stream, UNetShape shape, Device device)
     {
-        var tensors = shape.Tensors();
-        var header = ReadHeader(stream);
+        using var scope = NewDisposeScope();
+        return ConditionalUNet.Create(shape, device, Open(stream, shape.Tensors()));
+    }
+
+    /// <summary>Reads tensors of known shapes into <paramref name="targets"/>.</summary>
+    /// <param name="stream">Seekable; it must hold nothing else.</param>
+    /// <param name="targets">Every tensor of the stream, on any device.</param>
+    /// <exception cref="FormatException">The stream does not hold exactly those tensors.</exception>
+    public static void Read(Stream stream, IReadOnlyList<(TensorEntry Entry, Tensor Values)> targets)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var read = Open(stream, [.. targets.Select(target => target.Entry)]);
+        foreach (var (entry, values) in targets) values.copy_(read(entry));
+    }
+
+    /// <summary>Reads the text about the tensors; empty where there is none.</summary>
+    /// <exception cref="FormatException">The stream is not in the format.</exception>
+    public static IReadOnlyDictionary<string, string> ReadMetadata(Stream stream) => ReadHeader(stream, json =>
+        json.TryGetProperty(MetadataName, out var metadata)
+            ? metadata.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetString()!)
+            : []);
+
+    /// <summary>
+    /// A reader of single tensors, in any order; the result is good until the next. Every name, shape and size is checked before anything is
+    /// allocated.
+    /// </summary>
+    private static Func<TensorEntry, Tensor> Open(Stream stream, IReadOnlyList<TensorEntry> tensors)
+    {
+        var header = ReadHeader(stream, json => json.EnumerateObject().Where(entry => entry.Name != MetadataName).ToDictionary(
+            entry => entry.Name,
+            entry => (Type: entry.Value.GetProperty("dtype").GetString()!, Shape: Numbers(entry.Value, "shape"), Offsets: Numbers(entry.Value, "data_offsets"))));
         var data = stream.Position;
         CheckHeader(header, tensors, stream.Length - data);
 
-        using var scope = NewDisposeScope();
-        var largest = empty(tensors.Max(tensor => tensor.Length)); // the only memory needed beside the network's own
-        return ConditionalUNet.Create(shape, device, tensor =>
+        var largest = empty(tensors.Max(tensor => tensor.Length)); // the only memory needed beside the target's own
+        return tensor =>
         {
             var values = largest.narrow(0, 0, tensor.Length);
             stream.Position = data + header[tensor.Name].Offsets[0];
             stream.ReadExactly(values.bytes);
             return values.view(tensor.Shape);
-        });
+        };
+
+        static long[] Numbers(JsonElement entry, string name) => [.. entry.GetProperty(name).EnumerateArray().Select(number => number.GetInt64())];
     }
 
-    private static byte[] Header(IEnumerable<TensorEntry> tensors)
+    private static byte[] Header(IEnumerable<TensorEntry> tensors, IReadOnlyDictionary<string, string> metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {
             long start = 0;
             json.WriteStartObject();
+            if (metadata.Count > 0)
+            {
+                json.WriteStartObject(MetadataName);
+                foreach (var (name, text) in metadata) json.WriteString(name, text);
+                json.WriteEndObject();
+            }
             foreach (var tensor in tensors)
             {
                 var end = start + tensor.Length * sizeof(float);
@@ -87,7 +128,7 @@ internal static class Safetensors
         json.WriteEndArray();
     }
 
-    private static Dictionary<string, (string Type, long[] Shape, long[] Offsets)> ReadHeader(Stream stream)
+    private static T ReadHeader<T>(Stream stream, Func<JsonElement, T> read)
     {
         if (stream.Length < LengthSize) throw new FormatException($"the stream has {stream.Length} bytes, too few for a header.");
         Span<byte> length = stackalloc byte[LengthSize];
@@ -100,17 +141,13 @@ internal static class Safetensors
         try
         {
             using var json = JsonDocument.Parse(header);
-            return json.RootElement.EnumerateObject().Where(entry => entry.Name != "__metadata__").ToDictionary(
-                entry => entry.Name,
-                entry => (entry.Value.GetProperty("dtype").GetString()!, Numbers(entry.Value, "shape"), Numbers(entry.Value, "data_offsets")));
+            return read(json.RootElement);
         }
         catch (Exception exception) when (
             exception is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException or FormatException)
         {
             throw new FormatException("the header is not the JSON of a safetensors stream.", exception);
         }
-
-        static long[] Numbers(JsonElement entry, string name) => [.. entry.GetProperty(name).EnumerateArray().Select(number => number.GetInt64())];
     }
 
     private static void CheckHeader(

@@ -41,6 +41,22 @@ internal sealed class ImageStore(int pixels)
         return _labels[index];
     }
 
+    /// <summary>SHA-256 of every image and label, in order.</summary>
+    public string Fingerprint
+    {
+        get
+        {
+            using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
+            var image = new float[pixels];
+            for (var i = 0; i < Count; i++)
+            {
+                hash.AppendData(BitConverter.GetBytes(Read(i, image)));
+                hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(image));
+            }
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
+        }
+    }
+
     private bool TryAddBytes(ReadOnlySpan<float> image)
     {
         var slot = Slot(_bytes);

@@ -28,14 +28,14 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Runs from the state's step to the last epoch's end; <see cref="Finish"/> gives the network its averaged weights.</summary>
     /// <param name="images">At least one image.</param>
     /// <param name="report">Called at the settings' interval, and at each epoch's end.</param>
-    /// <param name="afterStep">Called after each step, with whether it ended an epoch; it may throw to stop.</param>
-    /// <exception cref="InvalidOperationException">The loss is not finite.</exception>
-    public void Run(ImageStore images, Action<TrainingProgress> report, Action<bool>? afterStep = null)
+    /// <param name="stops">Asked after each step whether to leave it at that.</param>
+    /// <param name="checkpoints">Where the state is saved now and then, and at the end; null for nowhere.</param>
+    /// <exception cref="InvalidOperationException">The loss or the weights are not finite, or a checkpoint cannot be written.</exception>
+    public void Run(ImageStore images, Action<TrainingProgress> report, Func<bool>? stops = null, CheckpointDirectory? checkpoints = null)
     {
         using var scope = NewDisposeScope();
-        var device = State.Network.Device;
-        using var noise = new Generator(0, device);
-        using var meter = new ProgressMeter(_settings.ReportInterval, device);
+        using var noise = new Generator(0, State.Network.Device);
+        using var meter = new ProgressMeter(_settings.ReportInterval, State);
         using var reader = new BatchReader(images, State.Network.Shape, _settings.BatchSize);
 
         var rows = Shuffle([.. Enumerable.Range(0, images.Count)], HeldOutStream, 0);
@@ -45,51 +45,74 @@ internal sealed class TrainingLoop : IDisposable
 
         var stepsPerEpoch = (training.Length + _settings.BatchSize - 1) / _settings.BatchSize;
         var steps = (long)stepsPerEpoch * _settings.Epochs;
+        if (State.Step > steps)
+            throw new InvalidOperationException($"Epochs is {_settings.Epochs}, which is {steps} steps, but the checkpoint has done {State.Step}.");
         while (State.Step < steps)
         {
             var epoch = State.Step / stepsPerEpoch + 1;
             var order = Shuffle(training, OrderStream, epoch);
             var done = (int)(State.Step % stepsPerEpoch) * _settings.BatchSize;
-            meter.StartEpoch();
+            if (done == 0) State.Losses = State.Losses.NextEpoch();
             foreach (var batch in reader.Read(order.AsMemory(done)))
             {
                 using var stepScope = NewDisposeScope();
-                var (x0, labels) = batch.To(device);
-
-                // Each step has a stream of its own, so that a training continued from a step needs no generator's state.
-                noise.manual_seed(Seed(NoiseStream, State.Step));
-                var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: device, generator: noise));
-                if (_settings.LabelDropout > 0)
-                    labels = labels.masked_fill(rand(batch.Count, device: device, generator: noise) < _settings.LabelDropout, -1);
-
                 var rate = _settings.LearningRate.At(State.Step + 1, steps);
-                var (loss, gradientNorm) = Step(x0, t, eps, labels, rate);
+                var (loss, gradientNorm) = Step(batch, noise, rate);
                 meter.Add(loss, batch.Count);
 
                 var endsEpoch = State.Step % stepsPerEpoch == 0;
                 if (endsEpoch || meter.IsDue)
                 {
-                    var losses = meter.Read();
-                    CheckFinite(losses, rate, steps);
-                    report(new()
-                    {
-                        Epoch = (int)epoch,
-                        Epochs = _settings.Epochs,
-                        Step = State.Step,
-                        Steps = steps,
-                        Loss = losses[^1],
-                        SmoothedLoss = meter.SmoothedLoss,
-                        MeanLoss = meter.MeanLoss,
-                        ValidationLoss = endsEpoch && heldOut.Length > 0 ? Validate(reader, heldOut) : null,
-                        LearningRate = rate,
-                        GradientNorm = gradientNorm.item<float>(),
-                        ImagesPerSecond = meter.ImagesPerSecond,
-                        TimeLeft = TimeSpan.FromSeconds((steps - State.Step) * _settings.BatchSize / meter.ImagesPerSecond),
-                    });
+                    report(Progress(ReadLosses()[^1]));
+                    meter.StartInterval();
                 }
-                afterStep?.Invoke(endsEpoch);
+                else if (meter.IsFull) ReadLosses();
+
+                var stopping = stops?.Invoke() ?? false;
+                if (checkpoints is not null && (stopping || State.Step == steps || checkpoints.IsDue(State.Step)))
+                {
+                    ReadLosses();
+                    checkpoints.Save(State);
+                }
+                if (stopping) return;
+
+                float[] ReadLosses()
+                {
+                    var losses = meter.Read();
+                    CheckFinite(losses, rate, steps, checkpoints?.Last);
+                    return losses;
+                }
+
+                TrainingProgress Progress(double lastLoss) => new()
+                {
+                    Epoch = (int)epoch,
+                    Epochs = _settings.Epochs,
+                    Step = State.Step,
+                    Steps = steps,
+                    Loss = lastLoss,
+                    SmoothedLoss = State.Losses.Smoothed,
+                    MeanLoss = State.Losses.Mean,
+                    ValidationLoss = endsEpoch && heldOut.Length > 0 ? Validate(reader, heldOut) : null,
+                    LearningRate = rate,
+                    GradientNorm = gradientNorm.item<float>(),
+                    ImagesPerSecond = meter.ImagesPerSecond,
+                    TimeLeft = TimeSpan.FromSeconds((steps - State.Step) * _settings.BatchSize / meter.ImagesPerSecond),
+                };
             }
         }
+    }
+
+    private (Tensor Loss, Tensor GradientNorm) Step(BatchReader.Batch batch, Generator noise, double learningRate)
+    {
+        var device = State.Network.Device;
+        var (x0, labels) = batch.To(device);
+
+        // Each step has a stream of its own, so that a training continued from a step needs no generator's state.
+        noise.manual_seed(Seed(NoiseStream, State.Step));
+        var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: device, generator: noise));
+        if (_settings.LabelDropout > 0)
+            labels = labels.masked_fill(rand(batch.Count, device: device, generator: noise) < _settings.LabelDropout, -1);
+        return Step(x0, t, eps, labels, learningRate);
     }
 
     /// <summary>One step of gradient descent; returns the loss before it and the gradient's norm before clipping, neither waited for.</summary>
@@ -135,13 +158,17 @@ internal sealed class TrainingLoop : IDisposable
         return sum / rows.Length;
     }
 
-    private void CheckFinite(float[] losses, double rate, long steps)
+    private void CheckFinite(float[] losses, double rate, long steps, string? checkpoint)
     {
         var bad = Array.FindIndex(losses, loss => !float.IsFinite(loss));
-        if (bad >= 0)
-            throw new InvalidOperationException(
-                $"Training diverged: the loss at step {State.Step - losses.Length + bad + 1} of {steps} is {losses[bad]}, at learning rate {rate}. " +
-                "Lower LearningRate, or set WarmUpSteps or GradientClipNorm.");
+        var weights = State.Network.Parameters.norm().item<float>(); // a step's loss is from before its weights
+        if (bad < 0 && float.IsFinite(weights)) return;
+
+        var (step, found) = bad < 0 ? (State.Step, "the weights after") : (State.Step - losses.Length + bad + 1, "the loss at");
+        throw new InvalidOperationException(
+            $"Training diverged: {found} step {step} of {steps} {(bad < 0 ? "are not finite" : $"is {losses[bad]}")}, at learning rate {rate}. " +
+            "Lower LearningRate, or set WarmUpSteps or GradientClipNorm. " +
+            (checkpoint is null ? "There is no checkpoint to go back to." : $"The last good checkpoint is '{checkpoint}'."));
     }
 
     private Tensor Timesteps(int count, Generator noise) =>

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Network;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
@@ -17,6 +18,29 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
 
     /// <summary>Null where the decay is 0.</summary>
     public MovingAverage? Average { get; } = movingAverageDecay > 0 ? new(network, movingAverageDecay) : null;
+
+    /// <summary>The losses so far, as they are reported.</summary>
+    public LossAverages Losses { get; set; }
+
+    /// <summary>Every tensor of it, by name, as a view: writing to it writes to the state.</summary>
+    public IReadOnlyList<(TensorEntry Entry, Tensor Values)> Tensors()
+    {
+        var tensors = new List<(TensorEntry, Tensor)>
+        {
+            Named("parameters", Network.Parameters.detach()),
+            Named("buffers", Network.Buffers),
+            Named("adam.mean", Adam.Mean),
+            Named("adam.square", Adam.Square),
+        };
+        if (Average is not null)
+        {
+            tensors.Add(Named("average.parameters", Average.Parameters));
+            tensors.Add(Named("average.buffers", Average.Buffers));
+        }
+        return tensors;
+
+        static (TensorEntry, Tensor) Named(string name, Tensor values) => (new(name, values.shape, TensorRole.Zero), values);
+    }
 
     /// <summary>Frees all but the network.</summary>
     public void Dispose()
