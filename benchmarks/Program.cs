@@ -8,8 +8,14 @@ switch (args)
     case ["training-memory", var variant]:
         TrainingBenchmark.PrintPeakMemory(variant);
         break;
+    case ["interruption"]:
+        InterruptionBenchmark.Run(kills: 10);
+        break;
+    case ["interruption-training", .. var directory]:
+        InterruptionBenchmark.Train(directory.FirstOrDefault());
+        break;
     default:
-        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training");
+        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training|interruption");
         return 2;
 }
 return 0;

@@ -120,6 +120,17 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>The least time between two reports, which wait for the device. Not negative; 0 reports each step. Default: 0.2 s.</summary>
         public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(0.2);
 
+        /// <summary>
+        /// A directory for TensorBoard's event files, with what <see cref="Progress"/> is told and the samples; null for none. Default: null.
+        /// </summary>
+        public string? TensorBoardDirectory { get; init; }
+
+        /// <summary>
+        /// At the end of every how many epochs to draw <see cref="TrainingProgress.Samples"/>: four pictures of each of the first ten labels,
+        /// always from the same noise. Not negative; 0 for never. Default: 0.
+        /// </summary>
+        public int SampleEpochs { get; init; }
+
         /// <summary>Ends the training within a step, as <see cref="OnCancellation"/> says. Default: none.</summary>
         public CancellationToken CancellationToken { get; init; }
 
@@ -207,6 +218,11 @@ public sealed partial class ConditionalDiffusionTrainer
             Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
             Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
             Positive(GenerationBatchSize, nameof(GenerationBatchSize));
+            Check(
+                TensorBoardDirectory is null || !string.IsNullOrWhiteSpace(TensorBoardDirectory), nameof(TensorBoardDirectory), "a directory's path or null",
+                $"\"{TensorBoardDirectory}\"");
+            NotNegative(SampleEpochs, nameof(SampleEpochs));
+            Check(SampleEpochs == 0 || Channels is 1 or 3, nameof(SampleEpochs), $"0 where an image has {Channels} channels", SampleEpochs);
             Check(Enum.IsDefined(OnCancellation), nameof(OnCancellation), "a value of its type", OnCancellation);
             Check(
                 CheckpointDirectory is null || !string.IsNullOrWhiteSpace(CheckpointDirectory), nameof(CheckpointDirectory), "a directory's path or null",

@@ -88,11 +88,13 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
                 checkpoints.Restore(checkpoint, loop.State);
                 channel.Info(MessageSensitivity.None, $"Going on from step {checkpoint.Step}, of the checkpoint '{checkpoint.Path}'.");
             }
-            loop.Run(images, progress => Report(progress, channel), () => token.IsCancellationRequested || MLNetInternals.IsCanceled(_host), checkpoints);
+            var model = ModelDescription.Of(_options, vocabulary, (ulong)seed);
+            var reporter = new TrainingReporter(_options, channel, _options.SampleEpochs > 0 ? new(loop, model, CheckAlive) : null);
+            loop.Run(images, reporter.Report, () => token.IsCancellationRequested || MLNetInternals.IsCanceled(_host), checkpoints);
             MLNetInternals.CheckAlive(_host);
             if (_options.OnCancellation == CancellationBehavior.Throw) token.ThrowIfCancellationRequested();
             loop.Finish();
-            return new(_host, ModelDescription.Of(_options, vocabulary, (ulong)seed), network);
+            return new(_host, model, network);
         }
         catch
         {
@@ -105,15 +107,6 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
             token.ThrowIfCancellationRequested();
             MLNetInternals.CheckAlive(_host);
         }
-    }
-
-    private void Report(TrainingProgress progress, IChannel channel)
-    {
-        if (progress.EndsEpoch)
-            channel.Info(
-                MessageSensitivity.None,
-                $"Epoch {progress.Epoch} of {progress.Epochs}: loss {progress.MeanLoss:F5}, {progress.ImagesPerSecond:F0} images/s.");
-        _options.Progress?.Report(progress);
     }
 
     /// <summary>The input with its feature column as vectors: an image column goes through <see cref="TransformsExtensions.NormalizeImages"/>.</summary>

@@ -1,3 +1,5 @@
+using Microsoft.ML.Data;
+
 namespace CondDiffusion.MLNet;
 
 /// <summary>Where a training stands after a step.</summary>
@@ -29,6 +31,12 @@ public sealed record TrainingProgress
     /// epoch, or where none are held out.
     /// </summary>
     public double? ValidationLoss { get; init; }
+
+    /// <summary>
+    /// At the end of every <see cref="ConditionalDiffusionTrainer.Options.SampleEpochs"/>-th epoch, pictures by the averaged weights: one of each
+    /// of the first ten labels, in the keys' order, from each of four noises. They are the receiver's. Otherwise null.
+    /// </summary>
+    public IReadOnlyList<MLImage>? Samples { get; init; }
 
     /// <summary>The step's learning rate.</summary>
     public required double LearningRate { get; init; }

@@ -9,7 +9,7 @@ internal static class TrainCommand
 {
     public static void Run(string[] args)
     {
-        var arguments = new Arguments(args, "--data", "--data-dir", "--epochs", "--batch", "--seed", "--checkpoints", "--out");
+        var arguments = new Arguments(args, "--data", "--data-dir", "--epochs", "--batch", "--seed", "--checkpoints", "--tensorboard", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var ml = new MLContext(seed);
@@ -24,6 +24,8 @@ internal static class TrainCommand
             Epochs = arguments.Number("--epochs", 50),
             BatchSize = arguments.Number("--batch", 128),
             CheckpointDirectory = arguments.Find("--checkpoints"),
+            TensorBoardDirectory = arguments.Find("--tensorboard"),
+            SampleEpochs = arguments.Find("--tensorboard") is null ? 0 : 1,
         });
     }
 

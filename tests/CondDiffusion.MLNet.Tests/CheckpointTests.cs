@@ -265,9 +265,4 @@ public sealed class CheckpointTests
         using var stream = File.OpenRead(directory.File(Newest(directory)));
         return Safetensors.ReadMetadata(stream);
     }
-
-    private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => report(value);
-    }
 }

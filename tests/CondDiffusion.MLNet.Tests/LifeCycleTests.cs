@@ -109,7 +109,7 @@ public sealed class LifeCycleTests
         {
             Epochs = 100,
             CancellationToken = source.Token,
-            Progress = new Reporter(() =>
+            Progress = new Reporter(_ =>
             {
                 if (++steps == 2) source.Cancel();
             }),
@@ -133,7 +133,7 @@ public sealed class LifeCycleTests
         var options = TinyTraining.Options with
         {
             Epochs = 100,
-            Progress = new Reporter(() =>
+            Progress = new Reporter(_ =>
             {
                 if (++steps == 2) CancelExecution(ml);
             }),
@@ -145,7 +145,7 @@ public sealed class LifeCycleTests
     [TestMethod]
     public void Fit_ProgressFails_GivesItsException()
     {
-        var options = TinyTraining.Options with { Progress = new Reporter(() => throw new NotSupportedException()) };
+        var options = TinyTraining.Options with { Progress = new Reporter(_ => throw new NotSupportedException()) };
         Assert.ThrowsExactly<NotSupportedException>(() => TinyTraining.Fit(Ml, options));
     }
 
@@ -236,9 +236,4 @@ public sealed class LifeCycleTests
     // Public in the package Microsoft.ML.Experimental.
     private static void CancelExecution(MLContext ml) =>
         typeof(MLContext).GetMethod("CancelExecution", BindingFlags.Instance | BindingFlags.NonPublic)!.Invoke(ml, null);
-
-    private sealed class Reporter(Action report) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => report();
-    }
 }

@@ -66,6 +66,17 @@ internal sealed class ConditionalUNet : IDisposable
         return network;
     }
 
+    /// <summary>A network of the same shape with copies of other flat parameters and buffers.</summary>
+    public ConditionalUNet With(Tensor parameters, Tensor buffers)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var network = new ConditionalUNet(Shape, Device);
+        network.Parameters.copy_(parameters);
+        network.Buffers.copy_(buffers);
+        return network;
+    }
+
     /// <summary>Predicts the noise.</summary>
     /// <param name="x">x_t, (B, C, H, W).</param>
     /// <param name="t">Timesteps 1..T, (B).</param>
@@ -124,7 +135,15 @@ internal sealed class ConditionalUNet : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        foreach (var (entry, target) in StateDict()) target.copy_(values(entry));
+        try
+        {
+            foreach (var (entry, target) in StateDict()) target.copy_(values(entry));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private static Tensor Upsample(Tensor x) =>

@@ -133,6 +133,10 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Gives the network the averaged weights, where there are any.</summary>
     public void Finish() => State.Average?.Swap();
 
+    /// <summary>A copy of the network as <see cref="Finish"/> would leave it now.</summary>
+    public ConditionalUNet CopyAveraged() =>
+        State.Network.With(State.Average?.Parameters ?? State.Network.Parameters, State.Average?.Buffers ?? State.Network.Buffers);
+
     public void Dispose()
     {
         _loss.Dispose();

@@ -1,0 +1,30 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet;
+
+/// <summary>Pictures that a training draws now and then, always of the same labels from the same noise.</summary>
+/// <param name="loop">The training.</param>
+/// <param name="model">What it trains.</param>
+/// <param name="checkAlive">Called before each step of the drawing; it throws to stop.</param>
+internal sealed class SamplePictures(TrainingLoop loop, ModelDescription model, Action checkAlive)
+{
+    /// <summary>The same noise for every label: a grid with a column for each label has a row for each noise.</summary>
+    public const int PicturesPerLabel = 4;
+
+    private const int LabelsAtMost = 10;
+
+    /// <summary>Draws them with the averaged weights, noise by noise, label by label.</summary>
+    public IReadOnlyList<MLImage> Draw()
+    {
+        using var generator = new ImageGenerator(
+            loop.CopyAveraged(), NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed, checkAlive);
+        var (shape, labels) = (model.Network, Math.Min(model.Labels.Count, LabelsAtMost));
+        var pixels = generator.Generate(
+            [.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i => i % labels)],
+            [.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i => (UInt128)(uint)(i / labels))]);
+        return [.. pixels.Chunk(shape.Pixels).Select(image => PixelConversion.ToImage(image, shape.Channels, shape.Height, shape.Width))];
+    }
+}

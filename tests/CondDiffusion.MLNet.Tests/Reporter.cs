@@ -1,0 +1,7 @@
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>Hands reports on at once, on the training thread.</summary>
+internal sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+{
+    public void Report(TrainingProgress value) => report(value);
+}
