@@ -1,0 +1,74 @@
+using Microsoft.ML;
+
+namespace CondDiffusion.MLNet.Tests.Docs;
+
+/// <summary>The code of docs/training.md.</summary>
+[TestClass]
+public sealed class TrainingTests
+{
+    [TestMethod]
+    public void Watching_AsItStands_LeavesSamplesAndEvents()
+    {
+        using var directory = new DocsDirectory();
+        // snippet: watching
+        var options = new ConditionalDiffusionTrainer.Options
+        {
+            ValidationFraction = 0.05,                 // held out: their loss is told at each epoch's end
+            SampleEpochs = 1,                          // draw forty pictures at each epoch's end, always from the same noise
+            TensorBoardDirectory = "logs/digits",      // tensorboard --logdir logs
+            Progress = new SampleFiles("samples"),
+        };
+        // end
+        Fit(Fast(options)).Dispose();
+        Assert.HasCount(2, Directory.GetFiles("samples", "epoch-00?.png"));
+        Assert.HasCount(1, Directory.GetFiles("logs/digits"));
+    }
+
+    [TestMethod]
+    public void Stopping_AsItStands_GoesOn()
+    {
+        using var directory = new DocsDirectory();
+        // snippet: stopping
+        using var source = new CancellationTokenSource();
+        var options = new ConditionalDiffusionTrainer.Options
+        {
+            CheckpointDirectory = "checkpoints/digits",           // of this training alone
+            CheckpointInterval = TimeSpan.FromMinutes(5),         // or CheckpointSteps = 1000, or both
+            CancellationToken = source.Token,
+            OnCancellation = CancellationBehavior.ReturnModel,    // or Throw, the default
+        };
+        // end
+        var steps = new List<long>();
+        var progress = new Reporter(report =>
+        {
+            steps.Add(report.Step);
+            if (steps.Count == 1) source.Cancel();
+        });
+        options = Fast(options) with { Progress = progress, ProgressInterval = TimeSpan.Zero };
+        Fit(options).Dispose();
+        Fit(options with { CancellationToken = default }).Dispose();
+        Assert.AreSequenceEqual(new long[] { 1, 2 }, steps);
+    }
+
+    private static ConditionalDiffusionTrainer.Options Fast(ConditionalDiffusionTrainer.Options options) =>
+        options with { ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 4, Epochs = 2, Seed = 1 };
+
+    private static ConditionalDiffusionTransformer Fit(ConditionalDiffusionTrainer.Options options)
+    {
+        var ml = new MLContext();
+        var pipeline = ml.Transforms.Conversion.MapValueToKey("Label")
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { FeatureColumnName = "Image" }));
+        return pipeline.Fit(ml.Data.LoadMnist("data/mnist")).LastTransformer;
+    }
+
+    // snippet: samples
+    private sealed class SampleFiles(string directory) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value)
+        {
+            if (value.Samples is { } samples)
+                ImageGrid.Save(samples, columns: samples.Count / 4, Path.Combine(directory, $"epoch-{value.Epoch:D3}.png"));
+        }
+    }
+    // end
+}
