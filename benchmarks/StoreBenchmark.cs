@@ -11,7 +11,7 @@ namespace CondDiffusion.MLNet.Benchmarks;
 /// </summary>
 internal static class StoreBenchmark
 {
-    private const int Images = 1_000_000, Labels = 10, Side = 32, BatchSize = 512;
+    private const int Images = 1_000_000, Labels = 10, Side = 32, BatchSize = 256, Steps = 300;
     private const long Memory = 64_000_000;
 
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
@@ -25,7 +25,7 @@ internal static class StoreBenchmark
         foreach (var memory in new[] { 0, Memory, long.MaxValue }) Measure(memory);
     }
 
-    /// <summary>One epoch, of the smallest network there is, through the trainer itself.</summary>
+    /// <summary>The first steps of the smallest network there is, through the trainer itself.</summary>
     private static void Train()
     {
         TorchRuntime.EnsureLoaded();
@@ -36,20 +36,30 @@ internal static class StoreBenchmark
         };
         Console.WriteLine($"Training on {Images} images of {Side} x {Side} with ImageMemory {Megabytes(Memory)}:");
         Print("start");
-        var reports = 0;
-        using var model = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+        using var source = new CancellationTokenSource();
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
         {
             ChannelWidths = [2, 2, 2],
             EmbeddingSize = 4,
             Epochs = 1,
             BatchSize = BatchSize,
             ImageMemory = Memory,
-            ProgressInterval = TimeSpan.FromSeconds(1),
+            CancellationToken = source.Token,
+            ProgressInterval = TimeSpan.Zero,
             Progress = new Reporter(progress =>
             {
-                if (progress.EndsEpoch || reports++ % 10 == 0) Print($"step {progress.Step} of {progress.Steps}");
+                if (progress.Step == 1 || progress.Step % 50 == 0) Print($"step {progress.Step} of {progress.Steps}");
+                if (progress.Step == Steps) source.Cancel();
             }),
-        }).Fit(ml.Data.LoadFromEnumerable(Rows()));
+        });
+        try
+        {
+            trainer.Fit(ml.Data.LoadFromEnumerable(Rows())).Dispose();
+        }
+        catch (OperationCanceledException)
+        {
+            Print("stopped");
+        }
         using var process = Process.GetCurrentProcess();
         Console.WriteLine($"Peak: {Megabytes(process.PeakWorkingSet64)} resident.");
     }

@@ -74,7 +74,7 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         {
             throw new IOException(
                 $"The training images take more than {memory} bytes ({nameof(ConditionalDiffusionTrainer.Options.ImageMemory)}), and the temporary " +
-                $"directory '{directory}' cannot hold the other {OnDisk + ChunkSize} bytes or more: {e.Message} " +
+                $"directory '{directory}' cannot hold the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
                 "Free that space, or name another directory in MLContext.TempFilePath.", e);
         }
     }
