@@ -74,8 +74,8 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         {
             throw new IOException(
                 $"The training images take more than {memory} bytes ({nameof(ConditionalDiffusionTrainer.Options.ImageMemory)}), and the temporary " +
-                $"directory '{directory}' cannot hold the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
-                "Free that space, or name another directory in MLContext.TempFilePath.", e);
+                $"directory '{directory}' cannot take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
+                $"Name another directory in MLContext.TempFilePath, or raise {nameof(ConditionalDiffusionTrainer.Options.ImageMemory)}.", e);
         }
     }
 
