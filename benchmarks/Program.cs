@@ -8,6 +8,9 @@ switch (args)
     case ["training-memory", var variant]:
         TrainingBenchmark.PrintPeakMemory(variant);
         break;
+    case ["store"]:
+        StoreBenchmark.Run();
+        break;
     case ["interruption"]:
         InterruptionBenchmark.Run(kills: 10);
         break;
@@ -15,7 +18,7 @@ switch (args)
         InterruptionBenchmark.Train(directory.FirstOrDefault());
         break;
     default:
-        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training|interruption");
+        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training|store|interruption");
         return 2;
 }
 return 0;

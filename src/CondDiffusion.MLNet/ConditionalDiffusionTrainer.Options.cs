@@ -75,6 +75,13 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>Images in a training step. At least 1. Default: 128.</summary>
         public int BatchSize { get; init; } = 128;
 
+        /// <summary>
+        /// The most memory that the training images may take, in bytes: one for each value of an 8-bit image, four for any other. Those beyond it
+        /// are in a file in <see cref="Microsoft.ML.MLContext.TempFilePath"/>, which is gone when the training ends, however it ends. Not negative;
+        /// 0 puts all on disk but a buffer. Default: 2^30 (1 GiB), a million grey 8-bit images of 32 x 32.
+        /// </summary>
+        public long ImageMemory { get; init; } = 1L << 30;
+
         /// <summary>Adam's learning rate. Positive and finite. Default: 5e-4.</summary>
         public double LearningRate { get; init; } = 5e-4;
 
@@ -204,6 +211,7 @@ public sealed partial class ConditionalDiffusionTrainer
             Positive(Timesteps, nameof(Timesteps));
             Positive(Epochs, nameof(Epochs));
             Positive(BatchSize, nameof(BatchSize));
+            Check(ImageMemory >= 0, nameof(ImageMemory), "not negative", ImageMemory);
             Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
             Check(Enum.IsDefined(Schedule), nameof(Schedule), "a value of its type", Schedule);
             Check(Enum.IsDefined(Prediction), nameof(Prediction), "a value of its type", Prediction);

@@ -55,6 +55,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values outside [-1, 1];
     /// the loss became infinite; a GPU was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
     /// </exception>
+    /// <exception cref="IOException">
+    /// The images are more than <see cref="Options.ImageMemory"/>, and the context's temporary directory cannot hold the others.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public ConditionalDiffusionTransformer Fit(IDataView input)
     {
@@ -72,7 +75,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var label = vectors.Schema[_options.LabelColumnName];
         var vocabulary = LabelVocabulary.Of(_host, label);
         var shape = _options.NetworkShape(vocabulary.Count);
-        var images = TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], shape.Pixels, CheckAlive);
+        using var images = new ImageStore(shape.Pixels, _options.ImageMemory, _context.TempFilePath);
+        TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], images, CheckAlive);
+        if (images.OnDisk > 0) channel.Info(MessageSensitivity.None, $"{images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
         channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
 
         var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? (checkpoint is null ? Random.Shared.Next() : TrainingIdentity.Seed(checkpoint.Metadata));

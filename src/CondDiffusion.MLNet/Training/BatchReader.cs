@@ -26,7 +26,7 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
 
     public void Dispose()
     {
-        _ahead?.Wait();
+        if (_ahead is not null) Task.WaitAny(_ahead); // Wait would throw what the reading threw, once more
         foreach (var slot in _slots) slot.Dispose();
     }
 

@@ -1,85 +1,84 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// The training images, read once and kept: 8 bits a value as long as every value is one of the 256 that an 8-bit image scaled to
-/// [-1, 1] can hold, float32 from the first value that is not.
+/// The training images, read once and kept, in memory or on disk: 8 bits a value as long as every value is one of the 256 that an 8-bit
+/// image scaled to [-1, 1] can hold, float32 from the first image with one that is not. Labels are in memory, 4 bytes each. Once all images
+/// are added, any number of threads may read.
 /// </summary>
-internal sealed class ImageStore(int pixels)
+/// <param name="pixels">Values of an image.</param>
+/// <param name="memory">The most memory for images, in bytes.</param>
+/// <param name="directory">Where the images go that are beyond that, in a file that goes with the store.</param>
+internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string directory = "") : IDisposable
 {
-    private const int RowsPerChunkAtMost = 4096, ValuesPerChunk = 1 << 22;
-
     private static readonly float[] Levels = [.. Enumerable.Range(0, 256).Select(level => (level - 127.5f) * (1 / 127.5f))];
 
-    // Large images, of which there may be few, share a chunk with fewer others.
-    private readonly int _rowsPerChunk = Math.Clamp(ValuesPerChunk / pixels, 1, RowsPerChunkAtMost);
-    private readonly List<byte[]> _bytes = [];
-    private readonly List<float[]> _floats = [];
+    private readonly ByteStore _bytes = new(memory, directory);
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly List<int> _labels = [];
-    private bool _lossless = true;
+    private readonly byte[] _levels = new byte[pixels];
+    private int _eightBit; // images of 8 bits a value, which come before the others
+
+    /// <summary>Values of an image.</summary>
+    public int Pixels => pixels;
 
     /// <summary>Images held.</summary>
     public int Count => _labels.Count;
 
+    /// <summary>Bytes of them that are on disk.</summary>
+    public long OnDisk => _bytes.OnDisk;
+
+    /// <summary>SHA-256 of the images and labels in their order, as hexadecimal digits; wherever they are kept.</summary>
+    public string Fingerprint => Convert.ToHexStringLower(_hash.GetCurrentHash());
+
     /// <summary>Adds an image: its values in [-1, 1], and its row of the label table.</summary>
+    /// <exception cref="IOException">It must go to disk and cannot; the message names the directory and the size.</exception>
     public void Add(ReadOnlySpan<float> image, int label)
     {
-        if (_lossless && !TryAddBytes(image)) Widen();
-        if (!_lossless) image.CopyTo(Slot(_floats));
+        var bytes = MemoryMarshal.AsBytes(image);
+        if (_eightBit == Count && TryFindLevels(image))
+        {
+            _eightBit++;
+            bytes = _levels;
+        }
+        _bytes.Add(bytes);
         _labels.Add(label);
+        _hash.AppendData(MemoryMarshal.AsBytes<int>([bytes.Length, label])); // the length tells the two kinds of images apart
+        _hash.AppendData(bytes);
     }
 
     /// <summary>Copies one image to <paramref name="image"/> and returns its label.</summary>
     public int Read(int index, Span<float> image)
     {
-        var (chunk, start) = (index / _rowsPerChunk, index % _rowsPerChunk * pixels);
-        if (!_lossless) _floats[chunk].AsSpan(start, pixels).CopyTo(image);
-        else
+        var label = _labels[index];
+        var bytes = MemoryMarshal.AsBytes(image);
+        if (index < _eightBit)
         {
-            var bytes = _bytes[chunk].AsSpan(start, pixels);
-            for (var i = 0; i < bytes.Length; i++) image[i] = Levels[bytes[i]];
+            // In the last quarter of the image's own memory: the values written from its start on never overtake the levels still to be read.
+            var levels = bytes[^pixels..];
+            _bytes.Read((long)index * pixels, levels);
+            for (var i = 0; i < levels.Length; i++) image[i] = Levels[levels[i]];
         }
-        return _labels[index];
+        else _bytes.Read(((long)index * sizeof(float) - (long)_eightBit * (sizeof(float) - 1)) * pixels, bytes);
+        return label;
     }
 
-    /// <summary>SHA-256 of every image and label, in order.</summary>
-    public string Fingerprint
+    public void Dispose()
     {
-        get
-        {
-            using var hash = System.Security.Cryptography.IncrementalHash.CreateHash(System.Security.Cryptography.HashAlgorithmName.SHA256);
-            var image = new float[pixels];
-            for (var i = 0; i < Count; i++)
-            {
-                hash.AppendData(BitConverter.GetBytes(Read(i, image)));
-                hash.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(image));
-            }
-            return Convert.ToHexStringLower(hash.GetHashAndReset());
-        }
+        _bytes.Dispose();
+        _hash.Dispose();
     }
 
-    private bool TryAddBytes(ReadOnlySpan<float> image)
+    private bool TryFindLevels(ReadOnlySpan<float> image)
     {
-        var slot = Slot(_bytes);
         for (var i = 0; i < image.Length; i++)
         {
             var level = (byte)MathF.Round(image[i] * 127.5f + 127.5f);
             if (Levels[level] != image[i]) return false;
-            slot[i] = level;
+            _levels[i] = level;
         }
         return true;
-    }
-
-    private void Widen()
-    {
-        _lossless = false;
-        foreach (var chunk in _bytes) _floats.Add(Array.ConvertAll(chunk, level => Levels[level]));
-        _bytes.Clear();
-    }
-
-    /// <summary>Where the next image goes.</summary>
-    private Span<T> Slot<T>(List<T[]> chunks)
-    {
-        if (Count / _rowsPerChunk == chunks.Count) chunks.Add(new T[_rowsPerChunk * pixels]);
-        return chunks[^1].AsSpan(Count % _rowsPerChunk * pixels, pixels);
     }
 }

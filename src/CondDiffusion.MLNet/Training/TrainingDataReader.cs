@@ -9,19 +9,19 @@ internal static class TrainingDataReader
     /// <param name="data">The training rows.</param>
     /// <param name="label">Its key column.</param>
     /// <param name="feature">Its float vector column.</param>
-    /// <param name="pixels">Values that each vector must have.</param>
+    /// <param name="store">Where they go; it is empty, and knows how many values each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop.</param>
     /// <exception cref="InvalidOperationException">
     /// A row has no label, no image, or an image of another size or out of range, or it cannot be read; or there are no rows.
     /// </exception>
-    public static ImageStore Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, int pixels, Action checkAlive)
+    /// <exception cref="IOException">The images must go to disk and cannot.</exception>
+    public static void Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, ImageStore store, Action checkAlive)
     {
-        var store = new ImageStore(pixels);
         using var cursor = data.GetRowCursor([label, feature]);
         var getKey = KeyGetter.Create(cursor, label);
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
         VBuffer<float> image = default;
-        var dense = new float[pixels];
+        var dense = new float[store.Pixels];
         while (MoveNext())
         {
             checkAlive();
@@ -29,7 +29,7 @@ internal static class TrainingDataReader
             if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
 
             ReadImage();
-            if (image.Length != pixels) throw Bad($"column '{feature.Name}' must have {pixels} values, but has {image.Length}");
+            if (image.Length != store.Pixels) throw Bad($"column '{feature.Name}' must have {store.Pixels} values, but has {image.Length}");
             if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image"); // what ExtractPixels makes of null
             image.CopyTo(dense);
             foreach (var value in dense)
@@ -37,7 +37,7 @@ internal static class TrainingDataReader
                     throw Bad($"column '{feature.Name}' must have values in [-1, 1], but has {value}; NormalizeImages scales images to that");
             store.Add(dense, (int)(key - 1));
         }
-        return store.Count > 0 ? store : throw new InvalidOperationException("The training data has no rows.");
+        if (store.Count == 0) throw new InvalidOperationException("The training data has no rows.");
 
         bool MoveNext()
         {

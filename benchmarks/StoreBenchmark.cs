@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>
+/// Memory of a training on a million 32 x 32 images that are made as they are read, and the speed of the images' store on its own.
+/// </summary>
+internal static class StoreBenchmark
+{
+    private const int Images = 1_000_000, Labels = 10, Side = 32, BatchSize = 256, Steps = 300;
+    private const long Memory = 64_000_000;
+
+    private static readonly Stopwatch Clock = Stopwatch.StartNew();
+
+    public static void Run()
+    {
+        Train();
+        Console.WriteLine();
+        Console.WriteLine("| ImageMemory | on disk | added | read in random order | resident |");
+        Console.WriteLine("| --- | --- | --- | --- | --- |");
+        foreach (var memory in new[] { 0, Memory, long.MaxValue }) Measure(memory);
+    }
+
+    /// <summary>The first steps of the smallest network there is, through the trainer itself.</summary>
+    private static void Train()
+    {
+        TorchRuntime.EnsureLoaded();
+        var ml = new MLContext(seed: 1);
+        ml.Log += (_, log) =>
+        {
+            if (log.Message.Contains("of the images are in", StringComparison.Ordinal)) Console.WriteLine(log.Message);
+        };
+        Console.WriteLine($"Training on {Images} images of {Side} x {Side} with ImageMemory {Megabytes(Memory)}:");
+        Print("start");
+        using var source = new CancellationTokenSource();
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+        {
+            ChannelWidths = [2, 2, 2],
+            EmbeddingSize = 4,
+            Epochs = 1,
+            BatchSize = BatchSize,
+            ImageMemory = Memory,
+            CancellationToken = source.Token,
+            ProgressInterval = TimeSpan.Zero,
+            Progress = new Reporter(progress =>
+            {
+                if (progress.Step == 1 || progress.Step % 50 == 0) Print($"step {progress.Step} of {progress.Steps}");
+                if (progress.Step == Steps) source.Cancel();
+            }),
+        });
+        try
+        {
+            trainer.Fit(ml.Data.LoadFromEnumerable(Rows())).Dispose();
+        }
+        catch (OperationCanceledException)
+        {
+            Print("stopped");
+        }
+        using var process = Process.GetCurrentProcess();
+        Console.WriteLine($"Peak: {Megabytes(process.PeakWorkingSet64)} resident.");
+    }
+
+    /// <summary>Row after row in one object, so that no two of them are in memory.</summary>
+    private static IEnumerable<Row> Rows()
+    {
+        var row = new Row();
+        for (var i = 0; i < Images; i++)
+        {
+            if (i % (Images / 4) == 0 && i > 0) Print($"{i} rows read");
+            Draw(i, row.Pixels);
+            row.Label = (uint)(i % Labels);
+            yield return row;
+        }
+        Print($"{Images} rows read");
+    }
+
+    private static void Measure(long memory)
+    {
+        using var store = new ImageStore(Side * Side, memory, Path.GetTempPath());
+        var image = new float[Side * Side];
+        var adding = new Stopwatch();
+        for (var i = 0; i < Images; i++)
+        {
+            Draw(i, image);
+            adding.Start();
+            store.Add(image, i % Labels);
+            adding.Stop();
+        }
+
+        var order = Enumerable.Range(0, Images).ToArray();
+        new Random(1).Shuffle(order);
+        var reading = Stopwatch.StartNew();
+        foreach (var i in order) store.Read(i, image);
+        reading.Stop();
+        Console.WriteLine(
+            $"| {(memory == long.MaxValue ? "unbounded" : Megabytes(memory))} | {Megabytes(store.OnDisk)} | {Images / adding.Elapsed.TotalSeconds:F0} images/s " +
+            $"| {Images / reading.Elapsed.TotalSeconds:F0} images/s | {Megabytes(Environment.WorkingSet)} |");
+    }
+
+    /// <summary>An image of 8-bit values, another one for each number.</summary>
+    private static void Draw(int number, float[] image)
+    {
+        for (var i = 0; i < image.Length; i++) image[i] = ((byte)(i * (number % 251 + 1) + number) - 127.5f) * (1 / 127.5f);
+    }
+
+    private static void Print(string what) => Console.WriteLine($"{Clock.Elapsed.TotalSeconds,6:F1} s  {what,-24} {Megabytes(Environment.WorkingSet),9} resident");
+
+    private static string Megabytes(long bytes) => $"{bytes / 1e6:F0} MB";
+
+    private sealed class Row
+    {
+        [KeyType(Labels)]
+        public uint Label { get; set; }
+
+        [VectorType(1, Side, Side)]
+        public float[] Pixels { get; set; } = new float[Side * Side];
+    }
+
+    private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => report(value);
+    }
+}

@@ -1,0 +1,9 @@
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>What Linux tells of this process's open files.</summary>
+internal static class OpenFiles
+{
+    /// <summary>Files of a directory that are open, those without a name any more too.</summary>
+    public static int In(string directory) =>
+        new DirectoryInfo("/proc/self/fd").GetFiles().Count(file => file.LinkTarget?.StartsWith(directory, StringComparison.Ordinal) == true);
+}
