@@ -77,6 +77,13 @@ public sealed class SamplingOptionsTests
     }
 
     [TestMethod]
+    public void GuidanceInterval_Ends_AreOpenBelowAndClosedAbove()
+    {
+        SamplingOptions options = new() { GuidanceIntervalLow = 0.25, GuidanceIntervalHigh = 0.75 };
+        Assert.AreSequenceEqual(new[] { 3, 4, 5, 6 }, Enumerable.Range(1, 8).Where(t => options.Guides(t, 8)).ToArray());
+    }
+
+    [TestMethod]
     public void GuidanceColumn_OfEachRow_StandsInForTheScale()
     {
         SamplingOptions options = new() { GuidanceScale = 4, GuidanceColumnName = "Guidance" };
