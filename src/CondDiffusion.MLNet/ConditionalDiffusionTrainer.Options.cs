@@ -109,6 +109,12 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>The number format of the convolutions in training. Default: <see cref="Precision.Auto"/>.</summary>
         public Precision Precision { get; init; } = Precision.Auto;
 
+        /// <summary>
+        /// How the fitted transformer draws; <see cref="ImageGenerationCatalog.WithSampling"/> changes it later. Default: 20 steps of
+        /// <see cref="Sampler.DpmSolver"/>.
+        /// </summary>
+        public SamplingOptions Sampling { get; init; } = new();
+
         /// <summary>Images that the fitted transformer generates at a time. At least 1. Default: 16.</summary>
         public int GenerationBatchSize { get; init; } = 16;
 
@@ -183,11 +189,8 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
         internal void Validate()
         {
-            var errors = new List<string>();
-            void Check(bool valid, string option, string expected, object? found)
-            {
-                if (!valid) errors.Add($"{option} must be {expected}, but is {found ?? "null"}.");
-            }
+            var errors = new OptionErrors();
+            void Check(bool valid, string option, string expected, object? found) => errors.Check(valid, option, expected, found);
 
             void Name(string? name, string option) => Check(!string.IsNullOrWhiteSpace(name), option, "a column name", $"\"{name}\"");
             Name(LabelColumnName, nameof(LabelColumnName));
@@ -239,7 +242,10 @@ public sealed partial class ConditionalDiffusionTrainer
             NotNegative(CheckpointSteps, nameof(CheckpointSteps));
             Positive(CheckpointsKept, nameof(CheckpointsKept));
 
-            if (errors.Count > 0) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {string.Join(" ", errors)}");
+            Check(Sampling is not null, nameof(Sampling), "given", null);
+            Sampling?.Check(errors, LabelDropout > 0, $"{nameof(Sampling)}.");
+
+            if (errors.Text is { } text) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
         }
     }
 }

@@ -138,10 +138,16 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (!isVector && !isImage)
             throw MLNetInternals.WrongColumn(_host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
 
-        // Training has no use for seeds, but in a chain the transformer is shown the training data: an error now, not after the training.
-        var seed = schema.FirstOrDefault(column => column.Name == _options.SeedColumnName);
-        if (seed.Name is not null && (seed.Kind != SchemaShape.Column.VectorKind.Scalar || seed.IsKey || seed.ItemType != NumberDataViewType.Int64))
-            throw MLNetInternals.WrongColumn(_host, "seed", seed.Name, "Int64", Describe(seed));
+        // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not after the training.
+        CheckIfThere("seed", _options.SeedColumnName, NumberDataViewType.Int64);
+        CheckIfThere("guidance", _options.Sampling.GuidanceColumnName, NumberDataViewType.Single);
+
+        void CheckIfThere(string role, string? name, DataViewType type)
+        {
+            var column = schema.FirstOrDefault(column => column.Name == name);
+            if (column.Name is not null && (column.Kind != SchemaShape.Column.VectorKind.Scalar || column.IsKey || column.ItemType != type))
+                throw MLNetInternals.WrongColumn(_host, role, column.Name, type.ToString()!, Describe(column));
+        }
 
         SchemaShape.Column Find(string role, string name, string advice = "")
         {

@@ -1,4 +1,3 @@
-using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
@@ -22,11 +21,15 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     private readonly ModelDescription _model;
 
     internal ConditionalDiffusionTransformer(IHostEnvironment environment, ModelDescription model, ConditionalUNet network)
+        : this(environment.Register(nameof(ConditionalDiffusionTransformer)), model, new SharedNetwork(network))
     {
-        _host = environment.Register(nameof(ConditionalDiffusionTransformer));
+    }
+
+    private ConditionalDiffusionTransformer(IHost host, ModelDescription model, SharedNetwork network)
+    {
+        _host = host;
         _model = model;
-        Generator = new(
-            network, NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed, () => MLNetInternals.CheckAlive(_host));
+        Generator = new(network, model, () => MLNetInternals.CheckAlive(_host));
     }
 
     /// <summary>Whether rows are mapped one by one: true, so that a PredictionEngine can use it.</summary>
@@ -40,6 +43,9 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
 
     /// <summary>Steps of the noise schedule that the model was trained with, T.</summary>
     public int Timesteps => _model.Timesteps;
+
+    /// <summary>How the model draws. <see cref="ImageGenerationCatalog.WithSampling"/> gives a model that draws in another way.</summary>
+    public SamplingOptions Sampling => _model.Sampling;
 
     internal ImageGenerator Generator { get; }
 
@@ -73,39 +79,48 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// Of each picture, what decides its noise: pictures of one seed start from the same noise, and a data view's row with the seed's number
     /// as its id or in its seed column gives the same picture. Null: 0, 1, 2, ...
     /// </param>
-    /// <param name="snapshot">
-    /// Is shown the pictures on their way, after each step that gives x_t for a t (0 to <see cref="Timesteps"/> - 1) that is a multiple of
-    /// <paramref name="snapshotInterval"/>, from the noisiest to the finished. The images are the caller's.
+    /// <param name="progress">
+    /// Is told after each step, on the calling thread, from the noisiest to the finished; it can look at the pictures, and stop the drawing by an
+    /// exception.
     /// </param>
-    /// <param name="snapshotInterval">Every how many steps. At least 1. Default: 50.</param>
     /// <param name="cancellationToken">Ends the drawing, within a step.</param>
     /// <returns>A picture for each label; the caller owns them.</returns>
     /// <exception cref="ArgumentException">There are no labels, a label is none of the model's, or there are not as many seeds as labels.</exception>
     /// <exception cref="OperationCanceledException">The token, or the transformer's context, was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IReadOnlyList<MLImage> Generate(
-        IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds = null, Action<int, IReadOnlyList<MLImage>>? snapshot = null,
-        int snapshotInterval = 50, CancellationToken cancellationToken = default)
+        IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds = null, Action<GenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(labels);
-        ArgumentOutOfRangeException.ThrowIfLessThan(snapshotInterval, 1);
         if (labels.Count == 0) throw new ArgumentException("There are no labels to draw.", nameof(labels));
         if (seeds is not null && seeds.Count != labels.Count)
             throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
 
-        var pixels = Generator.Generate(
-            [.. labels.Select(label => label is null ? Unlabelled() : _model.Labels.IndexOf(label))],
-            [.. Enumerable.Range(0, labels.Count).Select(i => (UInt128)(ulong)(seeds?[i] ?? i))],
-            (t, values) =>
+        var step = 0;
+        return Images(Generator.Generate(
+            [.. labels.Select((label, i) => new Condition(
+                label is null ? Unlabelled() : _model.Labels.IndexOf(label), (ulong)(seeds?[i] ?? i), (float)Sampling.GuidanceScale))],
+            (t, pixels) =>
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (snapshot is not null && t % snapshotInterval == 0) snapshot(t, Images(values()));
-            });
-        return Images(pixels);
+                progress?.Invoke(new(++step, Generator.Steps, t, () => Images(pixels())));
+            }));
     }
 
     /// <summary>Frees the network's memory; using the transformer afterwards throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => Generator.Dispose();
+
+    /// <summary>The same model, drawing in another way: it shares the weights, which stay until both are disposed.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range, or the model cannot be guided; the message names every one that is.</exception>
+    internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options)
+    {
+        var errors = new OptionErrors();
+        options.Check(errors, _model.DrawsUnlabelled);
+        return errors.Text is { } text
+            ? throw new ArgumentException($"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options))
+            : new(_host, _model with { Sampling = options }, Generator.Share());
+    }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.Read(network => ModelFile.Save(ctx, _model, network));
 

@@ -20,9 +20,8 @@ internal sealed class GeneratedColumns
         Input = input;
         Label = input.GetColumnOrNull(model.LabelColumnName) ?? throw MLNetInternals.MissingColumn(host, "label", model.LabelColumnName);
         CheckLabel();
-        Seed = model.SeedColumnName is { } name ? input.GetColumnOrNull(name) : null;
-        if (Seed is { } seed && seed.Type != NumberDataViewType.Int64)
-            throw MLNetInternals.WrongColumn(host, "seed", seed.Name, "Int64", seed.Type.ToString()!);
+        Seed = Find("seed", model.SeedColumnName, NumberDataViewType.Int64);
+        Guidance = Find("guidance", model.Sampling.GuidanceColumnName, NumberDataViewType.Single);
 
         var builder = new DataViewSchema.Builder();
         builder.AddColumns(input);
@@ -43,8 +42,11 @@ internal sealed class GeneratedColumns
     /// <summary>Null where row ids decide the noise.</summary>
     public DataViewSchema.Column? Seed { get; }
 
+    /// <summary>Null where all rows are guided alike.</summary>
+    public DataViewSchema.Column? Guidance { get; }
+
     /// <summary>The input columns that decide a picture.</summary>
-    public IEnumerable<DataViewSchema.Column> Conditions => Seed is { } seed ? [Label, seed] : [Label];
+    public IEnumerable<DataViewSchema.Column> Conditions => new[] { Label, Seed, Guidance }.OfType<DataViewSchema.Column>();
 
     public bool IsGenerated(DataViewSchema.Column column) => column.Index >= Input.Count;
 
@@ -58,29 +60,36 @@ internal sealed class GeneratedColumns
         var getKey = KeyGetter.Create(row, Label);
         var getId = row.GetIdGetter();
         var getSeed = Seed is { } seed ? row.GetGetter<long>(seed) : null;
+        var getGuidance = Guidance is { } guidance ? row.GetGetter<float>(guidance) : null;
         DataViewRowId id = default;
         long value = 0;
         return () =>
         {
             var key = getKey();
             var label = key >= 1 && key <= (ulong)_model.Labels.Count ? (int)key - 1 : _model.Unlabelled;
+            var scale = float.NaN;
+            getGuidance?.Invoke(ref scale);
+            if (float.IsNaN(scale)) scale = (float)_model.Sampling.GuidanceScale;
             if (getSeed is not null)
             {
                 getSeed(ref value);
-                return new(label, (ulong)value);
+                return new(label, (ulong)value, scale);
             }
             getId(ref id);
-            return new(label, new UInt128(id.High, id.Low));
+            return new(label, new UInt128(id.High, id.Low), scale);
         };
     }
 
-    /// <exception cref="InvalidOperationException">The row has no label.</exception>
-    public void CheckLabel(Condition condition, DataViewRow row)
+    /// <exception cref="InvalidOperationException">The row has no label, or cannot be guided as it asks.</exception>
+    public void Check(Condition condition, DataViewRow row)
     {
         if (condition.Label is null)
             throw new InvalidOperationException(
                 $"Row {row.Position}: column '{Label.Name}' has no label (a missing key, as of a value never seen in training), " +
                 "and this model was trained with a label for every image (LabelDropout is 0).");
+        if (!SamplingOptions.IsScale(condition.Guidance))
+            throw new InvalidOperationException(
+                $"Row {row.Position}: column '{Guidance!.Value.Name}' must be finite and not negative, but is {condition.Guidance}.");
     }
 
     /// <summary>A getter for an added column, given the current row's pixels.</summary>
@@ -114,6 +123,11 @@ internal sealed class GeneratedColumns
     public static InvalidOperationException Inactive(DataViewSchema.Column column) =>
         new($"Column '{column.Name}' is not active: it was not among the columns asked for.");
 
+    private DataViewSchema.Column? Find(string role, string? name, DataViewType type) =>
+        name is null || Input.GetColumnOrNull(name) is not { } column ? null
+        : column.Type == type ? column
+        : throw MLNetInternals.WrongColumn(_host, role, name, type.ToString()!, column.Type.ToString()!);
+
     private void CheckLabel()
     {
         if (Label.Type is not KeyDataViewType)
@@ -127,4 +141,5 @@ internal sealed class GeneratedColumns
 /// <summary>What a row's picture depends on, beside the model.</summary>
 /// <param name="Label">Row of the label table, -1 to draw without a label; null where the row has none and the network needs one.</param>
 /// <param name="Noise">The row's id or seed.</param>
-internal readonly record struct Condition(int? Label, UInt128 Noise);
+/// <param name="Guidance">The scale of classifier-free guidance; 1 for none.</param>
+internal readonly record struct Condition(int? Label, UInt128 Noise, float Guidance);

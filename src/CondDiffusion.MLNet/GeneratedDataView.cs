@@ -92,7 +92,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         {
             if (_row < 0 || _ended) throw new InvalidOperationException("The cursor is not on a row: call MoveNext first.");
             var condition = _getCondition!();
-            _columns.CheckLabel(condition, _rows);
+            _columns.Check(condition, _rows);
             return _batches!.Picture(_row, condition);
         }
     }
@@ -133,8 +133,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         private ReadOnlyMemory<float>[] Draw()
         {
             var labelled = Enumerable.Range(0, _conditions.Count).Where(i => _conditions[i].Label is not null).ToArray();
-            var pixels = generator.Generate(
-                [.. labelled.Select(i => _conditions[i].Label!.Value)], [.. labelled.Select(i => _conditions[i].Noise)]);
+            var pixels = generator.Generate([.. labelled.Select(i => _conditions[i])]);
             var pictures = new ReadOnlyMemory<float>[_conditions.Count];
             for (var i = 0; i < labelled.Length; i++) pictures[labelled[i]] = pixels.AsMemory(i * generator.Shape.Pixels, generator.Shape.Pixels);
             return pictures;

@@ -42,8 +42,8 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColu
                 if (pixels is null || position != input.Position)
                 {
                     var condition = getCondition();
-                    columns.CheckLabel(condition, input);
-                    pixels = generator.Generate([condition.Label!.Value], [condition.Noise]);
+                    columns.Check(condition, input);
+                    pixels = generator.Generate([condition]);
                     position = input.Position;
                 }
                 return pixels;

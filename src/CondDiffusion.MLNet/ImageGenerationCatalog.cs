@@ -14,6 +14,38 @@ public sealed class ImageGenerationCatalog
     /// <summary>The trainers.</summary>
     public ImageGenerationTrainers Trainers { get; }
 
+    /// <summary>
+    /// The same model, drawing in another way. It shares the weights, which stay until both models are disposed; saved, it has the new options.
+    /// </summary>
+    /// <typeparam name="T">The kind of model, which is also that of the result.</typeparam>
+    /// <param name="model">
+    /// A <see cref="ConditionalDiffusionTransformer"/>, or a chain with one or more of them, which may be inside inner chains; the chain's other
+    /// transformers are taken over as they are.
+    /// </param>
+    /// <param name="options">How to draw.</param>
+    /// <exception cref="ArgumentException">
+    /// An option is out of its range; there is guidance, and the model was trained without
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>; or the model draws no images. The message names every one that is.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public T WithSampling<T>(T model, SamplingOptions options)
+        where T : class, ITransformer
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        var found = false;
+        ITransformer Replace(ITransformer transformer)
+        {
+            if (transformer is not ConditionalDiffusionTransformer generator)
+                return MLNetInternals.ReplaceInChain(transformer, Replace) ?? transformer;
+            found = true;
+            return generator.WithSampling(options);
+        }
+
+        var result = (T)Replace(model);
+        return found ? result : throw new ArgumentException($"The model has no {nameof(ConditionalDiffusionTransformer)}.", nameof(model));
+    }
+
     /// <summary>Creates trainers that learn to generate labelled images.</summary>
     public sealed class ImageGenerationTrainers
     {

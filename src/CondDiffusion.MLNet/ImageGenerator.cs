@@ -6,96 +6,131 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet;
 
 /// <summary>Draws pictures with a trained network. Safe to use from several threads: one draws at a time, with every core.</summary>
-/// <param name="network">The network, which is disposed with the generator.</param>
-/// <param name="schedule">Its schedule.</param>
-/// <param name="target">What it predicts.</param>
-/// <param name="seed">Decides every row's noise, with what is known of the row.</param>
-/// <param name="checkAlive">Called before each step; it throws to stop.</param>
-internal sealed class ImageGenerator(
-    ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, ulong seed, Action checkAlive) : IDisposable
+internal sealed class ImageGenerator : IDisposable
 {
-    /// <summary>The step whose noise a picture starts from; the steps of the reverse loop count from 1.</summary>
+    /// <summary>The step whose noise a picture starts from; the others have the number of the timestep that they lead away from.</summary>
     private const int Start = 0;
 
-    private readonly Lock _lock = new();
+    private readonly SharedNetwork _shared;
+    private readonly ModelDescription _model;
+    private readonly Action _checkAlive;
+    private readonly NoiseSchedule _schedule;
+    private readonly int[] _timesteps;
     private bool _disposed;
 
-    public UNetShape Shape => network.Shape;
+    /// <param name="shared">The network, whose share is given up with the generator.</param>
+    /// <param name="model">All else of the model.</param>
+    /// <param name="checkAlive">Called before each evaluation; it throws to stop.</param>
+    public ImageGenerator(SharedNetwork shared, ModelDescription model, Action checkAlive)
+    {
+        _shared = shared;
+        _model = model;
+        _checkAlive = checkAlive;
+        _schedule = NoiseSchedule.Create(model.Schedule, model.Timesteps);
+        _timesteps = ReverseLoop.Timesteps(_schedule, Sampling.Spacing, Math.Min(Sampling.Steps, model.Timesteps));
+    }
+
+    public UNetShape Shape => _model.Network;
+
+    /// <summary>Steps from noise to picture.</summary>
+    public int Steps => _timesteps.Length;
+
+    /// <summary>Is told the number of pictures in a run of the reverse loop, before each. For tests.</summary>
+    public Action<int>? Drawing { get; set; }
+
+    private SamplingOptions Sampling => _model.Sampling;
+
+    private ConditionalUNet Network => _shared.Network;
 
     /// <summary>Shows the network, which nobody disposes meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public void Read(Action<ConditionalUNet> reader)
     {
-        lock (_lock)
+        lock (_shared.Lock)
         {
             CheckNotDisposed();
-            reader(network);
+            reader(Network);
         }
     }
 
-    /// <summary>Is told the number of pictures in a run of the reverse loop, before each. For tests.</summary>
-    public Action<int>? Drawing { get; set; }
-
-    /// <summary>Draws one picture for each label, in one run of the reverse loop.</summary>
-    /// <param name="labels">Rows of the label table.</param>
-    /// <param name="rows">For each, what its noise depends on.</param>
-    /// <param name="visit">Sees every x_t on the way, t = T-1..0, as pixels [B, C, H, W].</param>
-    /// <returns>Pixels [B, C, H, W], about in [-1, 1].</returns>
+    /// <summary>The network, for one more generator.</summary>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
-    public float[] Generate(ReadOnlySpan<int> labels, ReadOnlySpan<UInt128> rows, Action<int, Func<float[]>>? visit = null)
+    public SharedNetwork Share()
     {
-        lock (_lock)
+        lock (_shared.Lock)
         {
             CheckNotDisposed();
-            Drawing?.Invoke(labels.Length);
+            return _shared.Share();
+        }
+    }
+
+    /// <summary>Draws one picture for each row, in one run of the reverse loop.</summary>
+    /// <param name="rows">What each depends on; none is without what the network needs.</param>
+    /// <param name="visit">Sees x_t after each step, with t, as pixels [B, C, H, W], which it has to ask for before it returns.</param>
+    /// <returns>Pixels [B, C, H, W], about in [-1, 1].</returns>
+    /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
+    public float[] Generate(IReadOnlyList<Condition> rows, Action<int, Func<float[]>>? visit = null)
+    {
+        lock (_shared.Lock)
+        {
+            CheckNotDisposed();
+            Drawing?.Invoke(rows.Count);
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            var table = tensor([.. labels.ToArray().Select(label => (long)label)], device: network.Device);
-            var noises = new RowNoise[rows.Length];
-            for (var i = 0; i < rows.Length; i++) noises[i] = new(seed, rows[i]);
+            RowNoise[] noises = [.. rows.Select(row => new RowNoise(_model.Seed, row.Noise))];
 
             Tensor Noise(int step)
             {
                 var noise = empty(noises.Length, Shape.Channels, Shape.Height, Shape.Width);
                 var values = MemoryMarshal.Cast<byte, float>(noise.bytes);
                 for (var i = 0; i < noises.Length; i++) noises[i].Fill(values.Slice(i * Shape.Pixels, Shape.Pixels), step);
-                return noise.to(network.Device);
+                return noise.to(Network.Device);
             }
 
-            Tensor Denoise(Tensor x, int t)
-            {
-                checkAlive();
-                CheckNotDisposed(); // by the visitor, which has the lock
-                return PredictedNoise(network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table), x, t);
-            }
-
-            var x = AncestralSampler.Sample(
-                Denoise, schedule, Noise(Start), Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x)));
-            using (x) return Pixels(x);
+            var denoiser = Denoiser(rows);
+            Action<int, Tensor>? show = visit is null ? null : (t, x) => visit(t, () => Pixels(x));
+            return Pixels(Sampling.Sampler == Sampler.DpmSolver
+                ? DpmSolverSampler.Sample(denoiser, _schedule, _timesteps, Noise(Start), show)
+                : DdimSampler.Sample(
+                    denoiser, _schedule, _timesteps, Noise(Start), Sampling.Sampler == Sampler.Ancestral ? 1 : Sampling.Eta, Noise, show));
         }
     }
 
     public void Dispose()
     {
-        lock (_lock)
+        lock (_shared.Lock)
         {
+            if (!_disposed) _shared.Release();
             _disposed = true;
-            network.Dispose();
         }
     }
 
-    /// <summary>eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022, arXiv 2202.00512, appendix D).</summary>
-    private Tensor PredictedNoise(Tensor prediction, Tensor x, int t)
+    private Denoiser Denoiser(IReadOnlyList<Condition> rows)
     {
-        if (target == PredictionTarget.Noise) return prediction;
-        var alphaBar = schedule.AlphaBar(t);
-        return Math.Sqrt(alphaBar) * prediction + Math.Sqrt(1 - alphaBar) * x;
+        Denoiser For(Tensor labels) => (x, t) =>
+        {
+            _checkAlive();
+            CheckNotDisposed(); // by the visitor, which has the lock
+            return PredictedNoise(Network.Forward(x, full_like(labels, t), labels), x, t);
+        };
+
+        var labels = tensor([.. rows.Select(row => (long)row.Label!.Value)], device: Network.Device);
+        // A row without a label has nothing to be guided by.
+        var scale = tensor([.. rows.Select(row => row.Label >= 0 ? row.Guidance : 1)], device: Network.Device);
+        var denoiser = Denoisers.Guide(
+            For(labels), For(cat([labels, full_like(labels, -1)])), scale, t => Sampling.Guides(t, _schedule.Timesteps));
+        return Sampling.ClipPixels ? denoiser.ClipImage(_schedule) : denoiser;
     }
+
+    /// <summary>eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022, arXiv 2202.00512, appendix D).</summary>
+    private Tensor PredictedNoise(Tensor prediction, Tensor x, int t) =>
+        _model.Prediction == PredictionTarget.Noise ? prediction : _schedule.Signal(t) * prediction + _schedule.Noise(t) * x;
 
     private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, typeof(ConditionalDiffusionTransformer));
 
     private static float[] Pixels(Tensor x)
     {
+        if (x.IsInvalid) throw new InvalidOperationException("The pictures of this step are gone: ask for them while its progress is reported.");
         using var scope = NewDisposeScope();
         return x.contiguous().cpu().data<float>().ToArray();
     }

@@ -35,6 +35,14 @@ namespace CondDiffusion.MLNet
 
         public static bool IsCanceled(IHostEnvironment host) => ((ICancelable)host).IsCanceled;
 
+        /// <summary>
+        /// The chain with its transformers replaced, of the same type and with the same scopes; null if the transformer is no chain.
+        /// </summary>
+        public static ITransformer? ReplaceInChain(ITransformer transformer, Func<ITransformer, ITransformer> replace) =>
+            transformer is ITransformerChainAccessor chain
+                ? (ITransformer)Activator.CreateInstance(transformer.GetType(), chain.Transformers.Select(replace).ToArray(), chain.Scopes)!
+                : null;
+
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(

@@ -33,6 +33,15 @@ internal sealed record ModelDescription
 
     public string? SeedColumnName { get; init; }
 
+    /// <summary>
+    /// How pictures are drawn. A file of format 1.1 does not say: its model draws by every step of the ancestral sampler, as the library did then.
+    /// </summary>
+    public SamplingOptions Sampling
+    {
+        get => field ?? new() { Sampler = Sampler.Ancestral, Steps = Timesteps, Spacing = StepSpacing.Uniform, ClipPixels = false };
+        init;
+    }
+
     /// <summary>Images generated at a time.</summary>
     public required int BatchSize { get; init; }
 
@@ -51,6 +60,7 @@ internal sealed record ModelDescription
         OutputColumnName = options.OutputColumnName,
         PixelsColumnName = options.PixelsColumnName,
         SeedColumnName = options.SeedColumnName,
+        Sampling = options.Sampling,
         BatchSize = options.GenerationBatchSize,
         Seed = seed,
     };
@@ -77,6 +87,8 @@ internal sealed record ModelDescription
     {
         static bool InRange(int value) => value is >= 1 and <= LabelVocabulary.Most;
         var (network, labels) = (Network, Labels);
+        var sampling = new OptionErrors();
+        Sampling.Check(sampling, DrawsUnlabelled);
         string?[] added = [OutputColumnName, PixelsColumnName], names = [LabelColumnName, .. added, SeedColumnName];
         return
             network.Widths.Count != 3 || !network.Widths.All(InRange) || !InRange(network.EmbeddingSize) || !InRange(network.Labels)
@@ -90,6 +102,7 @@ internal sealed record ModelDescription
             names.Any(name => name is not null && string.IsNullOrWhiteSpace(name)) || added.Distinct().Count() < added.Length
                 ? $"the columns' names are impossible: \"{string.Join("\", \"", names)}\"" :
             !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
+            sampling.Text is { } text ? $"its sampling is impossible: {text}" :
             !InRange(BatchSize) ? $"the batch size is {BatchSize}" :
             null;
     }

@@ -22,7 +22,7 @@ internal static class ModelFile
 
     private const string DescriptionEntry = "description.json", WeightsEntry = "weights.safetensors";
 
-    private const uint FormatVersion = 0x00010001; // 1.1, the first
+    private const uint FormatVersion = 0x00010002; // 1.2, with sampling options; 1.1 is the first
 
     private static VersionInfo Version => new(
         modelSignature: "CONDDIFF",

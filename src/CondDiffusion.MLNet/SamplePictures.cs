@@ -1,4 +1,3 @@
-using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML.Data;
@@ -19,12 +18,10 @@ internal sealed class SamplePictures(TrainingLoop loop, ModelDescription model, 
     /// <summary>Draws them with the averaged weights, noise by noise, label by label.</summary>
     public IReadOnlyList<MLImage> Draw()
     {
-        using var generator = new ImageGenerator(
-            loop.CopyAveraged(), NoiseSchedule.Create(model.Schedule, model.Timesteps), model.Prediction, model.Seed, checkAlive);
+        using var generator = new ImageGenerator(new(loop.CopyAveraged()), model, checkAlive);
         var (shape, labels) = (model.Network, Math.Min(model.Labels.Count, LabelsAtMost));
-        var pixels = generator.Generate(
-            [.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i => i % labels)],
-            [.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i => (UInt128)(uint)(i / labels))]);
+        var pixels = generator.Generate([.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i =>
+            new Condition(i % labels, (uint)(i / labels), (float)model.Sampling.GuidanceScale))]);
         return [.. pixels.Chunk(shape.Pixels).Select(image => PixelConversion.ToImage(image, shape.Channels, shape.Height, shape.Width))];
     }
 }

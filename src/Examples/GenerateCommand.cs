@@ -7,6 +7,9 @@ namespace CondDiffusion.Examples;
 /// <summary>Loads a model file and draws the labels asked for: a grid of them all, each picture, and how each label emerges from noise.</summary>
 internal static class GenerateCommand
 {
+    /// <summary>The most pictures that show a label emerging.</summary>
+    private const int MostSnapshots = 20;
+
     public static void Run(string[] args)
     {
         var arguments = new Arguments(args, "--model", "--labels", "--count", "--out");
@@ -36,8 +39,11 @@ internal static class GenerateCommand
 
         // By a direct call: every label from the same noise, so that a strip shows what the label alone does.
         var strips = labels.Select(_ => new List<MLImage>()).ToArray();
-        generator.Generate([.. labels.Select(label => $"{label}")], [.. labels.Select(_ => 0L)], (t, snapshot) =>
+        generator.Generate([.. labels.Select(label => $"{label}")], [.. labels.Select(_ => 0L)], progress =>
         {
+            // The last of every so many steps.
+            if ((long)progress.Step * MostSnapshots / progress.Steps == (progress.Step - 1L) * MostSnapshots / progress.Steps) return;
+            var snapshot = progress.ToImages();
             for (var i = 0; i < strips.Length; i++) strips[i].Add(snapshot[i]);
         });
         for (var i = 0; i < strips.Length; i++)

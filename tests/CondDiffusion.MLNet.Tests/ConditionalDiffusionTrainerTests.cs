@@ -32,6 +32,18 @@ public sealed class ConditionalDiffusionTrainerTests
             MovingAverageDecay = 1,
             Precision = (Precision)9,
             GenerationBatchSize = 0,
+            LabelDropout = 0,
+            Sampling = new()
+            {
+                Sampler = (Sampler)9,
+                Steps = 0,
+                Eta = 1.5,
+                Spacing = (StepSpacing)9,
+                GuidanceScale = double.NaN,
+                GuidanceIntervalLow = 0.6,
+                GuidanceIntervalHigh = 0.5,
+                GuidanceColumnName = " ",
+            },
         }));
         foreach (var part in new[]
         {
@@ -39,7 +51,10 @@ public sealed class ConditionalDiffusionTrainerTests
             "Channels must be at least 1, but is 0", "Height must be a positive multiple of 4, but is 30", "Width must be a positive multiple of 4, but is 0",
             "ChannelWidths must be three positive numbers, but is [1, 2]", "EmbeddingSize", "Timesteps", "Epochs must be at least 1, but is -1",
             "BatchSize", "LearningRate must be positive and finite, but is NaN", "MovingAverageDecay must be in [0, 1), but is 1", "Precision",
-            "GenerationBatchSize",
+            "GenerationBatchSize", "Sampling.Sampler must be", "Sampling.Steps must be at least 1, but is 0", "Sampling.Eta must be in [0, 1], but is 1.5",
+            "Sampling.Spacing must be", "Sampling.GuidanceScale must be finite and not negative, but is NaN",
+            "Sampling.GuidanceIntervalHigh must be above GuidanceIntervalLow and at most 1, but is 0.5",
+            "Sampling.GuidanceColumnName must be a column name", "LabelDropout must be above 0 in training for guidance",
         }) Assert.Contains(part, exception.Message);
     }
 
@@ -59,6 +74,17 @@ public sealed class ConditionalDiffusionTrainerTests
     public void Constructor_LearningRateOutOfRange_NamesIt(double rate) =>
         Assert.Contains("LearningRate", Assert.ThrowsExactly<ArgumentException>(() =>
             Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { LearningRate = rate })).Message);
+
+    [TestMethod]
+    public void Constructor_SamplingNullOrBeyondItsRange_NamesIt()
+    {
+        void Refuses(SamplingOptions? sampling, string part) => Assert.Contains(part, Assert.ThrowsExactly<ArgumentException>(() =>
+            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { Sampling = sampling! })).Message);
+        Refuses(null, "Sampling must be given");
+        Refuses(new() { GuidanceIntervalLow = 1 }, "GuidanceIntervalLow must be in [0, 1), but is 1");
+        Refuses(new() { GuidanceScale = -1 }, "GuidanceScale");
+        Refuses(new() { Eta = -0.1 }, "Eta");
+    }
 
     [TestMethod]
     public void Constructor_TwoOutputsOfOneName_NamesThem() =>
@@ -88,6 +114,14 @@ public sealed class ConditionalDiffusionTrainerTests
         var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
         Assert.Contains("seed column 'Label'", message);
         Assert.Contains("Int64", message);
+    }
+
+    [TestMethod]
+    public void Fit_GuidanceColumnOfAnotherType_IsFoundBeforeTheTraining()
+    {
+        var options = Options with { Sampling = new() { GuidanceColumnName = "Pixels" }, CancellationToken = new(canceled: true) };
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
+        Assert.Contains("guidance column 'Pixels': expected Single, got Vector of Single", message);
     }
 
     [TestMethod]

@@ -64,15 +64,22 @@ public sealed class ConditionalDiffusionTransformerTests
     }
 
     [TestMethod]
-    public void Generate_Snapshots_AreShownAtMultiplesDownToTheFinished()
+    public void Generate_Progress_IsToldEveryStepDownToTheFinished()
     {
-        using var model = TinyModel.Create(Ml, TinyModel.Description with { Timesteps = 7 });
-        var shown = new List<(int T, IReadOnlyList<MLImage> Images)>();
-        var images = model.Generate(["cat", "dog"], snapshot: (t, snapshot) => shown.Add((t, snapshot)), snapshotInterval: 3);
-        Assert.AreSequenceEqual(new[] { 6, 3, 0 }, shown.Select(item => item.T).ToArray());
+        using var model = TinyModel.Create(
+            Ml, TinyModel.Description with { Timesteps = 8, Sampling = new() { Steps = 4, Spacing = StepSpacing.Trailing } });
+        var shown = new List<(int Step, int Steps, int T, IReadOnlyList<MLImage> Images)>();
+        GenerationProgress? kept = null;
+        var images = model.Generate(["cat", "dog"], progress: progress =>
+        {
+            shown.Add((progress.Step, progress.Steps, progress.Timestep, progress.ToImages()));
+            kept ??= progress;
+        });
+        Assert.AreSequenceEqual([(1, 4, 6), (2, 4, 4), (3, 4, 2), (4, 4, 0)], shown.Select(item => (item.Step, item.Steps, item.T)));
         Assert.IsTrue(shown.All(item => item.Images.Count == 2));
         AssertClose(images[1], shown[^1].Images[1]);
         Assert.IsFalse(images[1].Pixels.SequenceEqual(shown[0].Images[1].Pixels));
+        Assert.Contains("gone", Assert.ThrowsExactly<InvalidOperationException>(kept!.ToImages).Message);
     }
 
     [TestMethod]
@@ -85,7 +92,6 @@ public sealed class ConditionalDiffusionTransformerTests
         Assert.Contains("'eel'", unknown);
         Assert.Contains("cat, dog", unknown);
         Assert.Contains("1 seeds for 2 labels", Assert.ThrowsExactly<ArgumentException>(() => model.Generate(["cat", "dog"], [1])).Message);
-        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Generate(["cat"], snapshotInterval: 0));
     }
 
     [TestMethod]

@@ -69,7 +69,7 @@ public sealed class LifeCycleTests
     public void Dispose_WhileDrawing_EndsTheDrawing()
     {
         using var model = TinyModel.Create(Ml);
-        Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"], snapshot: (_, _) => model.Dispose(), snapshotInterval: 1));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"], progress: _ => model.Dispose()));
     }
 
     [TestMethod]
@@ -77,7 +77,7 @@ public sealed class LifeCycleTests
     {
         var model = TinyModel.Create(Ml);
         Task? disposing = null;
-        var images = model.Generate(["cat"], snapshot: (_, _) => disposing ??= Task.Run(model.Dispose), snapshotInterval: 1);
+        var images = model.Generate(["cat"], progress: _ => disposing ??= Task.Run(model.Dispose));
         disposing!.GetAwaiter().GetResult();
         Assert.HasCount(1, images);
     }
@@ -150,18 +150,18 @@ public sealed class LifeCycleTests
     }
 
     [TestMethod]
-    public void Generate_TokenCancelledOrSnapshotFails_StopsAndWorksAfterwards()
+    public void Generate_TokenCancelledOrProgressFails_StopsAndWorksAfterwards()
     {
         using var model = TinyModel.Create(Ml);
         using var source = new CancellationTokenSource();
         var steps = 0;
-        Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, (_, _) =>
+        Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, _ =>
         {
             steps++;
             source.Cancel();
-        }, snapshotInterval: 1, source.Token));
+        }, source.Token));
         Assert.AreEqual(1, steps);
-        Assert.ThrowsExactly<NotSupportedException>(() => model.Generate(["cat"], null, (_, _) => throw new NotSupportedException(), 1));
+        Assert.ThrowsExactly<NotSupportedException>(() => model.Generate(["cat"], null, _ => throw new NotSupportedException()));
         Assert.HasCount(1, model.Generate(["cat"]));
     }
 
@@ -174,11 +174,11 @@ public sealed class LifeCycleTests
         var view = model.Transform(TinyModel.Rows(ml));
         using var engine = Engine(ml, model, owns: false);
         var steps = 0;
-        Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, (_, _) =>
+        Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, _ =>
         {
             steps++;
             CancelExecution(ml);
-        }, snapshotInterval: 1));
+        }));
         Assert.AreEqual(1, steps);
         Assert.ThrowsExactly<OperationCanceledException>(() => view.GetColumn<float[]>("GeneratedPixels").First());
         Assert.ThrowsExactly<OperationCanceledException>(() => engine.Predict(new()));

@@ -115,7 +115,7 @@ public sealed class ModelFileDamageTests
             BinaryPrimitives.WriteUInt32LittleEndian(zip[ModelZip.Key].AsSpan(0x4C), readable);
         }
 
-        AssertRefused(Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true), "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.1");
+        AssertRefused(Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true), "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.2");
         using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
         AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
     }
@@ -154,6 +154,10 @@ public sealed class ModelFileDamageTests
     [DataRow("OutputColumnName", "\"\"", "names")]
     [DataRow("OutputColumnName", "\"GeneratedPixels\"", "names")]
     [DataRow("Seed", "-1", "Seed")]
+    [DataRow("Sampling", "null", "Sampling")]
+    [DataRow("Sampling", "{\"Sampler\":\"Magic\"}", "Sampling.Sampler")]
+    [DataRow("Sampling", "{\"Steps\":0}", "sampling is impossible: Steps must be at least 1, but is 0")]
+    [DataRow("Sampling", "{\"Steps\":1,\"GuidanceIntervalHigh\":1,\"GuidanceScale\":2}", "LabelDropout")]
     [DataRow("Script", "\"rm\"", "Script")]
     public void Load_ImpossibleDescription_SaysWhat(string property, string value, string message) =>
         AssertRefused(Damage(zip => Edit(zip, json => json[property] = JsonNode.Parse(value))), message);

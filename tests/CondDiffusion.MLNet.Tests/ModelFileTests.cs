@@ -85,6 +85,10 @@ public sealed class ModelFileTests
         using var file = typeof(ModelFileTests).Assembly.GetManifestResourceStream("model-v1.zip")!;
         var model = new MLContext().Model.Load(file, out _);
         using var disposable = (IDisposable)model;
+        // What it does not say is what its library did.
+        Assert.AreEqual(
+            new() { Sampler = Sampler.Ancestral, Steps = 4, Spacing = StepSpacing.Uniform, ClipPixels = false },
+            ((ConditionalDiffusionTransformer)model).Sampling);
         var image = model.Transform(TinyModel.Rows(Ml)).GetColumn<MLImage>("GeneratedImage").Last();
         var levels = image.Pixels.ToArray().Where((_, i) => i % 4 == 0).ToArray();
 

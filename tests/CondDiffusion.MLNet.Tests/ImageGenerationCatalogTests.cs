@@ -1,0 +1,117 @@
+using CondDiffusion.MLNet.Network;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests;
+
+[TestClass]
+public sealed class ImageGenerationCatalogTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+    private static readonly SamplingOptions TwoSteps = new() { Sampler = Sampler.Ddim, Steps = 2, ClipPixels = false };
+
+    [TestMethod]
+    public void WithSampling_Transformer_DrawsInTheNewWayAndLeavesTheOldOne()
+    {
+        using var model = TinyModel.Create(Ml);
+        var before = TinyModel.Pixels(model, TinyModel.Rows(Ml));
+        using var changed = Ml.ImageGeneration.WithSampling(model, TwoSteps);
+        using var expected = TinyModel.Create(Ml, TinyModel.Description with { Sampling = TwoSteps });
+
+        Assert.AreSame(TwoSteps, changed.Sampling);
+        ModelFileTests.AssertSame(expected, changed);
+        Assert.AreSequenceEqual(before[1], TinyModel.Pixels(model, TinyModel.Rows(Ml))[1]);
+        Assert.IsFalse(before[1].SequenceEqual(TinyModel.Pixels(changed, TinyModel.Rows(Ml))[1]));
+    }
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void WithSampling_Weights_AreSharedUntilBothModelsAreDisposed(bool oldFirst)
+    {
+        TorchRuntime.EnsureLoaded();
+        var none = TensorAssert.Count();
+        var model = TinyModel.Create(Ml);
+        var one = Tensor.TotalCount;
+        var changed = Ml.ImageGeneration.WithSampling(model, TwoSteps);
+        Assert.AreEqual(one, Tensor.TotalCount);
+
+        var (first, last) = oldFirst ? (model, changed) : (changed, model);
+        first.Dispose();
+        first.Dispose();
+        Assert.AreEqual(one, Tensor.TotalCount);
+        Assert.ThrowsExactly<ObjectDisposedException>(() => first.Generate(["cat"]));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => Ml.ImageGeneration.WithSampling(first, TwoSteps));
+        Assert.HasCount(1, last.Generate(["cat"]));
+        last.Dispose();
+        Assert.AreEqual(none, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public void WithSampling_ChainsInChains_KeepTheirTypesScopesAndOthers()
+    {
+        using var model = TinyModel.Create(Ml);
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        var inTraining = Ml.Transforms.CopyColumns("Copy", "Label").Fit(TinyModel.Rows(Ml));
+        TransformerChain<ConditionalDiffusionTransformer> inner = new(
+            [inTraining, model], [TransformerScope.Training, TransformerScope.Everything]);
+        var outer = new TransformerChain<ColumnCopyingTransformer>(inner, copy);
+
+        using var changed = Ml.ImageGeneration.WithSampling(outer, TwoSteps);
+        using var expected = Ml.ImageGeneration.WithSampling(model, TwoSteps);
+        ModelFileTests.AssertSame(expected, changed);
+        Assert.AreSame(copy, changed.LastTransformer);
+        var changedInner = (TransformerChain<ConditionalDiffusionTransformer>)changed.First();
+        Assert.AreEqual(TwoSteps, changedInner.LastTransformer.Sampling);
+        Assert.IsNull(changedInner.Transform(TinyModel.Rows(Ml)).Schema.GetColumnOrNull("Copy"));
+        Assert.IsNotNull(changedInner.Transform(TinyModel.Rows(Ml), TransformerScope.Training).Schema.GetColumnOrNull("Copy"));
+
+        var any = Ml.ImageGeneration.WithSampling<ITransformer>(outer, TwoSteps);
+        using var disposable = (IDisposable)any;
+        Assert.IsInstanceOfType<TransformerChain<ColumnCopyingTransformer>>(any);
+    }
+
+    [TestMethod]
+    public void WithSampling_SavedAndLoaded_DrawsInTheNewWay()
+    {
+        var sampling = new SamplingOptions
+        {
+            Sampler = Sampler.Ddim,
+            Steps = 3,
+            Eta = 0.5,
+            Spacing = StepSpacing.Uniform,
+            ClipPixels = false,
+            GuidanceScale = 2.5,
+            GuidanceIntervalLow = 0.25,
+            GuidanceIntervalHigh = 0.75,
+            GuidanceColumnName = "Guidance",
+        };
+        using var model = TinyModel.Create(Ml, TinyModel.Description with { DrawsUnlabelled = true });
+        using var changed = Ml.ImageGeneration.WithSampling(model, sampling);
+        using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, ModelZip.Save(Ml, changed));
+        Assert.AreEqual(sampling, loaded.Sampling);
+        ModelFileTests.AssertSame(changed, loaded);
+    }
+
+    [TestMethod]
+    public void WithSampling_WhatCannotBe_IsRefused()
+    {
+        using var model = TinyModel.Create(Ml);
+        void Refuses(SamplingOptions options, params string[] parts)
+        {
+            var message = Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.WithSampling(model, options)).Message;
+            foreach (var part in parts) Assert.Contains(part, message);
+        }
+
+        Refuses(new() { Steps = -1, Eta = double.NaN }, "Steps must be at least 1, but is -1", "Eta must be in [0, 1], but is NaN");
+        Refuses(new() { GuidanceScale = 2 }, "LabelDropout must be above 0 in training for guidance");
+        Refuses(new() { GuidanceColumnName = "Guidance" }, "LabelDropout must be above 0 in training for guidance");
+        Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.WithSampling(model, null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.WithSampling<ITransformer>(null!, new()));
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        foreach (var other in new ITransformer[] { copy, new TransformerChain<ITransformer>(copy) })
+            Assert.Contains("no ConditionalDiffusionTransformer", Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.WithSampling(other, new())).Message);
+    }
+}

@@ -1,0 +1,162 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>What each option does to the pictures.</summary>
+[TestClass]
+public sealed class SamplingOptionsTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    // Trained for a little, on a schedule that ends in noise, so that neither labels nor steps are all alike.
+    private static readonly ConditionalDiffusionTransformer Model = TinyTraining.Fit(Ml, TinyTraining.Options with
+    {
+        ChannelWidths = [4, 4, 4],
+        Timesteps = 20,
+        Schedule = BetaSchedule.Cosine,
+        LabelDropout = 0.3,
+        Epochs = 30,
+        LearningRate = 1e-2,
+        MovingAverageDecay = 0,
+        Precision = Precision.Float32,
+    });
+
+    [ClassCleanup]
+    public static void Free() => Model.Dispose();
+
+    [TestMethod]
+    public void Steps_BeyondTheTimesteps_AreTheTimesteps()
+    {
+        var steps = 0;
+        using var model = Ml.ImageGeneration.WithSampling(Model, new() { Steps = 100 });
+        model.Generate(["1"], progress: progress => steps = progress.Steps);
+        Assert.AreEqual(20, steps);
+        AreClose(Draw(new() { Steps = 20 }), Draw(new() { Steps = 100 }));
+    }
+
+    [TestMethod]
+    public void Sampler_EachOfThem_DrawsOtherPictures() =>
+        AreFar([.. Enum.GetValues<Sampler>().Select(sampler => Draw(new() { Sampler = sampler, Steps = 4 }))]);
+
+    [TestMethod]
+    public void Spacing_EachOfThem_DrawsOtherPictures() =>
+        AreFar([.. Enum.GetValues<StepSpacing>().Select(spacing => Draw(new() { Spacing = spacing, Steps = 3 }))]);
+
+    [TestMethod]
+    public void Eta_FromNoneToAll_GoesFromDdimToAncestral()
+    {
+        SamplingOptions options = new() { Sampler = Sampler.Ddim, Steps = 4 };
+        AreClose(Draw(options with { Sampler = Sampler.Ancestral }), Draw(options with { Eta = 1 }));
+        AreFar(Draw(options), Draw(options with { Eta = 0.5 }), Draw(options with { Eta = 1 }));
+    }
+
+    [TestMethod]
+    public void ClipPixels_On_KeepsPixelsWithinTheirRange()
+    {
+        // Of the last step's guess, which the picture is.
+        SamplingOptions options = new() { Steps = 4 };
+        Assert.IsGreaterThan(1.01f, Raw(options with { ClipPixels = false }).Max(Math.Abs));
+        Assert.IsLessThan(1.0001f, Raw(options).Max(Math.Abs));
+
+        static float[] Raw(SamplingOptions options)
+        {
+            using var model = Ml.ImageGeneration.WithSampling(Model, options);
+            return model.Generator.Generate([new(0, 5, 1)]);
+        }
+    }
+
+    [TestMethod]
+    public void GuidanceInterval_WithoutOrWithSomeOfTheSteps_GuidesThoseWithin()
+    {
+        var plain = Draw(new());
+        var guided = Draw(new() { GuidanceScale = 9 });
+        AreClose(plain, Draw(new() { GuidanceScale = 9, GuidanceIntervalHigh = 0.04 })); // t / T is 0.05 at least
+        AreClose(guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.04 }));
+        AreFar(plain, guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.7 }));
+    }
+
+    [TestMethod]
+    public void GuidanceInterval_Ends_AreOpenBelowAndClosedAbove()
+    {
+        SamplingOptions options = new() { GuidanceIntervalLow = 0.25, GuidanceIntervalHigh = 0.75 };
+        Assert.AreSequenceEqual(new[] { 3, 4, 5, 6 }, Enumerable.Range(1, 8).Where(t => options.Guides(t, 8)).ToArray());
+    }
+
+    [TestMethod]
+    public void GuidanceColumn_OfEachRow_StandsInForTheScale()
+    {
+        SamplingOptions options = new() { GuidanceScale = 4, GuidanceColumnName = "Guidance" };
+        using var model = Ml.ImageGeneration.WithSampling(Model, options);
+        var rows = new[] { 1, 9, float.NaN, 0 }.Select(guidance => new GuidedRow { Label = 1, Guidance = guidance });
+        var pictures = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows));
+        foreach (var (i, scale) in new[] { 1.0, 9, 4, 0 }.Index()) AreClose(Row(new() { GuidanceScale = scale }, i), pictures[i]);
+
+        // Data without the column go by the scale.
+        var unguided = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows.Select(row => new TinyModel.Row { Label = row.Label })));
+        AreClose(Row(new() { GuidanceScale = 4 }, 3), unguided[3]);
+
+        static float[] Row(SamplingOptions options, int row)
+        {
+            using var model = Ml.ImageGeneration.WithSampling(Model, options);
+            return TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(Enumerable.Repeat(new TinyModel.Row { Label = 1 }, row + 1)))[row];
+        }
+    }
+
+    [TestMethod]
+    public void GuidanceScaleZero_IsThePictureWithoutALabel()
+    {
+        using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceScale = 0 });
+        var pictures = model.Generate(["1", "2", null], [5, 5, 5]).Select(Levels).ToArray();
+        AreClose(pictures[0], pictures[1]);
+        AreClose(pictures[0], pictures[2]);
+        AreFar(pictures[0], Draw(new()));
+    }
+
+    [TestMethod]
+    [DataRow(float.PositiveInfinity)]
+    [DataRow(-1f)]
+    public void GuidanceColumn_ValueOutOfRange_NamesTheRow(float value)
+    {
+        using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Guidance" });
+        var rows = Ml.Data.LoadFromEnumerable(new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance }));
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, rows)).Message;
+        Assert.Contains($"Row 1: column 'Guidance' must be finite and not negative, but is {value}", message);
+    }
+
+    [TestMethod]
+    public void GuidanceColumn_OfAnotherType_IsRefused()
+    {
+        using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Label" });
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Transform(TinyModel.Rows(Ml))).Message;
+        Assert.Contains("guidance column 'Label': expected Single, got Key<UInt32, 0-1>", message);
+    }
+
+    /// <summary>The levels of one picture of the first label.</summary>
+    private static float[] Draw(SamplingOptions options)
+    {
+        using var model = Ml.ImageGeneration.WithSampling(Model, options);
+        return Levels(model.Generate(["1"], [5])[0]);
+    }
+
+    private static float[] Levels(MLImage image) => [.. image.Pixels.ToArray().Select(level => level / 127.5f - 1)];
+
+    private static float Distance(float[] a, float[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max();
+
+    /// <summary>Within a grey level.</summary>
+    private static void AreClose(float[] expected, float[] actual) => Assert.IsLessThan(1.01f / 127.5f, Distance(expected, actual));
+
+    private static void AreFar(params float[][] pictures)
+    {
+        for (var i = 0; i < pictures.Length; i++)
+            for (var j = 0; j < i; j++) Assert.IsGreaterThan(1.01f / 127.5f, Distance(pictures[i], pictures[j]), $"{i} and {j}");
+    }
+
+    private sealed class GuidedRow
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        public float Guidance { get; set; }
+    }
+}
