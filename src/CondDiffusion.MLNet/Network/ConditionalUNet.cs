@@ -101,6 +101,10 @@ internal sealed class ConditionalUNet : IDisposable
         return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
+    /// <summary>(B, C, H, W) to (B, C, 2H, 2W).</summary>
+    public static Tensor Upsample(Tensor x) =>
+        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
+
     /// <summary>Every tensor by name, as a view: writing to it writes to the network.</summary>
     public IEnumerable<(TensorEntry Entry, Tensor Values)> StateDict()
     {
@@ -126,7 +130,4 @@ internal sealed class ConditionalUNet : IDisposable
         using var noGrad = no_grad();
         foreach (var (entry, target) in StateDict()) target.copy_(values(entry));
     }
-
-    private static Tensor Upsample(Tensor x) =>
-        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
 }
