@@ -31,10 +31,13 @@ internal sealed class FusedConvolution : IDisposable
         var scale = parameters[2] / (buffers[1].to(ScalarType.Float64) + Epsilon).sqrt();    // Cout
         var weight = (parameters[0] * scale.view(-1, 1, 1, 1)).to(type);                     // Cout Cin 3 3
         var bias = ((parameters[1] - buffers[0]) * scale + parameters[3]).to(type);          // Cout
-        _packed = pack && weight.device.type == DeviceType.CPU && OneDnn.Value is not null;
+        _packed = pack && weight.device.type == DeviceType.CPU && CanPack;
         _weight = (_packed ? OneDnn.Value!.invoke<Tensor>("pack", weight, height, width) : ConvBlock.ChannelsLast(weight)).DetachFromDisposeScope();
         _bias = bias.DetachFromDisposeScope();
     }
+
+    /// <summary>Whether this libtorch has the kernels for weights so laid out.</summary>
+    public static bool CanPack => OneDnn.Value is not null;
 
     /// <param name="x">(B, Cin, H, W).</param>
     /// <returns>(B, Cout, H, W), channels last.</returns>
