@@ -17,8 +17,11 @@ switch (args)
     case ["interruption-training", .. var directory]:
         InterruptionBenchmark.Train(directory.FirstOrDefault());
         break;
+    case ["sampling"]:
+        SamplingBenchmark.Run(rounds: 7);
+        break;
     default:
-        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training|store|interruption");
+        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training | sampling | store | interruption");
         return 2;
 }
 return 0;

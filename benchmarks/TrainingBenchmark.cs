@@ -17,21 +17,11 @@ internal static class TrainingBenchmark
     public static void Run(int rounds)
     {
         var variants = Variants().ToArray();
-        var ceilings = new[] { ScalarType.Float32, ScalarType.BFloat16 }.Select(type => new ConvolutionCeiling(BatchSize, type)).ToArray();
-        var times = new double[variants.Length + ceilings.Length][];
-        for (var i = 0; i < times.Length; i++) times[i] = new double[rounds];
-        for (var round = -1; round < rounds; round++)
-        {
-            for (var i = 0; i < times.Length; i++)
-            {
-                var seconds = i < variants.Length ? Time(variants[i].Step) : ceilings[i - variants.Length].Measure();
-                if (round >= 0) times[i][round] = seconds; // the first round warms up
-            }
-            Console.Error.Write($"\rround {round + 1} of {rounds} ");
-        }
-        Console.Error.WriteLine();
-
-        var medians = times.Select(Median).ToArray();
+        var ceilings = new[] { ScalarType.Float32, ScalarType.BFloat16 }.Select(type => new ConvolutionCeiling(BatchSize, type, training: true)).ToArray();
+        var times = Rounds.Measure(rounds, [
+            .. variants.Select(variant => (Func<double>)(() => Rounds.Time(1, variant.Step))), .. ceilings.Select(ceiling => (Func<double>)(() => ceiling.Measure())),
+        ]);
+        var medians = times.Select(Rounds.Median).ToArray();
         Console.WriteLine($"A training step of {BatchSize} images: medians of {rounds} interleaved rounds, {get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
         Console.WriteLine("| | step | images/s | against literal | of its convolutions' peak | peak memory |");
@@ -40,7 +30,7 @@ internal static class TrainingBenchmark
         {
             var ceiling = medians[variants.Length + (variants[i].Type == ScalarType.BFloat16 ? 1 : 0)];
             Console.WriteLine(
-                $"| {variants[i].Name} | {medians[i] * 1e3:F0} ms | {BatchSize / medians[i]:F0} | {Median([.. times[0].Zip(times[i], (a, b) => a / b)]):F2}x " +
+                $"| {variants[i].Name} | {medians[i] * 1e3:F0} ms | {BatchSize / medians[i]:F0} | {Rounds.Median([.. times[0].Zip(times[i], (a, b) => a / b)]):F2}x " +
                 $"| {ceiling / medians[i]:P0} | {MeasurePeakMemory(variants[i].Key)} MB |");
         }
         Console.WriteLine();
@@ -120,13 +110,4 @@ internal static class TrainingBenchmark
 
     private static (Tensor Images, Tensor Labels) Images() =>
         (rand(BatchSize, 1, 32, 32) * 2 - 1, randint(0, 10, [BatchSize], ScalarType.Int64));
-
-    private static double Time(Action action)
-    {
-        var clock = Stopwatch.StartNew();
-        action();
-        return clock.Elapsed.TotalSeconds;
-    }
-
-    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 }

@@ -112,6 +112,10 @@ internal sealed class ConditionalUNet : IDisposable
         return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
+    /// <summary>(B, C, H, W) to (B, C, 2H, 2W).</summary>
+    public static Tensor Upsample(Tensor x) =>
+        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
+
     /// <summary>Every tensor by name, as a view: writing to it writes to the network.</summary>
     public IEnumerable<(TensorEntry Entry, Tensor Values)> StateDict()
     {
@@ -145,7 +149,4 @@ internal sealed class ConditionalUNet : IDisposable
             throw;
         }
     }
-
-    private static Tensor Upsample(Tensor x) =>
-        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
 }

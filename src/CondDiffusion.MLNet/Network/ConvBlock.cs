@@ -32,5 +32,5 @@ internal static class ConvBlock
     /// The same tensor with the channels of a pixel side by side in memory, the layout that convolutions are fastest in; every operator
     /// keeps it. No copy where it has it already, as all do after the first block's convolution of a single channel.
     /// </summary>
-    private static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    public static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 }

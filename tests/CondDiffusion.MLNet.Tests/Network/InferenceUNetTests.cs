@@ -1,0 +1,124 @@
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Parity;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Network;
+
+[TestClass]
+public sealed class InferenceUNetTests
+{
+    private static readonly UNetShape Colour = new(3, 12, 20, Labels: 4, EmbeddingSize: 7, [6, 10, 18]);
+
+    private static readonly long[] Labels = [3, -1, 0, 3, 2];
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Forward_Float32_EqualsTheNetworkInEvaluationMode(bool pack)
+    {
+        AssertClose(SeedUNet.Shape, ScalarType.Float32, pack, (expected, actual) => (expected - actual).abs().max(), 1e-4);
+        AssertClose(Colour, ScalarType.Float32, pack, (expected, actual) => (expected - actual).abs().max(), 1e-4);
+    }
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Forward_BFloat16_IsWithinThreePercentOfFloat32(bool pack)
+    {
+        AssertClose(SeedUNet.Shape, ScalarType.BFloat16, pack, (expected, actual) => (expected - actual).norm() / expected.norm(), 0.03);
+        AssertClose(Colour, ScalarType.BFloat16, pack, (expected, actual) => (expected - actual).norm() / expected.norm(), 0.03);
+    }
+
+    [TestMethod]
+    [DataRow(ScalarType.Float32)]
+    [DataRow(ScalarType.BFloat16)]
+    public void Forward_AnyBatch_GivesAnImageTheSameBits(ScalarType type)
+    {
+        if (!FusedConvolution.CanPack) Assert.Inconclusive("libtorch has no oneDNN here.");
+        foreach (var shape in new[] { SeedUNet.Shape, Colour })
+        {
+            using var scope = NewDisposeScope();
+            using var network = TrainedLike(shape);
+            using var fused = InferenceUNet.Create(network, type);
+            var x = SeedUNet.Wave(5, 33, shape.Channels, shape.Height, shape.Width);
+            long[] labels = [.. Enumerable.Range(0, 33).Select(i => i % (shape.Labels + 1) - 1L)];
+
+            Tensor Rows(int start, int count)
+            {
+                using var embeddings = fused.Prepare([900, 40], labels.AsSpan(start, count));
+                return fused.Forward(x.narrow(0, start, count), embeddings, 1);
+            }
+
+            var all = Rows(0, 33);
+            foreach (var (start, count) in new[] { (0, 1), (7, 1), (32, 1), (7, 2), (5, 3), (4, 4), (7, 10), (17, 16), (0, 32) })
+                Assert.IsTrue(Rows(start, count).equal(all.narrow(0, start, count)).all().item<bool>(), $"{count} from {start} on of {shape}");
+        }
+    }
+
+    [TestMethod]
+    public void Forward_Twice_LeavesItsInputsAndNoTensors()
+    {
+        using var network = TrainedLike(Colour);
+        using (var warm = InferenceUNet.Create(network, ScalarType.BFloat16)) { }
+        var before = TensorAssert.Count();
+        using (var fused = InferenceUNet.Create(network, ScalarType.BFloat16))
+        using (var x = ones(5, 3, 12, 20))
+        using (var embeddings = fused.Prepare([9, 8], Labels))
+        {
+            using var first = fused.Forward(x, embeddings, 1);
+            var between = Tensor.TotalCount;
+            using var second = fused.Forward(x, embeddings, 1);
+            Assert.AreEqual(between + 1, Tensor.TotalCount);
+            Assert.AreEqual(ScalarType.Float32, second.dtype);
+            Assert.IsTrue(second.is_contiguous());
+            Assert.AreSequenceEqual(first.data<float>().ToArray(), second.data<float>().ToArray());
+            Assert.IsTrue(x.data<float>().All(value => value == 1));
+        }
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public void Prepare_ManySteps_GivesEachItsOwnEmbedding()
+    {
+        using var scope = NewDisposeScope();
+        using var network = TrainedLike(Colour);
+        using var fused = InferenceUNet.Create(network, ScalarType.Float32);
+        using var embeddings = fused.Prepare([.. Enumerable.Range(1, 100)], Labels);
+        foreach (var step in new[] { 0, 31, 32, 99, 3 })
+        {
+            using var alone = fused.Prepare([step + 1], Labels);
+            TensorAssert.AreClose(alone[0].data<float>().ToArray(), embeddings[step], 1e-5);
+        }
+    }
+
+    private static void AssertClose(UNetShape shape, ScalarType type, bool pack, Func<Tensor, Tensor, Tensor> error, double bound)
+    {
+        using var scope = NewDisposeScope();
+        using var network = TrainedLike(shape);
+        using var fused = InferenceUNet.Create(network, type, pack);
+        using var embeddings = fused.Prepare([900, 40, 1], Labels);
+        var x = SeedUNet.Wave(5, Labels.Length, shape.Channels, shape.Height, shape.Width);
+        foreach (var (t, step) in new[] { (900, 0), (1, 2) })
+        {
+            using var noGrad = no_grad();
+            var expected = network.Forward(x, full([Labels.Length], t, ScalarType.Int64), tensor(Labels));
+            Assert.IsGreaterThan(0.3, expected.std().item<float>());
+            Assert.IsLessThan(bound, error(expected, fused.Forward(x, embeddings, step)).item<float>(), $"{shape} at {t}");
+        }
+    }
+
+    /// <summary>Random weights that keep the activations' size from layer to layer, and batch norms with statistics as after a training.</summary>
+    private static ConditionalUNet TrainedLike(UNetShape shape)
+    {
+        using var generator = new Generator(3, CPU);
+        return ConditionalUNet.Create(shape, CPU, entry => entry.Name switch
+        {
+            var name when name.EndsWith("running_var", StringComparison.Ordinal) => empty(entry.Shape).uniform_(0.5, 2, generator),
+            var name when name.EndsWith("running_mean", StringComparison.Ordinal) => empty(entry.Shape).normal_(0, 0.3, generator),
+            var name when name.EndsWith("bias", StringComparison.Ordinal) => empty(entry.Shape).normal_(0, 0.2, generator),
+            "label_emb.weight" => empty(entry.Shape).normal_(0, 1, generator),
+            _ when entry.FanIn > 0 => empty(entry.Shape).normal_(0, Math.Sqrt(2.0 / entry.FanIn), generator),
+            _ => empty(entry.Shape).uniform_(0.5, 1.5, generator),
+        });
+    }
+}
