@@ -29,7 +29,7 @@ internal sealed class ConvolutionCeiling(int batchSize, ScalarType type, bool tr
         var gradient = rand(batchSize, layer.Size, layer.Size, layer.Output).to(type).permute(0, 3, 1, 2);
         return Rounds.Time(times, () =>
         {
-            var y = functional.conv2d(x, weight, bias, padding: [1, 1]);
+            using var y = functional.conv2d(x, weight, bias, padding: [1, 1]);
             if (training) autograd.grad([y], needsInputGradient ? [x, weight, bias] : [weight, bias], [gradient]);
         });
     });

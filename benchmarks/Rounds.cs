@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
@@ -23,15 +22,11 @@ internal static class Rounds
         return results;
     }
 
-    /// <summary>Seconds of one call, as a mean of so many; the tensors of each die with it.</summary>
+    /// <summary>Seconds of one call, as a mean of so many.</summary>
     public static double Time(int times, Action action)
     {
         var clock = Stopwatch.StartNew();
-        for (var i = 0; i < times; i++)
-        {
-            using var scope = NewDisposeScope();
-            action();
-        }
+        for (var i = 0; i < times; i++) action();
         return clock.Elapsed.TotalSeconds / times;
     }
 

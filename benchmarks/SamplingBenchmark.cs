@@ -37,7 +37,11 @@ internal static class SamplingBenchmark
             var labels = arange(batchSize, ScalarType.Int64).remainder(Shape.Labels);
             var repeats = Math.Max(1, 32 / batchSize);
 
-            Func<double> Time(Action evaluate) => () => Rounds.Time(repeats, evaluate);
+            Func<double> Time(Func<Tensor> evaluate) => () => Rounds.Time(repeats, () =>
+            {
+                using var intermediates = NewDisposeScope();
+                evaluate();
+            });
 
             var times = Rounds.Measure(rounds, [
                 Time(() => literal.forward(x, t, labels)),
