@@ -115,8 +115,11 @@ public sealed partial class ConditionalDiffusionTrainer
         /// </summary>
         public SamplingOptions Sampling { get; init; } = new();
 
-        /// <summary>Images that the fitted transformer generates at a time. At least 1. Default: 16.</summary>
-        public int GenerationBatchSize { get; init; } = 16;
+        /// <summary>
+        /// Images that the fitted transformer generates at a time. At least 1. Null: on a CPU 32, on a GPU up to 256, and fewer where memory is
+        /// short. Default: null.
+        /// </summary>
+        public int? GenerationBatchSize { get; init; }
 
         /// <summary>
         /// Decides the initial weights, the order of the images, the noise in training and the noise in generation. Null: the seed of the
@@ -228,7 +231,7 @@ public sealed partial class ConditionalDiffusionTrainer
             NotNegative(ProgressInterval.TotalSeconds, nameof(ProgressInterval));
             Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
             Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
-            Positive(GenerationBatchSize, nameof(GenerationBatchSize));
+            if (GenerationBatchSize is { } generated) Positive(generated, nameof(GenerationBatchSize));
             Check(
                 TensorBoardDirectory is null || !string.IsNullOrWhiteSpace(TensorBoardDirectory), nameof(TensorBoardDirectory), "a directory's path or null",
                 $"\"{TensorBoardDirectory}\"");

@@ -62,7 +62,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new GeneratedDataView(Generator, Bind(input.Schema), _model.BatchSize, input);
+        return new GeneratedDataView(Generator, Bind(input.Schema), input);
     }
 
     /// <summary>A mapper that draws one row at a time.</summary>

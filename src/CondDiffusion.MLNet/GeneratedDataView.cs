@@ -7,7 +7,7 @@ namespace CondDiffusion.MLNet;
 /// A view that adds the generated columns to its source, lazily and in batches: its cursor opens two cursors on the source, one for the
 /// columns that pass through, one that runs a batch ahead and reads labels only. Nothing is drawn until a generated value is read.
 /// </summary>
-internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColumns columns, int batchSize, IDataView source) : IDataView
+internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColumns columns, IDataView source) : IDataView
 {
     public DataViewSchema Schema => columns.Output;
 
@@ -26,7 +26,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         Random? Shuffle() => seed is { } value ? new Random(value) : null;
         var rows = source.GetRowCursor(dependencies, Shuffle());
         var ahead = source.GetRowCursor(columns.Conditions, Shuffle());
-        return new Cursor(columns, rows, new Batches(generator, columns, ahead, batchSize), needed);
+        return new Cursor(columns, rows, new Batches(generator, columns, ahead), needed);
     }
 
     /// <summary>One cursor: drawing uses every core already.</summary>
@@ -98,11 +98,12 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
     }
 
     /// <summary>The look-ahead: from the first row whose picture is read, the conditions of a batch of rows, and their pictures.</summary>
-    private sealed class Batches(ImageGenerator generator, GeneratedColumns columns, DataViewRowCursor ahead, int batchSize) : IDisposable
+    private sealed class Batches(ImageGenerator generator, GeneratedColumns columns, DataViewRowCursor ahead) : IDisposable
     {
         private readonly Func<Condition> _getCondition = columns.ConditionGetter(ahead);
         private readonly List<Condition> _conditions = [];
         private ReadOnlyMemory<float>[]? _pictures;
+        private int? _batchSize;
         private long _first; // the row of the first condition
         private long _next; // the row that the cursor moves to next
 
@@ -126,7 +127,8 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
             _conditions.Clear();
             while (_next < first && ahead.MoveNext()) _next++;
             _first = _next;
-            for (; _conditions.Count < batchSize && ahead.MoveNext(); _next++) _conditions.Add(_getCondition());
+            _batchSize ??= generator.ChooseBatchSize();
+            for (; _conditions.Count < _batchSize && ahead.MoveNext(); _next++) _conditions.Add(_getCondition());
         }
 
         /// <summary>Draws the batch, but for rows without a label: those are errors of their own, and leave the others alone.</summary>

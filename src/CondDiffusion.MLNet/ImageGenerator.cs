@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet;
@@ -34,6 +35,23 @@ internal sealed class ImageGenerator : IDisposable
 
     /// <summary>Steps from noise to picture.</summary>
     public int Steps => _timesteps.Length;
+
+    /// <summary>
+    /// Pictures to draw at a time: the model's number, or as many as use the device well and fit into a quarter of its free memory.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
+    public int ChooseBatchSize()
+    {
+        if (_model.BatchSize is { } size) return size;
+        lock (_shared.Lock)
+        {
+            CheckNotDisposed();
+            // On a CPU the network takes the batch in parts (InferenceUNet), and more than 32 gain nothing; a GPU holds all activations at a time.
+            var isCpu = Network.Device.type == DeviceType.CPU;
+            var rowBytes = sizeof(float) * (16L * Shape.Pixels + (isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1])));
+            return (int)Math.Clamp(TorchRuntime.FreeMemory(Network.Device) / 4 / rowBytes, 1, isCpu ? 32 : 256);
+        }
+    }
 
     /// <summary>Is told the number of pictures in a run of the reverse loop, before each. For tests.</summary>
     public Action<int>? Drawing { get; set; }
@@ -87,7 +105,17 @@ internal sealed class ImageGenerator : IDisposable
                 return noise.to(Network.Device);
             }
 
-            var denoiser = Denoiser(rows);
+            long[] labels = [.. rows.Select(row => (long)row.Label!.Value)];
+            // A row without a label has nothing to be guided by.
+            float[] scales = [.. rows.Select(row => row.Label >= 0 ? row.Guidance : 1)];
+            var network = _shared.ToDraw(TorchRuntime.Choose(Sampling.Precision, Network.Device));
+            using var labelled = network.Prepare(_timesteps, labels);
+            using var both = network.Prepare(_timesteps, [.. labels, .. labels.Select(_ => -1L)]);
+            var denoiser = Denoisers.Guide(
+                Denoiser(network, labelled), Denoiser(network, both), tensor(scales, device: Network.Device),
+                t => Sampling.Guides(t, _schedule.Timesteps));
+            if (Sampling.ClipPixels) denoiser = denoiser.ClipImage(_schedule);
+
             Action<int, Tensor>? show = visit is null ? null : (t, x) => visit(t, () => Pixels(x));
             return Pixels(Sampling.Sampler == Sampler.DpmSolver
                 ? DpmSolverSampler.Sample(denoiser, _schedule, _timesteps, Noise(Start), show)
@@ -105,22 +133,12 @@ internal sealed class ImageGenerator : IDisposable
         }
     }
 
-    private Denoiser Denoiser(IReadOnlyList<Condition> rows)
+    private Denoiser Denoiser(InferenceUNet network, StepEmbeddings embeddings) => (x, t) =>
     {
-        Denoiser For(Tensor labels) => (x, t) =>
-        {
-            _checkAlive();
-            CheckNotDisposed(); // by the visitor, which has the lock
-            return PredictedNoise(Network.Forward(x, full_like(labels, t), labels), x, t);
-        };
-
-        var labels = tensor([.. rows.Select(row => (long)row.Label!.Value)], device: Network.Device);
-        // A row without a label has nothing to be guided by.
-        var scale = tensor([.. rows.Select(row => row.Label >= 0 ? row.Guidance : 1)], device: Network.Device);
-        var denoiser = Denoisers.Guide(
-            For(labels), For(cat([labels, full_like(labels, -1)])), scale, t => Sampling.Guides(t, _schedule.Timesteps));
-        return Sampling.ClipPixels ? denoiser.ClipImage(_schedule) : denoiser;
-    }
+        _checkAlive();
+        CheckNotDisposed(); // by the visitor, which has the lock
+        return PredictedNoise(network.Forward(x, embeddings, Array.IndexOf(_timesteps, t)), x, t);
+    };
 
     /// <summary>eps = sqrt(alpha_bar_t) v + sqrt(1 - alpha_bar_t) x_t (Salimans and Ho 2022, arXiv 2202.00512, appendix D).</summary>
     private Tensor PredictedNoise(Tensor prediction, Tensor x, int t) =>

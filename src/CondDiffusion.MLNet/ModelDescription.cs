@@ -34,16 +34,17 @@ internal sealed record ModelDescription
     public string? SeedColumnName { get; init; }
 
     /// <summary>
-    /// How pictures are drawn. A file of format 1.1 does not say: its model draws by every step of the ancestral sampler, as the library did then.
+    /// How pictures are drawn. A file of format 1.1 does not say: its model draws by every step of the ancestral sampler in float32, as the
+    /// library did then.
     /// </summary>
     public SamplingOptions Sampling
     {
-        get => field ?? new() { Sampler = Sampler.Ancestral, Steps = Timesteps, Spacing = StepSpacing.Uniform, ClipPixels = false };
+        get => field ?? new() { Sampler = Sampler.Ancestral, Steps = Timesteps, Spacing = StepSpacing.Uniform, ClipPixels = false, Precision = Precision.Float32 };
         init;
     }
 
-    /// <summary>Images generated at a time.</summary>
-    public required int BatchSize { get; init; }
+    /// <summary>Images generated at a time; null for a number chosen where they are.</summary>
+    public int? BatchSize { get; init; }
 
     /// <summary>Decides every row's noise, with the row's id or seed.</summary>
     public required ulong Seed { get; init; }
@@ -103,7 +104,7 @@ internal sealed record ModelDescription
                 ? $"the columns' names are impossible: \"{string.Join("\", \"", names)}\"" :
             !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
             sampling.Text is { } text ? $"its sampling is impossible: {text}" :
-            !InRange(BatchSize) ? $"the batch size is {BatchSize}" :
+            BatchSize is { } size && !InRange(size) ? $"the batch size is {BatchSize}" :
             null;
     }
 }

@@ -49,11 +49,28 @@ internal static class TorchRuntime
     private static unsafe int ComputeCapability(int gpu)
     {
         const int ComputeCapabilityMajor = 75; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
-        var driver = OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
-        if (!NativeLibrary.TryLoad(driver, out var library) || !NativeLibrary.TryGetExport(library, "cuDeviceGetAttribute", out var function)) return 0;
         var major = 0;
-        var error = ((delegate* unmanaged<int*, int, int, int>)function)(&major, ComputeCapabilityMajor, gpu);
-        return error == 0 ? major : 0;
+        var function = (delegate* unmanaged<int*, int, int, int>)CudaDriver("cuDeviceGetAttribute");
+        return function is not null && function(&major, ComputeCapabilityMajor, gpu) == 0 ? major : 0;
+    }
+
+    /// <summary>Bytes of memory that a device can still give, of which others may want some too; 0 where it does not say.</summary>
+    public static unsafe long FreeMemory(torch.Device device)
+    {
+        if (device.type != DeviceType.CUDA)
+        {
+            var memory = GC.GetGCMemoryInfo();
+            return Math.Max(memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes, 0);
+        }
+        nuint free = 0, total = 0;
+        var function = (delegate* unmanaged<nuint*, nuint*, int>)CudaDriver("cuMemGetInfo_v2");
+        return function is not null && function(&free, &total) == 0 ? (long)free : 0;
+    }
+
+    private static nint CudaDriver(string function)
+    {
+        var driver = OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
+        return NativeLibrary.TryLoad(driver, out var library) && NativeLibrary.TryGetExport(library, function, out var address) ? address : 0;
     }
 
     internal static torch.Device Choose(int? gpuDeviceId, bool fallbackToCpu, int gpus)

@@ -29,6 +29,17 @@ public sealed class BatchedGenerationTests
     }
 
     [TestMethod]
+    public void View_OfAModelWithoutABatchSize_DrawsAsManyAsServeTheDevice()
+    {
+        var drawn = new List<int>();
+        using var model = Tiny.Fit(Ml, Tiny.Options with { GenerationBatchSize = null });
+        model.Generator.Drawing = drawn.Add;
+        var rows = Ml.Data.LoadFromEnumerable(Enumerable.Range(0, 70).Select(_ => new Tiny.Row { Name = "cat", Pixels = new float[64] }));
+        Assert.HasCount(70, Tiny.Pictures(model.Transform(Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(rows))));
+        CollectionAssert.AreEqual(new[] { 32, 32, 6 }, drawn);
+    }
+
+    [TestMethod]
     public void View_WithoutReadingPictures_DrawsNothing()
     {
         ViewConformance.Read(_view, column => column.Index < _view.Schema["GeneratedImage"].Index);

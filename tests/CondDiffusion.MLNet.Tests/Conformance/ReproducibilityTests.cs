@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -43,6 +44,30 @@ public sealed class ReproducibilityTests
     {
         using var other = Tiny.Fit(new(seed: 7), Trained with { GenerationBatchSize = batchSize });
         Tiny.AreClose(Pictures, Tiny.Pictures(other.Transform(Data)));
+    }
+
+    [TestMethod]
+    [DataRow(Precision.Float32)]
+    [DataRow(Precision.BFloat16)]
+    public void Picture_InAnyBatch_HasTheSameBits(Precision precision)
+    {
+        if (!FusedConvolution.CanPack) Assert.Inconclusive("libtorch has no oneDNN here.");
+        using var model = Ml.ImageGeneration.WithSampling(Transformer, Transformer.Sampling with { Precision = precision });
+        Condition[] rows = [.. Enumerable.Range(0, 9).Select(i => new Condition(i % 3, (uint)i, 1))];
+        var together = model.Generator.Generate(rows).Chunk(64).ToArray();
+        for (var i = 0; i < rows.Length; i++) Assert.AreSequenceEqual(together[i], model.Generator.Generate([rows[i]]), $"picture {i}");
+    }
+
+    [TestMethod]
+    public void Picture_InBFloat16_IsNearThatOfFloat32()
+    {
+        using var exact = Ml.ImageGeneration.WithSampling(Transformer, Transformer.Sampling with { Precision = Precision.Float32 });
+        using var rounded = Ml.ImageGeneration.WithSampling(Transformer, Transformer.Sampling with { Precision = Precision.BFloat16 });
+        var (expected, actual) = (Tiny.Pictures(exact.Transform(Data)), Tiny.Pictures(rounded.Transform(Data)));
+        var differences = expected.SelectMany((picture, i) => picture.Zip(actual[i], (a, b) => (double)Math.Abs(a - b))).ToArray();
+        Assert.IsGreaterThan(0, differences.Max());
+        Assert.IsLessThanOrEqualTo(8, differences.Max());
+        Assert.IsLessThan(1, differences.Average());
     }
 
     [TestMethod]
