@@ -99,15 +99,25 @@ internal sealed class ConditionalUNet : IDisposable
         var v = TimestepEmbedding.Encode(t, Shape.EmbeddingSize);                            // B D
         if (labels is not null) v = v + parameters[^1].index_select(0, labels.clamp_min(0)) * (labels >= 0).unsqueeze(1);
 
-        Tensor Block(int index, Tensor input) => ConvBlock.Forward(
-            parameters.AsSpan(index * ConvBlock.Parameters, ConvBlock.Parameters),
-            buffers.AsSpan(index * ConvBlock.Buffers, ConvBlock.Buffers), input, v, training);
+        ReadOnlySpan<Tensor> Of(int block) => parameters.AsSpan(block * ConvBlock.Parameters, ConvBlock.Parameters);
+        Tensor Embed(int block) => ConvBlock.Embed(Of(block), v);
+        Tensor Block(int block, Tensor input) =>
+            ConvBlock.Forward(Of(block), buffers.AsSpan(block * ConvBlock.Buffers, ConvBlock.Buffers), input, training);
 
-        var x1 = Block(0, x.to(type, copy: true));                                                          // B W0 H W
-        var x2 = Block(1, functional.max_pool2d(x1, 2));                                     // B W1 H/2 W/2
-        var y = Block(2, functional.max_pool2d(x2, 2));                                      // B W2 H/4 W/4
-        y = Block(3, cat([Upsample(y), x2], 1));                                             // B W1 H/2 W/2
-        y = Block(4, cat([Upsample(y), x1], 1));                                             // B W0 H W
+        // What is constant over an image may as well be added before an upsampling, to a quarter of the values. float32, the reference,
+        // keeps the method's order of additions, and with it the last bit.
+        Tensor Join(Tensor below, Tensor beside, Tensor e)
+        {
+            if (type == ScalarType.Float32) return cat([Upsample(below), beside], 1).add_(e);
+            var parts = e.split([below.shape[1], beside.shape[1]], 1);
+            return cat([Upsample(below + parts[0]), beside + parts[1]], 1);
+        }
+
+        var x1 = Block(0, x.to(type) + Embed(0));                                            // B W0 H W
+        var x2 = Block(1, functional.max_pool2d(x1, 2).add_(Embed(1)));                      // B W1 H/2 W/2
+        var y = Block(2, functional.max_pool2d(x2, 2).add_(Embed(2)));                       // B W2 H/4 W/4
+        y = Block(3, Join(y, x2, Embed(3)));                                                 // B W1 H/2 W/2
+        y = Block(4, Join(y, x1, Embed(4)));                                                 // B W0 H W
         y = functional.conv2d(y, parameters[^3], parameters[^2]);                            // B C H W
         return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }

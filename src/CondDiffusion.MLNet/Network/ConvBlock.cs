@@ -3,23 +3,29 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>Two 3x3 convolutions, each with batch norm and ReLU, over an input to which the embedding was added.</summary>
+/// <summary>Two 3x3 convolutions, each with batch norm and ReLU, over an input to which the block's embedding was added.</summary>
 internal static class ConvBlock
 {
     public const int Parameters = 12, Buffers = 4;
 
-    /// <param name="parameters">convs.0, convs.1, convs.3, convs.4, mlp.0, mlp.2: weight and bias of each.</param>
-    /// <param name="buffers">convs.1, convs.4: running mean and variance of each, updated in place where <paramref name="training"/>.</param>
-    /// <param name="x">(B, Cin, H, W), of the convolutions' type; it is overwritten, for want of 50 MB more a block.</param>
+    /// <summary>What to add to every pixel of the block's input: (B, Cin, 1, 1), of the convolutions' type.</summary>
+    /// <param name="parameters">As of <see cref="Forward"/>.</param>
     /// <param name="v">The time and label embedding, (B, D).</param>
-    /// <param name="training">Normalise by the batch's statistics rather than by the running ones.</param>
-    public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor x, Tensor v, bool training)
+    public static Tensor Embed(ReadOnlySpan<Tensor> parameters, Tensor v)
     {
         using var scope = NewDisposeScope();
         var e = functional.linear(v, parameters[8], parameters[9]).relu_();
-        e = functional.linear(e, parameters[10], parameters[11]);                            // B Cin
-        x.add_(e.to(x.dtype).unsqueeze(2).unsqueeze(3));                                     // B Cin H W
+        e = functional.linear(e, parameters[10], parameters[11]).to(parameters[0].dtype);    // B Cin
+        return e.unsqueeze(2).unsqueeze(3).MoveToOuterDisposeScope();
+    }
 
+    /// <param name="parameters">convs.0, convs.1, convs.3, convs.4, mlp.0, mlp.2: weight and bias of each.</param>
+    /// <param name="buffers">convs.1, convs.4: running mean and variance of each, updated in place where <paramref name="training"/>.</param>
+    /// <param name="x">(B, Cin, H, W), of the convolutions' type.</param>
+    /// <param name="training">Normalise by the batch's statistics rather than by the running ones.</param>
+    public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor x, bool training)
+    {
+        using var scope = NewDisposeScope();
         x = ChannelsLast(functional.conv2d(x, parameters[0], parameters[1], padding: [1, 1])); // B Cout H W
         x = functional.batch_norm(x, buffers[0], buffers[1], parameters[2], parameters[3], training).relu_();
 
