@@ -1,3 +1,4 @@
+using System.Globalization;
 using CondDiffusion.MLNet.Benchmarks;
 
 switch (args)
@@ -19,6 +20,9 @@ switch (args)
         break;
     case ["sampling"]:
         SamplingBenchmark.Run(rounds: 7);
+        break;
+    case ["sampling-memory", var rows]:
+        SamplingBenchmark.PrintPeakMemory(int.Parse(rows, CultureInfo.InvariantCulture));
         break;
     default:
         Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training | sampling | store | interruption");
