@@ -65,7 +65,8 @@ internal static class InterruptionBenchmark
     }
 
     private static Process Start(string? checkpoints) => Process.Start(new ProcessStartInfo(
-        Environment.ProcessPath!, checkpoints is null ? ["interruption-training"] : ["interruption-training", checkpoints]) { RedirectStandardOutput = true })!;
+        Environment.ProcessPath!, checkpoints is null ? ["interruption-training"] : ["interruption-training", checkpoints])
+    { RedirectStandardOutput = true })!;
 
     private sealed class Image
     {
