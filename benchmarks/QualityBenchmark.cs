@@ -1,0 +1,174 @@
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using static TorchSharp.torch;
+using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>
+/// What each option of the trainer does to the pictures: one small model for each, alike in all else, scored on pictures drawn from the
+/// same noise.
+/// </summary>
+internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Options options, ScalarType type, string? file, string? pictures)
+{
+    private const int Labels = 10, PicturesPerLabel = 200, DrawnAtOnce = 200, Steps = 50;
+
+    /// <summary>Measures every variant, then all together that were better than the base by more than another seed is.</summary>
+    public static void Run(Arguments arguments)
+    {
+        var options = new Options
+        {
+            Height = 28,
+            Width = 28,
+            ChannelWidths = [16, 32, 64],
+            LabelDropout = 0,
+            Epochs = arguments.Number("--epochs", 5),
+            Seed = 1,
+            ProgressInterval = TimeSpan.FromMinutes(1),
+        };
+        var type = TorchRuntime.Choose(Precision.Auto, TorchRuntime.Choose(gpuDeviceId: null, fallbackToCpu: true));
+        var shape = options.NetworkShape(Labels);
+        var data = arguments.Text("--data");
+        var training = Read(data, MnistSplit.Train, long.MaxValue, shape);
+        var images = Read(data, MnistSplit.Train, arguments.Number("--images", 60_000), shape);
+        using var score = new PictureScore(training, Read(data, MnistSplit.Test, long.MaxValue, shape), shape, PicturesPerLabel);
+        new QualityBenchmark(score, images, options, type, arguments.Find("--out"), arguments.Find("--pictures")).Run();
+    }
+
+    private void Run()
+    {
+        var steps = (images.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+        Print(
+            $"{steps} steps of {options.BatchSize} images ({images.Count} images, {options.Epochs} epochs), widths " +
+            $"{string.Join(", ", options.ChannelWidths)}, {type}; {Labels * PicturesPerLabel} pictures by DDIM in {Steps} steps; the classifier gets " +
+            $"{score.TestAccuracy:P2} of the test images right.\n");
+        Print("| | labels right | Fréchet distance |\n| --- | --- | --- |");
+        Print("as many training images", score.Floor);
+
+        var frechet = new Dictionary<QualityVariant, double>();
+        foreach (var training in QualityVariant.All.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
+            foreach (var (variant, distance) in Measure(training.Key, [.. training]))
+                frechet.Add(variant, distance);
+
+        var noise = Math.Abs(frechet[QualityVariant.OtherSeed] - frechet[QualityVariant.Base]);
+        var winners = frechet
+            .Where(entry => entry.Key.Guidance == 1 && entry.Key != QualityVariant.OtherSeed && entry.Value < frechet[QualityVariant.Base] - noise)
+            .OrderByDescending(entry => entry.Value) // of two values for one option, the better one comes last, and stays
+            .Select(entry => entry.Key).ToArray();
+        var all = new QualityVariant(
+            $"together: {string.Join("; ", winners.Select(winner => winner.Name))}",
+            options => winners.Aggregate(options, (changed, winner) => winner.Change(changed)));
+        if (winners.Length > 0) _ = Measure(all.Change(options), [all]).Count();
+    }
+
+    /// <summary>Trains once, and scores the variants that differ in the moving average or in the drawing alone.</summary>
+    private IEnumerable<(QualityVariant Variant, double Frechet)> Measure(Options training, QualityVariant[] variants)
+    {
+        var seed = (ulong)training.Seed!.Value;
+        using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, Philox.Derive(seed, 0));
+        var schedule = NoiseSchedule.Create(training.Schedule, training.Timesteps);
+        var averages = new Dictionary<double, MovingAverage>();
+        try
+        {
+            foreach (var decay in variants.Select(variant => variant.Change(options).MovingAverageDecay).Where(decay => decay > 0).Distinct())
+                averages.Add(decay, new(network, decay));
+            using var loop = new TrainingLoop(network, schedule, (training with { MovingAverageDecay = 0 }).TrainingSettings(seed, type));
+            var start = Environment.CpuUsage.TotalTime;
+            loop.Run(images, progress => Console.Error.WriteLine(
+                $"{variants[0].Name}: step {progress.Step} of {progress.Steps}, loss {progress.SmoothedLoss:F5}, " +
+                $"{(Environment.CpuUsage.TotalTime - start).TotalMinutes:F1} processor minutes"), _ =>
+                {
+                    foreach (var average in averages.Values) average.Update(loop.State.Step);
+                });
+
+            foreach (var variant in variants)
+            {
+                using var scope = NewDisposeScope();
+                var average = averages.GetValueOrDefault(variant.Change(options).MovingAverageDecay);
+                average?.Swap();
+                var (drawn, labels) = Draw(network, schedule, training.Prediction, variant.Guidance);
+                average?.Swap();
+                var result = score.Of(drawn, labels);
+                Print(variant.Name, result);
+                SavePictures(drawn, variant.Name);
+                yield return (variant, result.Frechet);
+            }
+        }
+        finally
+        {
+            foreach (var average in averages.Values) average.Dispose();
+        }
+    }
+
+    private (Tensor Pictures, Tensor Labels) Draw(ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, double guidance)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var random = new Generator(1, CPU);
+        var labels = arange(DrawnAtOnce, ScalarType.Int64) % Labels;
+
+        Tensor Denoise(Tensor x, int t)
+        {
+            var times = full([DrawnAtOnce], t, ScalarType.Int64);
+            var prediction = network.Forward(x, times, labels, type: type);
+            if (guidance != 1) prediction = lerp(network.Forward(x, times, null, type: type), prediction, guidance);
+            var alphaBar = schedule.AlphaBar(t);
+            return target == PredictionTarget.Noise ? prediction : Math.Sqrt(alphaBar) * prediction + Math.Sqrt(1 - alphaBar) * x;
+        }
+
+        const int Draws = Labels * PicturesPerLabel / DrawnAtOnce;
+        var shape = network.Shape;
+        var pictures = Enumerable.Range(0, Draws)
+            .Select(_ => Ddim(Denoise, schedule, randn([DrawnAtOnce, shape.Channels, shape.Height, shape.Width], generator: random))).ToArray();
+        return (cat(pictures).clamp_(-1, 1).MoveToOuterDisposeScope(), labels.repeat(Draws).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Song et al. 2021 (arXiv 2010.02502), equation 12 with no noise, on evenly spaced timesteps, x_0 kept in [-1, 1].</summary>
+    private static Tensor Ddim(Denoiser denoiser, NoiseSchedule schedule, Tensor x)
+    {
+        for (var step = Steps; step >= 1; step--)
+        {
+            using var scope = NewDisposeScope();
+            var t = schedule.Timesteps * step / Steps;
+            var (alphaBar, alphaBarPrevious) = (schedule.AlphaBar(t), schedule.AlphaBar(schedule.Timesteps * (step - 1) / Steps));
+            var x0 = ((x - Math.Sqrt(1 - alphaBar) * denoiser(x, t)) / Math.Sqrt(alphaBar)).clamp_(-1, 1);
+            var eps = (x - Math.Sqrt(alphaBar) * x0) / Math.Sqrt(1 - alphaBar);
+            x = (Math.Sqrt(alphaBarPrevious) * x0 + Math.Sqrt(1 - alphaBarPrevious) * eps).MoveToOuterDisposeScope();
+        }
+        return x;
+    }
+
+    /// <summary>The first hundred, a column for each label.</summary>
+    private void SavePictures(Tensor drawn, string name)
+    {
+        if (pictures is null) return;
+        var shape = options.NetworkShape(Labels);
+        var cells = drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray().Chunk(shape.Pixels)
+            .Select(cell => PixelConversion.ToImage(cell, shape.Channels, shape.Height, shape.Width)).ToArray();
+        ImageGrid.Save(cells, columns: Labels, Path.Combine(pictures, $"{name}.png"), scale: 2);
+        foreach (var cell in cells) cell.Dispose();
+    }
+
+    private void Print(string name, (double Accuracy, double Frechet) result) => Print($"| {name} | {result.Accuracy:P1} | {result.Frechet:F1} |");
+
+    private void Print(string line)
+    {
+        Console.WriteLine(line);
+        if (file is not null) File.AppendAllText(file, line + "\n");
+    }
+
+    private static ImageStore Read(string directory, MnistSplit split, long rows, UNetShape shape)
+    {
+        var ml = new MLContext();
+        var view = ml.Data.TakeRows(ml.Data.LoadMnist(directory, split), rows);
+        var vectors = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height)
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
+            .Fit(view).Transform(view, TransformerScope.Training);
+        return TrainingDataReader.Read(vectors, vectors.Schema["Label"], vectors.Schema["Pixels"], shape.Pixels, () => { });
+    }
+}
