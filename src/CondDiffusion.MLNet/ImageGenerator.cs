@@ -69,9 +69,9 @@ internal sealed class ImageGenerator(
                 return PredictedNoise(network.Forward(x, full([noises.Length], t, ScalarType.Int64, network.Device), table), x, t);
             }
 
-            var x = AncestralSampler.Sample(
-                Denoise, schedule, Noise(Start), Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x)));
-            using (x) return Pixels(x);
+            var timesteps = ReverseLoop.Timesteps(schedule, StepSpacing.Uniform, schedule.Timesteps);
+            return Pixels(DdimSampler.Sample(
+                Denoise, schedule, timesteps, Noise(Start), eta: 1, Noise, visit is null ? null : (t, x) => visit(t, () => Pixels(x))));
         }
     }
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
@@ -13,6 +14,13 @@ internal static class TensorAssert
         Assert.HasCount(expected.Length, picked);
         for (var i = 0; i < expected.Length; i++)
             Assert.AreEqual(expected[i], picked[i], tolerance, $"value {i * stride}");
+    }
+
+    /// <summary>Every value is within <paramref name="tolerance"/> of the expected one.</summary>
+    public static void AreClose(Tensor expected, Tensor actual, double tolerance)
+    {
+        Assert.AreSequenceEqual(expected.shape, actual.shape);
+        Assert.AreEqual(0, (expected - actual).abs().max().ToDouble(), tolerance);
     }
 
     /// <summary>How many tensors are alive, once those that earlier tests left to the finalizer are gone.</summary>

@@ -13,10 +13,10 @@ internal sealed class ForwardProcess : IDisposable
     public ForwardProcess(NoiseSchedule schedule, PredictionTarget target, Device device)
     {
         _target = target;
-        using var scope = NewDisposeScope();
-        var alphaBar = tensor([.. Enumerable.Range(0, schedule.Timesteps + 1).Select(schedule.AlphaBar)], device: device);
-        _signal = alphaBar.sqrt().to(ScalarType.Float32).DetachFromDisposeScope();           // T+1
-        _noise = (1 - alphaBar).sqrt().to(ScalarType.Float32).DetachFromDisposeScope();      // T+1
+        Tensor Table(Func<int, double> value) =>
+            tensor([.. Enumerable.Range(0, schedule.Timesteps + 1).Select(t => (float)value(t))], device: device).DetachFromDisposeScope();
+        _signal = Table(schedule.Signal);    // T+1
+        _noise = Table(schedule.Noise);      // T+1
     }
 
     /// <summary>x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, arXiv 2006.11239, equation 4), and the target.</summary>

@@ -15,7 +15,7 @@ public sealed class NoiseScheduleTests
         foreach (var (t, expected) in golden.Table<double>("alpha_bar_at"))
             Assert.AreEqual(1, schedule.AlphaBar(int.Parse(t, CultureInfo.InvariantCulture)) / expected, 1e-5, $"t = {t}");
         Assert.AreEqual(1, schedule.AlphaBar(0));
-        Assert.AreEqual(1 - 0.02, schedule.Alpha(1000), 1e-12);
+        Assert.AreEqual(1 - 0.02, schedule.AlphaBar(1000) / schedule.AlphaBar(999), 1e-12);
     }
 
     [TestMethod]
@@ -27,6 +27,6 @@ public sealed class NoiseScheduleTests
         var schedule = NoiseSchedule.Cosine(1000);
         double F(double t) => Math.Pow(Math.Cos((t / 1000 + 0.008) / 1.008 * Math.PI / 2), 2);
         foreach (var t in new[] { 1, 250, 500, 999 }) Assert.AreEqual(F(t) / F(0), schedule.AlphaBar(t), 1e-12, $"t = {t}");
-        Assert.AreEqual(0.001, schedule.Alpha(1000), 1e-12);
+        Assert.AreEqual(0.001, schedule.AlphaBar(1000) / schedule.AlphaBar(999), 1e-12);
     }
 }
