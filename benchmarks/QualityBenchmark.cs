@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CondDiffusion.Examples;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
@@ -111,36 +112,22 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
         using var noGrad = no_grad();
         using var random = new Generator(1, CPU);
         var labels = arange(DrawnAtOnce, ScalarType.Int64) % Labels;
-
-        Tensor Denoise(Tensor x, int t)
-        {
-            var times = full([DrawnAtOnce], t, ScalarType.Int64);
-            var prediction = network.Forward(x, times, labels, type: type);
-            if (guidance != 1) prediction = lerp(network.Forward(x, times, null, type: type), prediction, guidance);
-            var alphaBar = schedule.AlphaBar(t);
-            return target == PredictionTarget.Noise ? prediction : Math.Sqrt(alphaBar) * prediction + Math.Sqrt(1 - alphaBar) * x;
-        }
+        var timesteps = ReverseLoop.Timesteps(schedule, StepSpacing.Trailing, Steps);
+        var denoiser = Denoisers.Guide(Network(labels), Network(cat([labels, full_like(labels, -1)])), full([DrawnAtOnce], guidance), _ => true)
+            .ClipImage(schedule);
 
         const int Draws = Labels * PicturesPerLabel / DrawnAtOnce;
         var shape = network.Shape;
-        var pictures = Enumerable.Range(0, Draws)
-            .Select(_ => Ddim(Denoise, schedule, randn([DrawnAtOnce, shape.Channels, shape.Height, shape.Width], generator: random))).ToArray();
+        var pictures = Enumerable.Range(0, Draws).Select(_ => DdimSampler.Sample(
+            denoiser, schedule, timesteps, randn([DrawnAtOnce, shape.Channels, shape.Height, shape.Width], generator: random), eta: 0,
+            noise: _ => throw new UnreachableException())).ToArray();
         return (cat(pictures).clamp_(-1, 1).MoveToOuterDisposeScope(), labels.repeat(Draws).MoveToOuterDisposeScope());
-    }
 
-    /// <summary>Song et al. 2021 (arXiv 2010.02502), equation 12 with no noise, on evenly spaced timesteps, x_0 kept in [-1, 1].</summary>
-    private static Tensor Ddim(Denoiser denoiser, NoiseSchedule schedule, Tensor x)
-    {
-        for (var step = Steps; step >= 1; step--)
+        Denoiser Network(Tensor labels) => (x, t) =>
         {
-            using var scope = NewDisposeScope();
-            var t = schedule.Timesteps * step / Steps;
-            var (alphaBar, alphaBarPrevious) = (schedule.AlphaBar(t), schedule.AlphaBar(schedule.Timesteps * (step - 1) / Steps));
-            var x0 = ((x - Math.Sqrt(1 - alphaBar) * denoiser(x, t)) / Math.Sqrt(alphaBar)).clamp_(-1, 1);
-            var eps = (x - Math.Sqrt(alphaBar) * x0) / Math.Sqrt(1 - alphaBar);
-            x = (Math.Sqrt(alphaBarPrevious) * x0 + Math.Sqrt(1 - alphaBarPrevious) * eps).MoveToOuterDisposeScope();
-        }
-        return x;
+            var prediction = network.Forward(x, full([x.shape[0]], t, ScalarType.Int64), labels, type: type);
+            return target == PredictionTarget.Noise ? prediction : schedule.Signal(t) * prediction + schedule.Noise(t) * x;
+        };
     }
 
     /// <summary>The first hundred, a column for each label.</summary>
