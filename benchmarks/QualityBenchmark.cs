@@ -43,66 +43,82 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
 
     private void Run()
     {
-        var steps = (images.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
-        Print(
-            $"{steps} steps of {options.BatchSize} images ({images.Count} images, {options.Epochs} epochs), widths " +
-            $"{string.Join(", ", options.ChannelWidths)}, {type}; {Labels * PicturesPerLabel} pictures by DDIM in {Steps} steps; the classifier gets " +
-            $"{score.TestAccuracy:P2} of the test images right.\n");
-        Print("| | labels right | Fréchet distance |\n| --- | --- | --- |");
-        Print("as many training images", score.Floor);
+        var frechet = Measured();
+        if (frechet.Count == 0)
+        {
+            var steps = (images.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+            Print(
+                $"{steps} steps of {options.BatchSize} images ({images.Count} images, {options.Epochs} epochs), widths " +
+                $"{string.Join(", ", options.ChannelWidths)}, {type}; {Labels * PicturesPerLabel} pictures by DDIM in {Steps} steps; the classifier gets " +
+                $"{score.TestAccuracy:P2} of the test images right.\n");
+            Print("| | labels right | Fréchet distance | of the last weights: labels right | Fréchet distance |\n| --- | --- | --- | --- | --- |");
+            Print($"| as many training images | {score.Floor.Accuracy:P1} | {score.Floor.Frechet:F1} | | |");
+        }
 
-        var frechet = new Dictionary<QualityVariant, double>();
-        foreach (var training in QualityVariant.All.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
-            foreach (var (variant, distance) in Measure(training.Key, [.. training]))
-                frechet.Add(variant, distance);
+        void Measure(IEnumerable<QualityVariant> variants)
+        {
+            // Those that draw otherwise, or average otherwise, share a training.
+            foreach (var training in variants.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
+                if (training.Any(variant => !frechet.ContainsKey(variant.Name)))
+                    foreach (var (name, distance) in Train(training.Key, [.. training]))
+                        frechet[name] = distance;
+        }
 
-        var noise = Math.Abs(frechet[QualityVariant.OtherSeed] - frechet[QualityVariant.Base]);
-        var winners = frechet
-            .Where(entry => entry.Key.Guidance == 1 && entry.Key != QualityVariant.OtherSeed && entry.Value < frechet[QualityVariant.Base] - noise)
-            .OrderByDescending(entry => entry.Value) // of two values for one option, the better one comes last, and stays
-            .Select(entry => entry.Key).ToArray();
-        var all = new QualityVariant(
-            $"together: {string.Join("; ", winners.Select(winner => winner.Name))}",
-            options => winners.Aggregate(options, (changed, winner) => winner.Change(changed)));
-        if (winners.Length > 0) _ = Measure(all.Change(options), [all]).Count();
+        Measure(QualityVariant.All);
+        var (reached, chance) = (frechet[QualityVariant.Base.Name], Math.Abs(frechet[QualityVariant.OtherSeed.Name] - frechet[QualityVariant.Base.Name]));
+        var winners = QualityVariant.All
+            .Where(variant => variant.Guidance == 1 && variant != QualityVariant.OtherSeed && frechet[variant.Name] < reached - chance)
+            .OrderByDescending(variant => frechet[variant.Name]).ToArray(); // of two values for one option, the better one comes last, and stays
+        if (winners.Length == 0) return;
+        Measure([new("these together", options => winners.Aggregate(options, (changed, winner) => winner.Change(changed)))]);
+        Print($"\nTogether: {string.Join(", ", winners.Select(winner => winner.Name))}.");
     }
 
-    /// <summary>Trains once, and scores the variants that differ in the moving average or in the drawing alone.</summary>
-    private IEnumerable<(QualityVariant Variant, double Frechet)> Measure(Options training, QualityVariant[] variants)
+    /// <summary>The distances in the file that an interrupted run left, by name.</summary>
+    private Dictionary<string, double> Measured() => file is null || !File.Exists(file) ? [] : File.ReadLines(file)
+        .Select(line => line.Split('|', StringSplitOptions.TrimEntries))
+        .Where(cells => cells.Length == 7 && double.TryParse(cells[3], out _))
+        .ToDictionary(cells => cells[1], cells => double.Parse(cells[3]));
+
+    /// <summary>Trains once, draws with each variant, and returns the distances that their averaged weights reach.</summary>
+    private IEnumerable<(string Name, double Frechet)> Train(Options training, QualityVariant[] variants)
     {
         var seed = (ulong)training.Seed!.Value;
         using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, Philox.Derive(seed, 0));
         var schedule = NoiseSchedule.Create(training.Schedule, training.Timesteps);
-        var averages = new Dictionary<double, MovingAverage>();
+        var averages = variants.Select(variant => new MovingAverage(network, variant.Change(options).MovingAverageDecay)).ToArray();
         try
         {
-            foreach (var decay in variants.Select(variant => variant.Change(options).MovingAverageDecay).Where(decay => decay > 0).Distinct())
-                averages.Add(decay, new(network, decay));
-            using var loop = new TrainingLoop(network, schedule, (training with { MovingAverageDecay = 0 }).TrainingSettings(seed, type));
+            using var loop = new TrainingLoop(network, schedule, training.TrainingSettings(seed, type));
             var start = Environment.CpuUsage.TotalTime;
             loop.Run(images, progress => Console.Error.WriteLine(
                 $"{variants[0].Name}: step {progress.Step} of {progress.Steps}, loss {progress.SmoothedLoss:F5}, " +
                 $"{(Environment.CpuUsage.TotalTime - start).TotalMinutes:F1} processor minutes"), _ =>
                 {
-                    foreach (var average in averages.Values) average.Update(loop.State.Step);
+                    foreach (var average in averages) average.Update(loop.State.Step);
                 });
 
-            foreach (var variant in variants)
+            foreach (var (variant, average) in variants.Zip(averages))
             {
-                using var scope = NewDisposeScope();
-                var average = averages.GetValueOrDefault(variant.Change(options).MovingAverageDecay);
-                average?.Swap();
-                var (drawn, labels) = Draw(network, schedule, training.Prediction, variant.Guidance);
-                average?.Swap();
-                var result = score.Of(drawn, labels);
-                Print(variant.Name, result);
-                SavePictures(drawn, variant.Name);
-                yield return (variant, result.Frechet);
+                var last = Score(variant.Guidance, $"{variant.Name}, last weights");
+                average.Swap();
+                var averaged = Score(variant.Guidance, variant.Name);
+                average.Swap();
+                Print($"| {variant.Name} | {averaged.Accuracy:P1} | {averaged.Frechet:F1} | {last.Accuracy:P1} | {last.Frechet:F1} |");
+                yield return (variant.Name, averaged.Frechet);
             }
         }
         finally
         {
-            foreach (var average in averages.Values) average.Dispose();
+            foreach (var average in averages) average.Dispose();
+        }
+
+        (double Accuracy, double Frechet) Score(double guidance, string name)
+        {
+            using var scope = NewDisposeScope();
+            var (drawn, labels) = Draw(network, schedule, training.Prediction, guidance);
+            SavePictures(drawn, name);
+            return score.Of(drawn, labels);
         }
     }
 
@@ -140,8 +156,6 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
         ImageGrid.Save(cells, columns: Labels, Path.Combine(pictures, $"{name}.png"), scale: 2);
         foreach (var cell in cells) cell.Dispose();
     }
-
-    private void Print(string name, (double Accuracy, double Frechet) result) => Print($"| {name} | {result.Accuracy:P1} | {result.Frechet:F1} |");
 
     private void Print(string line)
     {
