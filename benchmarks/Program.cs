@@ -24,8 +24,12 @@ switch (args)
     case ["sampling-memory", var rows]:
         SamplingBenchmark.PrintPeakMemory(int.Parse(rows, CultureInfo.InvariantCulture));
         break;
+    case ["quality", .. var rest]:
+        QualityBenchmark.Run(new(rest, "--data", "--epochs", "--images", "--out", "--pictures"));
+        break;
     default:
         Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training | sampling | store | interruption");
+        Console.Error.WriteLine("       dotnet run -c Release --project benchmarks -- quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]");
         return 2;
 }
 return 0;

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using static TorchSharp.torch;
+using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>
+/// What each option of the trainer does to the pictures: one small model for each, alike in all else, scored on pictures drawn from the
+/// same noise.
+/// </summary>
+internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Options options, ScalarType type, string? file, string? pictures)
+{
+    private const int Labels = 10, PicturesPerLabel = 200, DrawnAtOnce = 200, Steps = 50;
+
+    /// <summary>Measures every variant, then all together that were better than the base by more than another seed is.</summary>
+    public static void Run(Arguments arguments)
+    {
+        var options = new Options
+        {
+            Height = 28,
+            Width = 28,
+            ChannelWidths = [16, 32, 64],
+            LabelDropout = 0,
+            Epochs = arguments.Number("--epochs", 5),
+            Seed = 1,
+            ProgressInterval = TimeSpan.FromMinutes(1),
+        };
+        var type = TorchRuntime.Choose(Precision.Auto, TorchRuntime.Choose(gpuDeviceId: null, fallbackToCpu: true));
+        var shape = options.NetworkShape(Labels);
+        var data = arguments.Text("--data");
+        var training = Read(data, MnistSplit.Train, long.MaxValue, shape);
+        var images = Read(data, MnistSplit.Train, arguments.Number("--images", 60_000), shape);
+        using var score = new PictureScore(training, Read(data, MnistSplit.Test, long.MaxValue, shape), shape, PicturesPerLabel);
+        new QualityBenchmark(score, images, options, type, arguments.Find("--out"), arguments.Find("--pictures")).Run();
+    }
+
+    private void Run()
+    {
+        var frechet = Measured();
+        if (frechet.Count == 0)
+        {
+            var steps = (images.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+            Print(
+                $"{steps} steps of {options.BatchSize} images ({images.Count} images, {options.Epochs} epochs), widths " +
+                $"{string.Join(", ", options.ChannelWidths)}, {type}; {Labels * PicturesPerLabel} pictures by DDIM in {Steps} steps; the classifier gets " +
+                $"{score.TestAccuracy:P2} of the test images right.\n");
+            Print("| | labels right | Fréchet distance | of the last weights: labels right | Fréchet distance |\n| --- | --- | --- | --- | --- |");
+            Print($"| as many training images | {score.Floor.Accuracy:P1} | {score.Floor.Frechet:F1} | | |");
+        }
+
+        void Measure(IEnumerable<QualityVariant> variants)
+        {
+            // Those that draw otherwise, or average otherwise, share a training.
+            foreach (var training in variants.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
+                if (training.Any(variant => !frechet.ContainsKey(variant.Name)))
+                    foreach (var (name, distance) in Train(training.Key, [.. training]))
+                        frechet[name] = distance;
+        }
+
+        Measure(QualityVariant.All);
+        var (reached, chance) = (frechet[QualityVariant.Base.Name], Math.Abs(frechet[QualityVariant.OtherSeed.Name] - frechet[QualityVariant.Base.Name]));
+        var winners = QualityVariant.All
+            .Where(variant => variant.Guidance == 1 && variant != QualityVariant.OtherSeed && frechet[variant.Name] < reached - chance)
+            .OrderByDescending(variant => frechet[variant.Name]).ToArray(); // of two values for one option, the better one comes last, and stays
+        if (winners.Length == 0) return;
+        Measure([new("these together", options => winners.Aggregate(options, (changed, winner) => winner.Change(changed)))]);
+        Print($"\nTogether: {string.Join(", ", winners.Select(winner => winner.Name))}.");
+    }
+
+    /// <summary>The distances in the file that an interrupted run left, by name.</summary>
+    private Dictionary<string, double> Measured() => file is null || !File.Exists(file) ? [] : File.ReadLines(file)
+        .Select(line => line.Split('|', StringSplitOptions.TrimEntries))
+        .Where(cells => cells.Length == 7 && double.TryParse(cells[3], out _))
+        .ToDictionary(cells => cells[1], cells => double.Parse(cells[3]));
+
+    /// <summary>Trains once, draws with each variant, and returns the distances that their averaged weights reach.</summary>
+    private IEnumerable<(string Name, double Frechet)> Train(Options training, QualityVariant[] variants)
+    {
+        var seed = (ulong)training.Seed!.Value;
+        using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, Philox.Derive(seed, 0));
+        var schedule = NoiseSchedule.Create(training.Schedule, training.Timesteps);
+        var averages = variants.Select(variant => new MovingAverage(network, variant.Change(options).MovingAverageDecay)).ToArray();
+        try
+        {
+            using var loop = new TrainingLoop(network, schedule, training.TrainingSettings(seed, type));
+            var start = Environment.CpuUsage.TotalTime;
+            loop.Run(images, progress => Console.Error.WriteLine(
+                $"{variants[0].Name}: step {progress.Step} of {progress.Steps}, loss {progress.SmoothedLoss:F5}, " +
+                $"{(Environment.CpuUsage.TotalTime - start).TotalMinutes:F1} processor minutes"), () =>
+                {
+                    foreach (var average in averages) average.Update(loop.State.Step);
+                    return false;
+                });
+
+            foreach (var (variant, average) in variants.Zip(averages))
+            {
+                var last = Score(variant.Guidance, $"{variant.Name}, last weights");
+                average.Swap();
+                var averaged = Score(variant.Guidance, variant.Name);
+                average.Swap();
+                Print($"| {variant.Name} | {averaged.Accuracy:P1} | {averaged.Frechet:F1} | {last.Accuracy:P1} | {last.Frechet:F1} |");
+                yield return (variant.Name, averaged.Frechet);
+            }
+        }
+        finally
+        {
+            foreach (var average in averages) average.Dispose();
+        }
+
+        (double Accuracy, double Frechet) Score(double guidance, string name)
+        {
+            using var scope = NewDisposeScope();
+            var (drawn, labels) = Draw(network, schedule, training.Prediction, guidance);
+            SavePictures(drawn, name);
+            return score.Of(drawn, labels);
+        }
+    }
+
+    private (Tensor Pictures, Tensor Labels) Draw(ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, double guidance)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var random = new Generator(1, CPU);
+        var labels = arange(DrawnAtOnce, ScalarType.Int64) % Labels;
+        var timesteps = ReverseLoop.Timesteps(schedule, StepSpacing.Trailing, Steps);
+        var denoiser = Denoisers.Guide(Network(labels), Network(cat([labels, full_like(labels, -1)])), full([DrawnAtOnce], guidance), _ => true)
+            .ClipImage(schedule);
+
+        const int Draws = Labels * PicturesPerLabel / DrawnAtOnce;
+        var shape = network.Shape;
+        var pictures = Enumerable.Range(0, Draws).Select(_ => DdimSampler.Sample(
+            denoiser, schedule, timesteps, randn([DrawnAtOnce, shape.Channels, shape.Height, shape.Width], generator: random), eta: 0,
+            noise: _ => throw new UnreachableException())).ToArray();
+        return (cat(pictures).clamp_(-1, 1).MoveToOuterDisposeScope(), labels.repeat(Draws).MoveToOuterDisposeScope());
+
+        Denoiser Network(Tensor labels) => (x, t) =>
+        {
+            var prediction = network.Forward(x, full([x.shape[0]], t, ScalarType.Int64), labels, type: type);
+            return target == PredictionTarget.Noise ? prediction : schedule.Signal(t) * prediction + schedule.Noise(t) * x;
+        };
+    }
+
+    /// <summary>The first hundred, a column for each label.</summary>
+    private void SavePictures(Tensor drawn, string name)
+    {
+        if (pictures is null) return;
+        var shape = options.NetworkShape(Labels);
+        var cells = drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray().Chunk(shape.Pixels)
+            .Select(cell => PixelConversion.ToImage(cell, shape.Channels, shape.Height, shape.Width)).ToArray();
+        ImageGrid.Save(cells, columns: Labels, Path.Combine(pictures, $"{name}.png"), scale: 2);
+        foreach (var cell in cells) cell.Dispose();
+    }
+
+    private void Print(string line)
+    {
+        Console.WriteLine(line);
+        if (file is not null) File.AppendAllText(file, line + "\n");
+    }
+
+    private static ImageStore Read(string directory, MnistSplit split, long rows, UNetShape shape)
+    {
+        var ml = new MLContext();
+        var view = ml.Data.TakeRows(ml.Data.LoadMnist(directory, split), rows);
+        var vectors = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height)
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: Microsoft.ML.Transforms.ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
+            .Fit(view).Transform(view, TransformerScope.Training);
+        var store = new ImageStore(shape.Pixels);
+        TrainingDataReader.Read(vectors, vectors.Schema["Label"], vectors.Schema["Pixels"], store, () => { });
+        return store;
+    }
+}

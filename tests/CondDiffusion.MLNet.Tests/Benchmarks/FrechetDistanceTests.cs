@@ -1,0 +1,38 @@
+using CondDiffusion.MLNet.Benchmarks;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Benchmarks;
+
+[TestClass]
+public sealed class FrechetDistanceTests
+{
+    [TestMethod]
+    public void Between_TwoGaussiansOfTwoDimensions_IsTheClosedForm()
+    {
+        using var scope = NewDisposeScope();
+        var (a, b) = (tensor(new[,] { { 2.0, 0 }, { 1, 0.5 } }), tensor(new[,] { { 1.0, 0 }, { -3, 2 } }));
+        var (c1, c2) = (a.matmul(a.t()), b.matmul(b.t())); // they do not commute
+
+        // A 2 x 2 matrix has Tr(M^(1/2)) = sqrt(Tr M + 2 sqrt(det M)), by its two eigenvalues.
+        var m = c1.matmul(c2);
+        var root = Math.Sqrt(m.trace().item<double>() + 2 * Math.Sqrt(linalg.det(m).item<double>()));
+        var expected = 3 * 3 + 4 * 4 + c1.trace().item<double>() + c2.trace().item<double>() - 2 * root;
+        Assert.AreEqual(expected, FrechetDistance.Between(Sample(a, 1, -1), Sample(b, 4, 3)), 1e-9);
+    }
+
+    [TestMethod]
+    public void Between_EqualSetsOfDependentFeatures_IsZero()
+    {
+        using var scope = NewDisposeScope();
+        var mix = arange(16, ScalarType.Float64).sin().view(2, 8); // of eight eigenvalues six are 0, but for rounding
+        var features = Sample(eye(2, dtype: ScalarType.Float64), 1, 2).matmul(mix);
+        Assert.AreEqual(0, FrechetDistance.Between(features, features), 1e-6);
+    }
+
+    /// <summary>Four points of which mean and covariance, A A^T, are exact.</summary>
+    private static Tensor Sample(Tensor a, double x, double y)
+    {
+        var offsets = Math.Sqrt(1.5) * a.t();
+        return tensor(new[] { x, y }) + cat([offsets, -offsets]);
+    }
+}
