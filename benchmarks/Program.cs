@@ -27,9 +27,13 @@ switch (args)
     case ["quality", .. var rest]:
         QualityBenchmark.Run(new(rest, "--data", "--epochs", "--images", "--out", "--pictures"));
         break;
+    case ["samplers", .. var rest]:
+        SamplerBenchmark.Run(new(rest, "--model", "--data", "--count"));
+        break;
     default:
         Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training | sampling | store | interruption");
         Console.Error.WriteLine("       dotnet run -c Release --project benchmarks -- quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]");
+        Console.Error.WriteLine("       dotnet run -c Release --project benchmarks -- samplers --model FILE.zip --data DIR [--count N]");
         return 2;
 }
 return 0;

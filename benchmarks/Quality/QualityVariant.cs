@@ -2,7 +2,7 @@ using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>A training, and how pictures are drawn with it: from its averaged weights and from its last ones.</summary>
+/// <summary>A training, and how pictures are drawn with it.</summary>
 /// <param name="Name">What differs from the base.</param>
 /// <param name="Change">The difference.</param>
 /// <param name="Guidance">Of drawing; 1 for none.</param>
@@ -17,17 +17,18 @@ internal sealed record QualityVariant(string Name, Func<Options, Options> Change
     public static IReadOnlyList<QualityVariant> All { get; } =
     [
         Base,
-        OtherSeed,
+        new("moving average off", options => options with { MovingAverageDecay = 0 }),
         new("moving average 0.99", options => options with { MovingAverageDecay = 0.99 }),
+        new("learning rate 2e-3, warm-up 200, cosine decay", options => options with { LearningRate = 2e-3, WarmUpSteps = 200, CosineLearningRateDecay = true }),
         new("label dropout 0.1", options => options with { LabelDropout = 0.1 }),
         new("label dropout 0.1, guidance 2", options => options with { LabelDropout = 0.1 }, Guidance: 2),
-        new("warm-up 200 and cosine decay", options => options with { WarmUpSteps = 200, CosineLearningRateDecay = true }),
-        new("learning rate 1e-3", options => options with { LearningRate = 1e-3 }),
-        new("min-SNR 5", options => options with { MinSnrGamma = 5 }),
         new("velocity", options => options with { Prediction = PredictionTarget.Velocity }),
+        new("min-SNR 5", options => options with { MinSnrGamma = 5 }),
         new("cosine schedule", options => options with { Schedule = BetaSchedule.Cosine }),
-        new("learning rate 2e-3", options => options with { LearningRate = 2e-3 }),
+        new("warm-up 200, cosine decay", options => options with { WarmUpSteps = 200, CosineLearningRateDecay = true }),
+        OtherSeed,
         new("gradient clipping 1", options => options with { GradientClipNorm = 1 }),
+        new("learning rate 1e-3", options => options with { LearningRate = 1e-3 }),
         new("label dropout 0.2", options => options with { LabelDropout = 0.2 }),
         new("label dropout 0.2, guidance 2", options => options with { LabelDropout = 0.2 }, Guidance: 2),
     ];

@@ -47,6 +47,12 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>How the model draws. <see cref="ImageGenerationCatalog.WithSampling"/> gives a model that draws in another way.</summary>
     public SamplingOptions Sampling => _model.Sampling;
 
+    /// <summary>
+    /// Whether the model can draw without a label, and with guidance: it was trained with
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// </summary>
+    public bool DrawsUnlabelled => _model.DrawsUnlabelled;
+
     internal ImageGenerator Generator { get; }
 
     /// <summary>Adds the generated columns after those of <paramref name="inputSchema"/>.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CondDiffusion.Examples;
 
 /// <summary>The command line was wrong: the message says how, and the usage follows.</summary>
@@ -29,5 +31,16 @@ internal sealed class Arguments
         return int.TryParse(text, out var number) && number >= 1
             ? number
             : throw new UsageException($"Option {name} must be a whole number of at least 1, but is '{text}'.");
+    }
+
+    /// <summary>A number with a fraction, or the name of one of an enumeration's values.</summary>
+    public T Value<T>(string name, T byDefault)
+        where T : struct
+    {
+        if (Find(name) is not { } text) return byDefault;
+        if (byDefault is double && double.TryParse(text, CultureInfo.InvariantCulture, out var number)) return (T)(object)number;
+        if (byDefault is Enum && Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(typeof(T), value)) return value;
+        var expected = byDefault is Enum ? $"one of {string.Join(", ", Enum.GetNames(typeof(T)))}" : "a number";
+        throw new UsageException($"Option {name} must be {expected}, but is '{text}'.");
     }
 }

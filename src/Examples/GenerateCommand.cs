@@ -12,15 +12,22 @@ internal static class GenerateCommand
 
     public static void Run(string[] args)
     {
-        var arguments = new Arguments(args, "--model", "--labels", "--count", "--out");
+        var arguments = new Arguments(args, "--model", "--labels", "--count", "--sampler", "--steps", "--guidance", "--out");
         var file = arguments.Text("--model");
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
         if (!File.Exists(file)) throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
 
         var ml = new MLContext();
-        var model = ml.Model.Load(file, out _);
-        using var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();
+        var loaded = ml.Model.Load(file, out _);
+        using var trained = Find(loaded);
+        var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
+        {
+            Sampler = arguments.Value("--sampler", trained.Sampling.Sampler),
+            Steps = arguments.Number("--steps", trained.Sampling.Steps),
+            GuidanceScale = arguments.Value("--guidance", trained.Sampling.GuidanceScale),
+        });
+        using var generator = Find(model);
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
         Directory.CreateDirectory(directory);
 
@@ -49,6 +56,9 @@ internal static class GenerateCommand
         for (var i = 0; i < strips.Length; i++)
             Save(strips[i], (strips[i].Count + 1) / 2, Path.Combine(directory, $"denoising-{labels[i]}.png"));
     }
+
+    private static ConditionalDiffusionTransformer Find(ITransformer chain) =>
+        ((IEnumerable<ITransformer>)chain).OfType<ConditionalDiffusionTransformer>().Single();
 
     private static void Save(List<MLImage> images, int columns, string path)
     {

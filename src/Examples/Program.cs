@@ -26,7 +26,8 @@ static int Main(Action command)
               (nothing)    draw digits, train on them, and generate ten of each, into out/; --tiny does it in seconds, and badly
               train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N]
                            [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip; with checkpoints, a training that was stopped goes on
-              generate     --model FILE.zip [--labels 3,1,4] [--count N] --out DIR
+              generate     --model FILE.zip [--labels 3,1,4] [--count N]
+                           [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
             """);
         return 2;
     }

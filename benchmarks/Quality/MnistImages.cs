@@ -1,0 +1,23 @@
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>MNIST as the trainer reads it, with the digit itself as the row of the label table.</summary>
+internal static class MnistImages
+{
+    public static ImageStore Read(string directory, MnistSplit split, UNetShape shape, long rows = long.MaxValue)
+    {
+        var ml = new MLContext();
+        var view = ml.Data.TakeRows(ml.Data.LoadMnist(directory, split), rows);
+        var vectors = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height)
+            .Append(ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
+            .Fit(view).Transform(view, TransformerScope.Training);
+        var store = new ImageStore(shape.Pixels);
+        TrainingDataReader.Read(vectors, vectors.Schema["Label"], vectors.Schema["Pixels"], store, () => { });
+        return store;
+    }
+}
