@@ -23,7 +23,7 @@ internal static class SamplerBenchmark
         Console.WriteLine();
         Console.WriteLine("| sampler | steps | spacing | clipped | guidance | labels right | Fréchet distance |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
-        foreach (var options in Choices(model.Sampling, model.DrawsUnlabelled))
+        foreach (var options in Choices(model.Sampling with { GuidanceScale = 1 }, model.DrawsUnlabelled))
         {
             using var sampled = ml.ImageGeneration.WithSampling(model, options);
             var (accuracy, frechet) = Score(sampled, perLabel, score);
@@ -55,7 +55,7 @@ internal static class SamplerBenchmark
     {
         using var scope = NewDisposeScope();
         var (shape, digits) = (model.Generator.Shape, model.LabelValues!.Select(long.Parse).ToArray());
-        var rows = Enumerable.Range(0, Labels * perLabel).Select(i => new Condition(i % Labels, (uint)i, (float)model.Sampling.GuidanceScale)).ToArray();
+        var rows = Enumerable.Range(0, Labels * perLabel).Select(i => new Condition(i % Labels, (uint)i, (float)model.Sampling.GuidanceScale!)).ToArray();
         float[] pixels = [.. rows.Chunk(DrawnAtOnce).SelectMany(batch => model.Generator.Generate(batch))];
         return score.Of(
             tensor(pixels).view(rows.Length, shape.Channels, shape.Height, shape.Width).clamp_(-1, 1), tensor([.. rows.Select(row => digits[row.Label!.Value])]));

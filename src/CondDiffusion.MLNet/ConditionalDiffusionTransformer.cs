@@ -106,7 +106,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         var step = 0;
         return Images(Generator.Generate(
             [.. labels.Select((label, i) => new Condition(
-                label is null ? Unlabelled() : _model.Labels.IndexOf(label), (ulong)(seeds?[i] ?? i), (float)Sampling.GuidanceScale))],
+                label is null ? Unlabelled() : _model.Labels.IndexOf(label), (ulong)(seeds?[i] ?? i), _model.GuidanceScale))],
             (t, pixels) =>
             {
                 cancellationToken.ThrowIfCancellationRequested();

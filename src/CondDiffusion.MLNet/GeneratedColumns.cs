@@ -69,7 +69,7 @@ internal sealed class GeneratedColumns
             var label = key >= 1 && key <= (ulong)_model.Labels.Count ? (int)key - 1 : _model.Unlabelled;
             var scale = float.NaN;
             getGuidance?.Invoke(ref scale);
-            if (float.IsNaN(scale)) scale = (float)_model.Sampling.GuidanceScale;
+            if (float.IsNaN(scale)) scale = _model.GuidanceScale;
             if (getSeed is not null)
             {
                 getSeed(ref value);

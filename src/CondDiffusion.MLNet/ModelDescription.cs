@@ -39,9 +39,21 @@ internal sealed record ModelDescription
     /// </summary>
     public SamplingOptions Sampling
     {
-        get => field ?? new() { Sampler = Sampler.Ancestral, Steps = Timesteps, Spacing = StepSpacing.Uniform, ClipPixels = false, Precision = Precision.Float32 };
+        get => field ?? new()
+        {
+            Sampler = Sampler.Ancestral,
+            Steps = Timesteps,
+            Spacing = StepSpacing.Uniform,
+            ClipPixels = false,
+            Precision = Precision.Float32,
+            GuidanceScale = 1,
+        };
         init;
     }
+
+    /// <summary>Of rows that have none of their own.</summary>
+    [JsonIgnore]
+    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (DrawsUnlabelled ? 2 : 1));
 
     /// <summary>Images generated at a time; null for a number chosen where they are.</summary>
     public int? BatchSize { get; init; }

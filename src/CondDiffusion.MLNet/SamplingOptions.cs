@@ -35,9 +35,10 @@ public sealed record SamplingOptions
     /// How strongly the label tells, g of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): a step goes by eps_uncond +
     /// g (eps_cond - eps_uncond), the predictions without and with the label. Above 1, pictures are more typical of their labels and less
     /// diverse. Any other value than 1 doubles the work, and needs a model trained with
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>. Finite and not negative. Default: 1, without guidance.
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>. Finite and not negative. Null: 2 for such a model, 1 for others, which is
+    /// without guidance. Default: null.
     /// </summary>
-    public double GuidanceScale { get; init; } = 1;
+    public double? GuidanceScale { get; init; }
 
     /// <summary>
     /// Where guidance ends: steps from timestep t are guided if t / T is above this and at most <see cref="GuidanceIntervalHigh"/>. Guidance
@@ -72,7 +73,7 @@ public sealed record SamplingOptions
         Check(Eta is >= 0 and <= 1, nameof(Eta), "in [0, 1]", Eta);
         Check(Enum.IsDefined(Spacing), nameof(Spacing), "a value of its type", Spacing);
         Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
-        Check(IsScale(GuidanceScale), nameof(GuidanceScale), "finite and not negative", GuidanceScale);
+        Check(IsScale(GuidanceScale ?? 1), nameof(GuidanceScale), "finite and not negative", GuidanceScale);
         Check(GuidanceIntervalLow is >= 0 and < 1, nameof(GuidanceIntervalLow), "in [0, 1)", GuidanceIntervalLow);
         Check(
             GuidanceIntervalHigh > GuidanceIntervalLow && GuidanceIntervalHigh <= 1, nameof(GuidanceIntervalHigh),
@@ -81,7 +82,7 @@ public sealed record SamplingOptions
             GuidanceColumnName is null || !string.IsNullOrWhiteSpace(GuidanceColumnName), nameof(GuidanceColumnName), "a column name",
             $"\"{GuidanceColumnName}\"");
         errors.Check(
-            drawsUnlabelled || (GuidanceScale == 1 && GuidanceColumnName is null), nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
+            drawsUnlabelled || (GuidanceScale is null or 1 && GuidanceColumnName is null), nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
             $"above 0 in training for guidance ({prefix}{nameof(GuidanceScale)} other than 1, or {prefix}{nameof(GuidanceColumnName)}), which " +
             "compares with drawing without a label", 0);
     }

@@ -25,7 +25,7 @@ internal static class GenerateCommand
         {
             Sampler = arguments.Value("--sampler", trained.Sampling.Sampler),
             Steps = arguments.Number("--steps", trained.Sampling.Steps),
-            GuidanceScale = arguments.Value("--guidance", trained.Sampling.GuidanceScale),
+            GuidanceScale = arguments.Find("--guidance") is null ? trained.Sampling.GuidanceScale : arguments.Value("--guidance", 1.0),
         });
         using var generator = Find(model);
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);

@@ -87,7 +87,7 @@ public sealed class ModelFileTests
         using var disposable = (IDisposable)model;
         // What it does not say is what its library did.
         Assert.AreEqual(
-            new() { Sampler = Sampler.Ancestral, Steps = 4, Spacing = StepSpacing.Uniform, ClipPixels = false, Precision = Precision.Float32 },
+            new() { Sampler = Sampler.Ancestral, Steps = 4, Spacing = StepSpacing.Uniform, ClipPixels = false, Precision = Precision.Float32, GuidanceScale = 1 },
             ((ConditionalDiffusionTransformer)model).Sampling);
         var image = model.Transform(TinyModel.Rows(Ml)).GetColumn<MLImage>("GeneratedImage").Last();
         var levels = image.Pixels.ToArray().Where((_, i) => i % 4 == 0).ToArray();

@@ -69,11 +69,20 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     public void GuidanceInterval_WithoutOrWithSomeOfTheSteps_GuidesThoseWithin()
     {
-        var plain = Draw(new());
+        var plain = Draw(new() { GuidanceScale = 1 });
         var guided = Draw(new() { GuidanceScale = 9 });
         AreClose(plain, Draw(new() { GuidanceScale = 9, GuidanceIntervalHigh = 0.04 })); // t / T is 0.05 at least
         AreClose(guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.04 }));
         AreFar(plain, guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.7 }));
+    }
+
+    [TestMethod]
+    public void GuidanceScale_LeftOpen_IsTwoWhereTheModelCanBeGuidedAndOneElsewhere()
+    {
+        AreClose(Draw(new() { GuidanceScale = 2 }), Draw(new()));
+        AreFar(Draw(new() { GuidanceScale = 1 }), Draw(new()));
+        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), DrawsUnlabelled = true }).GuidanceScale);
+        Assert.AreEqual(1, (TinyModel.Description with { Sampling = new() }).GuidanceScale);
     }
 
     [TestMethod]
