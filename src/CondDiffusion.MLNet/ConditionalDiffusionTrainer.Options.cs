@@ -5,7 +5,10 @@ namespace CondDiffusion.MLNet;
 
 public sealed partial class ConditionalDiffusionTrainer
 {
-    /// <summary>Every choice of a training. The defaults are those of the method: grey 32 x 32 images, 1,000 timesteps, 50 epochs.</summary>
+    /// <summary>
+    /// Every choice of a training. The defaults are the method's (grey 32 x 32 images, 1,000 timesteps, 50 epochs), but for what was measured to
+    /// draw better: docs/training.md has the measurement, and the options that give the method exactly.
+    /// </summary>
     public sealed record Options
     {
         /// <summary>The key column with each image's label. Default: "Label".</summary>
@@ -54,8 +57,8 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>How the noise grows over the timesteps. Default: <see cref="BetaSchedule.Linear"/>.</summary>
         public BetaSchedule Schedule { get; init; } = BetaSchedule.Linear;
 
-        /// <summary>What the network predicts. Default: <see cref="PredictionTarget.Noise"/>.</summary>
-        public PredictionTarget Prediction { get; init; } = PredictionTarget.Noise;
+        /// <summary>What the network predicts. Default: <see cref="PredictionTarget.Velocity"/>; the method's is the noise.</summary>
+        public PredictionTarget Prediction { get; init; } = PredictionTarget.Velocity;
 
         /// <summary>
         /// The most that a timestep's signal-to-noise ratio counts in the loss (min-SNR weighting, Hang et al. 2023, arXiv 2303.09556, where it

@@ -17,7 +17,7 @@ public sealed record TrainingProgress
     /// <summary>Steps in all.</summary>
     public required long Steps { get; init; }
 
-    /// <summary>The step's mean squared error between the noise and its prediction; about 1 for an untrained network.</summary>
+    /// <summary>The step's mean squared error of what the network predicts, noise or velocity; about 1 for an untrained network.</summary>
     public required double Loss { get; init; }
 
     /// <summary>The mean of <see cref="Loss"/> over the images of this epoch so far; at an epoch's last step, the epoch's loss.</summary>

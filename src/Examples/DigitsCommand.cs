@@ -18,11 +18,11 @@ internal static class DigitsCommand
         Height = 28,
         Width = 28,
         ChannelWidths = [16, 32, 64],
-        LabelDropout = 0,
-        Epochs = 10,
+        Epochs = 14,
         BatchSize = 64,
         LearningRate = 2e-3,
-        GenerationBatchSize = 50,
+        WarmUpSteps = 100,
+        CosineLearningRateDecay = true,
     });
 
     /// <summary>Seconds; the pictures show next to nothing.</summary>

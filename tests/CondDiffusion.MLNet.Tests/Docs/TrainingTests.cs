@@ -1,4 +1,6 @@
+using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
@@ -48,6 +50,26 @@ public sealed class TrainingTests
         Fit(options).Dispose();
         Fit(options with { CancellationToken = default }).Dispose();
         Assert.AreSequenceEqual(new long[] { 1, 2 }, steps);
+    }
+
+    [TestMethod]
+    public void Method_AsItStands_IsTheMethodsTraining()
+    {
+        using var directory = new DocsDirectory();
+        // snippet: method
+        var options = new ConditionalDiffusionTrainer.Options
+        {
+            Prediction = PredictionTarget.Noise,
+            LabelDropout = 0,
+            MovingAverageDecay = 0,
+            Precision = Precision.Float32,
+            Sampling = new SamplingOptions { Sampler = Sampler.Ancestral, Steps = 1000, ClipPixels = false, Precision = Precision.Float32 },
+        };
+        // end
+        Assert.AreEqual(
+            new TrainingSettings { Epochs = 50, BatchSize = 128, LearningRate = new(5e-4, 0, false), Seed = 3, ReportInterval = options.ProgressInterval },
+            options.TrainingSettings(3, ScalarType.Float32));
+        Fit(Fast(options)).Dispose();
     }
 
     private static ConditionalDiffusionTrainer.Options Fast(ConditionalDiffusionTrainer.Options options) =>
