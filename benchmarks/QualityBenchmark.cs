@@ -18,7 +18,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
 {
     private const int Labels = 10, PicturesPerLabel = 200, DrawnAtOnce = 200, Steps = 50;
 
-    /// <summary>Measures every variant, then all together that were better than the base by more than another seed is.</summary>
+    /// <summary>Measures every variant.</summary>
     public static void Run(Arguments arguments)
     {
         var options = new Options
@@ -27,6 +27,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
             Width = 28,
             ChannelWidths = [16, 32, 64],
             LabelDropout = 0,
+            Prediction = PredictionTarget.Noise,
             Epochs = arguments.Number("--epochs", 5),
             Seed = 1,
             ProgressInterval = TimeSpan.FromMinutes(1),
@@ -42,8 +43,8 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
 
     private void Run()
     {
-        var frechet = Measured();
-        if (frechet.Count == 0)
+        var measured = file is null || !File.Exists(file) ? [] : File.ReadLines(file).ToArray(); // what an interrupted run left
+        if (measured.Length == 0)
         {
             var steps = (images.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
             Print(
@@ -53,34 +54,16 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
             Print("| | labels right | Fréchet distance |\n| --- | --- | --- |");
             Print($"| as many training images | {score.Floor.Accuracy:P1} | {score.Floor.Frechet:F1} |");
         }
-
-        void Measure(IEnumerable<QualityVariant> variants)
+        // Those that draw otherwise, or average otherwise, share a training.
+        foreach (var training in QualityVariant.All.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
         {
-            // Those that draw otherwise, or average otherwise, share a training.
-            foreach (var training in variants.GroupBy(variant => variant.Change(options) with { MovingAverageDecay = 0 }))
-                if (training.Any(variant => !frechet.ContainsKey(variant.Name)))
-                    foreach (var (name, distance) in Train(training.Key, [.. training]))
-                        frechet[name] = distance;
+            var missing = training.Where(variant => !measured.Any(line => line.StartsWith($"| {variant.Name} |", StringComparison.Ordinal))).ToArray();
+            if (missing.Length > 0) Train(training.Key, missing);
         }
-
-        Measure(QualityVariant.All);
-        var (reached, chance) = (frechet[QualityVariant.Base.Name], Math.Abs(frechet[QualityVariant.OtherSeed.Name] - frechet[QualityVariant.Base.Name]));
-        var winners = QualityVariant.All
-            .Where(variant => variant.Guidance == 1 && variant != QualityVariant.OtherSeed && frechet[variant.Name] < reached - chance)
-            .OrderByDescending(variant => frechet[variant.Name]).ToArray(); // of two values for one option, the better one comes last, and stays
-        if (winners.Length == 0) return;
-        Measure([new("these together", options => winners.Aggregate(options, (changed, winner) => winner.Change(changed)))]);
-        Print($"\nTogether: {string.Join(", ", winners.Select(winner => winner.Name))}.");
     }
 
-    /// <summary>The distances in the file that an interrupted run left, by name.</summary>
-    private Dictionary<string, double> Measured() => file is null || !File.Exists(file) ? [] : File.ReadLines(file)
-        .Select(line => line.Split('|', StringSplitOptions.TrimEntries))
-        .Where(cells => cells.Length == 5 && double.TryParse(cells[3], out _))
-        .ToDictionary(cells => cells[1], cells => double.Parse(cells[3]));
-
-    /// <summary>Trains once, draws with each variant, and returns the distances that they reach.</summary>
-    private IEnumerable<(string Name, double Frechet)> Train(Options training, QualityVariant[] variants)
+    /// <summary>Trains once, and draws with each variant.</summary>
+    private void Train(Options training, QualityVariant[] variants)
     {
         var seed = (ulong)training.Seed!.Value;
         using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, Philox.Derive(seed, 0));
@@ -104,7 +87,6 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
                 var (accuracy, distance) = Score(variant.Guidance, variant.Name);
                 average.Swap();
                 Print($"| {variant.Name} | {accuracy:P1} | {distance:F1} |");
-                yield return (variant.Name, distance);
             }
         }
         finally
