@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -9,6 +10,8 @@ namespace CondDiffusion.MLNet.Network;
 /// </summary>
 internal sealed class ConditionalUNet : IDisposable
 {
+    private const long MostBytes = 30_000_000;
+
     private readonly IReadOnlyList<TensorEntry> _tensors;
     private readonly long[] _parameterSizes, _bufferSizes;
     private readonly long[][] _parameterShapes;
@@ -101,16 +104,24 @@ internal sealed class ConditionalUNet : IDisposable
 
         ReadOnlySpan<Tensor> Of(int block) => parameters.AsSpan(block * ConvBlock.Parameters, ConvBlock.Parameters);
         Tensor Embed(int block) => ConvBlock.Embed(Of(block), v);
-        Tensor Block(int block, Tensor input) =>
-            ConvBlock.Forward(Of(block), buffers.AsSpan(block * ConvBlock.Buffers, ConvBlock.Buffers), input, training);
+        Tensor Block(int block, params Tensor[] parts) =>
+            ConvBlock.Forward(Of(block), buffers.AsSpan(block * ConvBlock.Buffers, ConvBlock.Buffers), parts, training);
 
         // What is constant over an image may as well be added before an upsampling, to a quarter of the values. float32, the reference,
         // keeps the method's order of additions, and with it the last bit.
-        Tensor Join(Tensor below, Tensor beside, Tensor e)
+        Tensor JoinPart(Tensor below, Tensor beside, Tensor e)
         {
             if (type == ScalarType.Float32) return cat([Upsample(below), beside], 1).add_(e);
             var parts = e.split([below.shape[1], beside.shape[1]], 1);
             return cat([Upsample(below + parts[0]), beside + parts[1]], 1);
+        }
+
+        // On a CPU in parts: what is larger than 32 MB comes fresh from the system at each step, page fault by page fault.
+        Tensor[] Join(Tensor below, Tensor beside, Tensor e)
+        {
+            var bytes = e.numel() * beside.shape[2] * beside.shape[3] * e.element_size();
+            var parts = Device.type == DeviceType.CPU ? Math.Min(1 + bytes / MostBytes, e.shape[0]) : 1;
+            return [.. below.chunk(parts).Zip(beside.chunk(parts), e.chunk(parts)).Select(part => JoinPart(part.First, part.Second, part.Third))];
         }
 
         var x1 = Block(0, x.to(type) + Embed(0));                                            // B W0 H W

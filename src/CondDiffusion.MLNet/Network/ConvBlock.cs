@@ -21,12 +21,14 @@ internal static class ConvBlock
 
     /// <param name="parameters">convs.0, convs.1, convs.3, convs.4, mlp.0, mlp.2: weight and bias of each.</param>
     /// <param name="buffers">convs.1, convs.4: running mean and variance of each, updated in place where <paramref name="training"/>.</param>
-    /// <param name="x">(B, Cin, H, W), of the convolutions' type.</param>
+    /// <param name="parts">Parts of the batch, each (b, Cin, H, W), of the convolutions' type.</param>
     /// <param name="training">Normalise by the batch's statistics rather than by the running ones.</param>
-    public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor x, bool training)
+    public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor[] parts, bool training)
     {
         using var scope = NewDisposeScope();
-        x = ChannelsLast(functional.conv2d(x, parameters[0], parameters[1], padding: [1, 1])); // B Cout H W
+        var (weight, bias) = (parameters[0], parameters[1]);
+        var first = parts.Select(part => functional.conv2d(part, weight, bias, padding: [1, 1])).ToArray();
+        var x = ChannelsLast(first is [var only] ? only : cat(first));                       // B Cout H W
         x = functional.batch_norm(x, buffers[0], buffers[1], parameters[2], parameters[3], training).relu_();
 
         x = functional.conv2d(x, parameters[4], parameters[5], padding: [1, 1]);

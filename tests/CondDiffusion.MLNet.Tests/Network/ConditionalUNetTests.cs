@@ -8,6 +8,25 @@ namespace CondDiffusion.MLNet.Tests.Network;
 public sealed class ConditionalUNetTests
 {
     [TestMethod]
+    public void Forward_BatchThatIsTakenInParts_GivesEveryRowsOutputAndGradient()
+    {
+        using var scope = NewDisposeScope();
+        using var network = SeedUNet.CreateNetwork();
+        const int Rows = 42; // 33 MB into the last block
+        var (x, t, labels) = (SeedUNet.Wave(5, Rows, 1, 32, 32), arange(1, Rows + 1, ScalarType.Int64), arange(Rows, ScalarType.Int64).remainder(10));
+
+        (Tensor Output, Tensor Gradient) Run(int start, int count)
+        {
+            var y = network.Forward(x.narrow(0, start, count), t.narrow(0, start, count), labels.narrow(0, start, count));
+            return (y.detach(), autograd.grad([y.square().sum()], [network.Parameters])[0]);
+        }
+
+        var (all, first, rest) = (Run(0, Rows), Run(0, 14), Run(14, 28));
+        Assert.IsLessThan(1e-5f, (all.Output - cat([first.Output, rest.Output])).abs().max().item<float>());
+        Assert.IsLessThan(1e-3f, ((all.Gradient - first.Gradient - rest.Gradient).norm() / all.Gradient.norm()).item<float>());
+    }
+
+    [TestMethod]
     public void StateDict_SeedShape_HasTheReferenceNamesAndShapesInOrder()
     {
         using var golden = new SeedUNet();
