@@ -132,8 +132,8 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
     {
         if (pictures is null) return;
         var shape = options.NetworkShape(Labels);
-        var cells = drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray().Chunk(shape.Pixels)
-            .Select(cell => PixelConversion.ToImage(cell, shape.Channels, shape.Height, shape.Width)).ToArray();
+        var cells = PixelConversion.ToImages(
+            drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray(), shape.Channels, shape.Height, shape.Width);
         ImageGrid.Save(cells, columns: Labels, Path.Combine(pictures, $"{name}.png"), scale: 2);
         foreach (var cell in cells) cell.Dispose();
     }

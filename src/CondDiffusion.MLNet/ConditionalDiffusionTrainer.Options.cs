@@ -139,9 +139,7 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>The least time between two reports, which wait for the device. Not negative; 0 reports each step. Default: 0.2 s.</summary>
         public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(0.2);
 
-        /// <summary>
-        /// A directory for TensorBoard's event files, with what <see cref="Progress"/> is told and the samples; null for none. Default: null.
-        /// </summary>
+        /// <summary>A directory for TensorBoard's event files, with what <see cref="Progress"/> is told; null for none. Default: null.</summary>
         public string? TensorBoardDirectory { get; init; }
 
         /// <summary>
@@ -174,8 +172,6 @@ public sealed partial class ConditionalDiffusionTrainer
 
         internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
 
-        internal CheckpointDirectory.Settings CheckpointSettings => new(CheckpointDirectory!, CheckpointInterval, CheckpointSteps, CheckpointsKept);
-
         internal TrainingSettings TrainingSettings(ulong seed, TorchSharp.torch.ScalarType type) => new()
         {
             Epochs = Epochs,
@@ -198,7 +194,8 @@ public sealed partial class ConditionalDiffusionTrainer
             var errors = new OptionErrors();
             void Check(bool valid, string option, string expected, object? found) => errors.Check(valid, option, expected, found);
 
-            void Name(string? name, string option) => Check(!string.IsNullOrWhiteSpace(name), option, "a column name", $"\"{name}\"");
+            void Name(string? name, string option, string expected = "a column name") =>
+                Check(!string.IsNullOrWhiteSpace(name), option, expected, $"\"{name}\"");
             Name(LabelColumnName, nameof(LabelColumnName));
             Name(FeatureColumnName, nameof(FeatureColumnName));
             Name(OutputColumnName, nameof(OutputColumnName));
@@ -232,18 +229,14 @@ public sealed partial class ConditionalDiffusionTrainer
             NotNegative(GradientClipNorm, nameof(GradientClipNorm));
             Share(ValidationFraction, nameof(ValidationFraction));
             NotNegative(ProgressInterval.TotalSeconds, nameof(ProgressInterval));
-            Check(MovingAverageDecay is >= 0 and < 1, nameof(MovingAverageDecay), "in [0, 1)", MovingAverageDecay);
+            Share(MovingAverageDecay, nameof(MovingAverageDecay));
             Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
             if (GenerationBatchSize is { } generated) Positive(generated, nameof(GenerationBatchSize));
-            Check(
-                TensorBoardDirectory is null || !string.IsNullOrWhiteSpace(TensorBoardDirectory), nameof(TensorBoardDirectory), "a directory's path or null",
-                $"\"{TensorBoardDirectory}\"");
+            if (TensorBoardDirectory is not null) Name(TensorBoardDirectory, nameof(TensorBoardDirectory), "a directory's path or null");
             NotNegative(SampleEpochs, nameof(SampleEpochs));
             Check(SampleEpochs == 0 || Channels is 1 or 3, nameof(SampleEpochs), $"0 where an image has {Channels} channels", SampleEpochs);
             Check(Enum.IsDefined(OnCancellation), nameof(OnCancellation), "a value of its type", OnCancellation);
-            Check(
-                CheckpointDirectory is null || !string.IsNullOrWhiteSpace(CheckpointDirectory), nameof(CheckpointDirectory), "a directory's path or null",
-                $"\"{CheckpointDirectory}\"");
+            if (CheckpointDirectory is not null) Name(CheckpointDirectory, nameof(CheckpointDirectory), "a directory's path or null");
             Check(CheckpointInterval > TimeSpan.Zero, nameof(CheckpointInterval), "positive", CheckpointInterval);
             NotNegative(CheckpointSteps, nameof(CheckpointSteps));
             Positive(CheckpointsKept, nameof(CheckpointsKept));

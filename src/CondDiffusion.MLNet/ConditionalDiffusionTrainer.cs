@@ -68,7 +68,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var type = TorchRuntime.Choose(_options.Precision, device);
         var token = _options.CancellationToken;
         using var channel = _host.Start(nameof(Fit));
-        using var checkpoints = _options.CheckpointDirectory is null ? null : new CheckpointDirectory(_options.CheckpointSettings);
+        using var checkpoints = _options.CheckpointDirectory is { } directory
+            ? new CheckpointDirectory(new(directory, _options.CheckpointInterval, _options.CheckpointSteps, _options.CheckpointsKept))
+            : null;
         var checkpoint = checkpoints?.FindNewest(warning => channel.Warning(MessageSensitivity.None, warning));
 
         var vectors = WithVectors(input);

@@ -136,7 +136,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     private MLImage[] Images(float[] pixels)
     {
         var shape = _model.Network;
-        return [.. pixels.Chunk(shape.Pixels).Select(image => PixelConversion.ToImage(image, shape.Channels, shape.Height, shape.Width))];
+        return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
     }
 
     private GeneratedColumns Bind(DataViewSchema inputSchema)

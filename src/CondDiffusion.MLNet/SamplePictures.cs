@@ -22,6 +22,6 @@ internal sealed class SamplePictures(TrainingLoop loop, ModelDescription model, 
         var (shape, labels) = (model.Network, Math.Min(model.Labels.Count, LabelsAtMost));
         var pixels = generator.Generate([.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i =>
             new Condition(i % labels, (uint)(i / labels), model.GuidanceScale))]);
-        return [.. pixels.Chunk(shape.Pixels).Select(image => PixelConversion.ToImage(image, shape.Channels, shape.Height, shape.Width))];
+        return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
     }
 }

@@ -33,6 +33,10 @@ internal static class PixelConversion
         return MLImage.CreateFromPixels(width, height, MLPixelFormat.Bgra32, bytes);
     }
 
+    /// <summary>Makes an image of each [channels, height, width] of <paramref name="pixels"/>, one after another.</summary>
+    public static MLImage[] ToImages(float[] pixels, int channels, int height, int width) =>
+        [.. pixels.Chunk(channels * height * width).Select(image => ToImage(image, channels, height, width))];
+
     /// <summary>Makes an opaque grey image from levels of 0 to 255, [height, width].</summary>
     public static MLImage ToImage(ReadOnlySpan<byte> levels, int height, int width)
     {

@@ -104,14 +104,12 @@ internal sealed class TrainingLoop : IDisposable
 
     private (Tensor Loss, Tensor GradientNorm) Step(BatchReader.Batch batch, Generator noise, double learningRate)
     {
-        var device = State.Network.Device;
-        var (x0, labels) = batch.To(device);
+        var (x0, labels) = batch.To(State.Network.Device);
 
         // Each step has a stream of its own, so that a training continued from a step needs no generator's state.
-        noise.manual_seed(Seed(NoiseStream, State.Step));
-        var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: device, generator: noise));
+        var (t, eps) = Draw(noise, NoiseStream, State.Step, x0);
         if (_settings.LabelDropout > 0)
-            labels = labels.masked_fill(rand(batch.Count, device: device, generator: noise) < _settings.LabelDropout, -1);
+            labels = labels.masked_fill(rand(batch.Count, device: x0.device, generator: noise) < _settings.LabelDropout, -1);
         return Step(x0, t, eps, labels, learningRate);
     }
 
@@ -154,8 +152,7 @@ internal sealed class TrainingLoop : IDisposable
         {
             using var scope = NewDisposeScope();
             var (x0, labels) = batch.To(State.Network.Device);
-            noise.manual_seed(Seed(ValidationStream, step++));
-            var (t, eps) = (Timesteps(batch.Count, noise), randn(x0.shape, device: x0.device, generator: noise));
+            var (t, eps) = Draw(noise, ValidationStream, step++, x0);
             sum += (double)_loss.Of(x0, t, eps, labels, training: false).item<float>() * batch.Count;
         }
         State.Average?.Swap();
@@ -175,8 +172,14 @@ internal sealed class TrainingLoop : IDisposable
             (checkpoint is null ? "There is no checkpoint to go back to." : $"The last good checkpoint is '{checkpoint}'."));
     }
 
-    private Tensor Timesteps(int count, Generator noise) =>
-        randint(1, _timesteps + 1, [count], ScalarType.Int64, State.Network.Device, generator: noise);
+    /// <summary>A timestep for each image, and noise like them: the first numbers of a stream, at which the generator is left.</summary>
+    private (Tensor T, Tensor Eps) Draw(Generator noise, ulong stream, long number, Tensor x0)
+    {
+        noise.manual_seed(Seed(stream, number));
+        return (
+            randint(1, _timesteps + 1, [x0.shape[0]], ScalarType.Int64, x0.device, generator: noise),
+            randn(x0.shape, device: x0.device, generator: noise));
+    }
 
     private int[] Shuffle(int[] rows, ulong stream, long number)
     {
