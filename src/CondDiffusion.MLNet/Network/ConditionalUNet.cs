@@ -129,9 +129,17 @@ internal sealed class ConditionalUNet : IDisposable
         var y = Block(2, functional.max_pool2d(x2, 2).add_(Embed(2)));                       // B W2 H/4 W/4
         y = Block(3, Join(y, x2, Embed(3)));                                                 // B W1 H/2 W/2
         y = Block(4, Join(y, x1, Embed(4)));                                                 // B W0 H W
-        y = functional.conv2d(y, parameters[^3], parameters[^2]);                            // B C H W
+        y = Project(y, parameters[^3], parameters[^2]);                                      // B C H W
         return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
+
+    /// <summary>
+    /// The 1x1 convolution. In bfloat16 as a matrix product: on a CPU it takes a fifth of the time, and the convolution's kernels compute wrong
+    /// gradients on some processors (see <see cref="ConvBlock.PadChannels"/>).
+    /// </summary>
+    private static Tensor Project(Tensor x, Tensor weight, Tensor bias) => x.dtype == ScalarType.Float32
+        ? functional.conv2d(x, weight, bias)
+        : functional.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2);
 
     /// <summary>(B, C, H, W) to (B, C, 2H, 2W).</summary>
     public static Tensor Upsample(Tensor x) =>

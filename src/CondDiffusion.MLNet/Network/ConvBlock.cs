@@ -26,8 +26,9 @@ internal static class ConvBlock
     public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor[] parts, bool training)
     {
         using var scope = NewDisposeScope();
-        var (weight, bias) = (parameters[0], parameters[1]);
-        var first = parts.Select(part => functional.conv2d(part, weight, bias, padding: [1, 1])).ToArray();
+        var weight = PadChannels(parameters[0]);
+        var bias = parameters[1];
+        var first = parts.Select(part => functional.conv2d(ChannelsLast(PadChannels(part)), weight, bias, padding: [1, 1])).ToArray();
         var x = ChannelsLast(first is [var only] ? only : cat(first));                       // B Cout H W
         x = functional.batch_norm(x, buffers[0], buffers[1], parameters[2], parameters[3], training).relu_();
 
@@ -35,6 +36,12 @@ internal static class ConvBlock
         x = functional.batch_norm(x, buffers[2], buffers[3], parameters[6], parameters[7], training).relu_();
         return x.MoveToOuterDisposeScope();
     }
+
+    /// <summary>
+    /// Adds a channel of zeros to a single one, in an image as in the weights of a convolution. The CPU kernels for one channel work in the default
+    /// layout, and on some processors (seen on AMD's of family 26, with libtorch 2.10) they then compute wrong gradients.
+    /// </summary>
+    public static Tensor PadChannels(Tensor x) => x.shape[1] > 1 ? x : cat([x, zeros_like(x)], 1);
 
     /// <summary>
     /// The same tensor with the channels of a pixel side by side in memory, the layout that convolutions are fastest in; every operator

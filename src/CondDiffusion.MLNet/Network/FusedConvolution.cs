@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
-using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -20,18 +19,22 @@ internal sealed class FusedConvolution : IDisposable
     /// <param name="buffers">Running mean and variance of the batch norm.</param>
     /// <param name="height">H of the inputs to come.</param>
     /// <param name="width">W of the inputs to come.</param>
-    /// <param name="type">Of weights, inputs and outputs.</param>
+    /// <param name="inputs">Channels of the inputs to come.</param>
+    /// <param name="outputs">Channels of the outputs.</param>
+    /// <param name="type">Data type of weights, inputs and outputs.</param>
     /// <param name="pack">
-    /// On a CPU, lay the weights out as oneDNN reads them, once and not in every call: 15 to 20% of the time for one image. The layout also
+    /// Where <see cref="CanPack"/>: lay the weights out as oneDNN reads them, once and not in every call: 15 to 20% of the time for one image. The layout also
     /// decides the kernel, which libtorch chooses by the batch size otherwise: an image's output is the same to the bit in every batch.
     /// </param>
-    public FusedConvolution(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, int height, int width, ScalarType type, bool pack)
+    public FusedConvolution(
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, int height, int width, PaddedChannels inputs, PaddedChannels outputs,
+        ScalarType type, bool pack)
     {
         using var scope = NewDisposeScope();
         var scale = parameters[2] / (buffers[1].to(ScalarType.Float64) + Epsilon).sqrt();    // Cout
-        var weight = (parameters[0] * scale.view(-1, 1, 1, 1)).to(type);                     // Cout Cin 3 3
-        var bias = ((parameters[1] - buffers[0]) * scale + parameters[3]).to(type);          // Cout
-        _packed = pack && weight.device.type == DeviceType.CPU && CanPack;
+        var weight = outputs.Pad(inputs.Pad((parameters[0] * scale.view(-1, 1, 1, 1)).to(type), 1), 0);  // Cout Cin 3 3
+        var bias = outputs.Pad(((parameters[1] - buffers[0]) * scale + parameters[3]).to(type), 0);      // Cout
+        _packed = pack;
         _weight = (_packed ? OneDnn.Value!.invoke<Tensor>("pack", weight, height, width) : ConvBlock.ChannelsLast(weight)).DetachFromDisposeScope();
         _bias = bias.DetachFromDisposeScope();
     }

@@ -24,6 +24,8 @@ internal sealed class InferenceUNet : IDisposable
     private readonly UNetShape _shape;
     private readonly ScalarType _type;
     private readonly long _mostRows;
+    private readonly long[] _inputs; // channels of each tensor that an embedding is added to
+    private readonly PaddedChannels _image;
     private readonly FusedConvolution[] _convolutions;
     private readonly Tensor[] _embeddingLayers;
     private readonly Tensor _labels, _outWeight, _outBias;
@@ -35,13 +37,28 @@ internal sealed class InferenceUNet : IDisposable
         using var noGrad = no_grad();
         var tensors = network.StateDict().ToLookup(tensor => tensor.Entry.IsBuffer, tensor => tensor.Values);
         Tensor[] parameters = [.. tensors[false]], buffers = [.. tensors[true]];
-        int[] scales = [1, 2, 4, 2, 1]; // of the blocks' images
-        _convolutions = [.. Enumerable.Range(0, 2 * scales.Length).Select(i => new FusedConvolution(
-            parameters.AsSpan(i / 2 * ConvBlock.Parameters + i % 2 * 4, 4), buffers.AsSpan(i * 2, 2),
-            _shape.Height / scales[i / 2], _shape.Width / scales[i / 2], type, pack))];
-        _embeddingLayers = [.. scales.SelectMany((_, block) => parameters.Skip(block * ConvBlock.Parameters + 8).Take(4))
-            .Select(tensor => tensor.DetachFromDisposeScope())];
-        _outWeight = parameters[^3].to(type, copy: true).flatten(1).DetachFromDisposeScope(); // C W0
+        pack &= FusedConvolution.CanPack && network.Device.type == DeviceType.CPU;
+
+        PaddedChannels Channels(params int[] parts) => new(parts, pack ? PaddedChannels.Feature : channels => channels);
+        var (w0, w1, w2) = (_shape.Widths[0], _shape.Widths[1], _shape.Widths[2]);
+        var image = new PaddedChannels([_shape.Channels], PaddedChannels.Image);
+        (PaddedChannels Inputs, PaddedChannels Outputs, int Scale)[] blocks =
+        [
+            (image, Channels(w0), 1), (Channels(w0), Channels(w1), 2), (Channels(w1), Channels(w2), 4),
+            (Channels(w2, w1), Channels(w1), 2), (Channels(w1, w0), Channels(w0), 1),
+        ];
+        _inputs = [.. blocks.SelectMany(block => block.Inputs.Sizes)];
+        _image = image;
+        _convolutions = [.. blocks.SelectMany((block, i) => new[] { (block.Inputs, First: 0), (Inputs: block.Outputs, First: 1) }.Select(half =>
+            new FusedConvolution(
+                parameters.AsSpan(i * ConvBlock.Parameters + half.First * 4, 4), buffers.AsSpan(i * ConvBlock.Buffers + half.First * 2, 2),
+                _shape.Height / block.Scale, _shape.Width / block.Scale, half.Inputs, block.Outputs, type, pack)))];
+        _embeddingLayers = [.. blocks.SelectMany((block, i) =>
+        {
+            var layers = parameters.AsSpan(i * ConvBlock.Parameters + 8, 4);
+            return new[] { layers[0], layers[1], block.Inputs.Pad(layers[2], 0), block.Inputs.Pad(layers[3], 0) };
+        }).Select(tensor => tensor.DetachFromDisposeScope())];
+        _outWeight = blocks[^1].Outputs.Pad(parameters[^3], 1).to(type, copy: true).flatten(1).DetachFromDisposeScope(); // C W0
         _outBias = parameters[^2].to(type, copy: true).DetachFromDisposeScope();             // C
         _labels = parameters[^1].DetachFromDisposeScope();                                   // labels D
 
@@ -91,11 +108,10 @@ internal sealed class InferenceUNet : IDisposable
     private Tensor Part(Tensor x, Tensor embeddings)
     {
         using var scope = NewDisposeScope();
-        var (w0, w1, w2) = (_shape.Widths[0], _shape.Widths[1], _shape.Widths[2]);
-        var e = embeddings.split([_shape.Channels, w0, w1, w2, w1, w1, w0], 1);
+        var e = embeddings.split(_inputs, 1);
 
         // The embedding is added before the upsampling, to a quarter of the values: upsampling keeps what is constant over an image.
-        var x1 = Block(0, (x + e[0]).to(_type));                                             // B W0 H W
+        var x1 = Block(0, ConvBlock.ChannelsLast((_image.Pad(x, 1) + e[0]).to(_type)));                                                 // B W0 H W
         var x2 = Block(1, functional.max_pool2d(x1, 2).add_(e[1]));                          // B W1 H/2 W/2
         var y = Block(2, functional.max_pool2d(x2, 2).add_(e[2]));                           // B W2 H/4 W/4
         y = Block(3, cat([ConditionalUNet.Upsample(y.add_(e[3])), x2.add_(e[4])], 1));       // B W1 H/2 W/2
