@@ -71,7 +71,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
         var averages = variants.Select(variant => new MovingAverage(network, variant.Change(options).MovingAverageDecay)).ToArray();
         try
         {
-            using var loop = new TrainingLoop(network, schedule, training.TrainingSettings(seed, type));
+            using var loop = new TrainingLoop(network, schedule, training.LoopSettings(seed, type));
             var start = Environment.CpuUsage.TotalTime;
             loop.Run(images, progress => Console.Error.WriteLine(
                 $"{variants[0].Name}: step {progress.Step} of {progress.Steps}, loss {progress.SmoothedLoss:F5}, " +

@@ -1,4 +1,5 @@
 using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using static TorchSharp.torch;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Data;

@@ -1,6 +1,3 @@
-using CondDiffusion.MLNet.Network;
-using CondDiffusion.MLNet.Training;
-
 namespace CondDiffusion.MLNet;
 
 public sealed partial class ConditionalDiffusionTrainer
@@ -9,7 +6,7 @@ public sealed partial class ConditionalDiffusionTrainer
     /// Every choice of a training. The defaults are the method's (grey 32 x 32 images, 1,000 timesteps, 50 epochs), but for what was measured to
     /// draw better: docs/training.md has the measurement, and the options that give the method exactly.
     /// </summary>
-    public sealed record Options
+    public sealed partial record Options
     {
         /// <summary>The key column with each image's label. Default: "Label".</summary>
         public string LabelColumnName { get; init; } = "Label";
@@ -169,82 +166,5 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>How many of the newest checkpoints stay. At least 1. Default: 3.</summary>
         public int CheckpointsKept { get; init; } = 3;
-
-        internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
-
-        internal TrainingSettings TrainingSettings(ulong seed, TorchSharp.torch.ScalarType type) => new()
-        {
-            Epochs = Epochs,
-            BatchSize = BatchSize,
-            LearningRate = new(LearningRate, WarmUpSteps, CosineLearningRateDecay),
-            Seed = seed,
-            Target = Prediction,
-            MinSnrGamma = MinSnrGamma,
-            LabelDropout = LabelDropout,
-            GradientClipNorm = GradientClipNorm,
-            MovingAverageDecay = MovingAverageDecay,
-            Type = type,
-            ValidationFraction = ValidationFraction,
-            ReportInterval = ProgressInterval,
-        };
-
-        /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
-        internal void Validate()
-        {
-            var errors = new OptionErrors();
-            void Check(bool valid, string option, string expected, object? found) => errors.Check(valid, option, expected, found);
-
-            void Name(string? name, string option, string expected = "a column name") =>
-                Check(!string.IsNullOrWhiteSpace(name), option, expected, $"\"{name}\"");
-            Name(LabelColumnName, nameof(LabelColumnName));
-            Name(FeatureColumnName, nameof(FeatureColumnName));
-            Name(OutputColumnName, nameof(OutputColumnName));
-            if (PixelsColumnName is not null) Name(PixelsColumnName, nameof(PixelsColumnName));
-            if (SeedColumnName is not null) Name(SeedColumnName, nameof(SeedColumnName));
-            Check(PixelsColumnName != OutputColumnName, nameof(PixelsColumnName), "another column than OutputColumnName", PixelsColumnName);
-
-            void Positive(int value, string option) => Check(value >= 1, option, "at least 1", value);
-            Positive(Channels, nameof(Channels));
-            Check(UNetShape.IsSide(Height), nameof(Height), "a positive multiple of 4", Height);
-            Check(UNetShape.IsSide(Width), nameof(Width), "a positive multiple of 4", Width);
-            Check(
-                (Int128)Channels * Height * Width <= UNetShape.MostPixels, $"{nameof(Channels)} x {nameof(Height)} x {nameof(Width)}",
-                $"at most {UNetShape.MostPixels} values", $"{Channels} x {Height} x {Width}");
-            Check(
-                ChannelWidths is { Count: 3 } && ChannelWidths.All(width => width >= 1), nameof(ChannelWidths), "three positive numbers",
-                ChannelWidths is null ? null : $"[{string.Join(", ", ChannelWidths)}]");
-            Positive(EmbeddingSize, nameof(EmbeddingSize));
-            Positive(Timesteps, nameof(Timesteps));
-            Positive(Epochs, nameof(Epochs));
-            Positive(BatchSize, nameof(BatchSize));
-            Check(ImageMemory >= 0, nameof(ImageMemory), "not negative", ImageMemory);
-            Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
-            Check(Enum.IsDefined(Schedule), nameof(Schedule), "a value of its type", Schedule);
-            Check(Enum.IsDefined(Prediction), nameof(Prediction), "a value of its type", Prediction);
-            void NotNegative(double value, string option) => Check(value >= 0 && double.IsFinite(value), option, "finite and not negative", value);
-            void Share(double value, string option) => Check(value is >= 0 and < 1, option, "in [0, 1)", value);
-            NotNegative(MinSnrGamma, nameof(MinSnrGamma));
-            Share(LabelDropout, nameof(LabelDropout));
-            NotNegative(WarmUpSteps, nameof(WarmUpSteps));
-            NotNegative(GradientClipNorm, nameof(GradientClipNorm));
-            Share(ValidationFraction, nameof(ValidationFraction));
-            NotNegative(ProgressInterval.TotalSeconds, nameof(ProgressInterval));
-            Share(MovingAverageDecay, nameof(MovingAverageDecay));
-            Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
-            if (GenerationBatchSize is { } generated) Positive(generated, nameof(GenerationBatchSize));
-            if (TensorBoardDirectory is not null) Name(TensorBoardDirectory, nameof(TensorBoardDirectory), "a directory's path or null");
-            NotNegative(SampleEpochs, nameof(SampleEpochs));
-            Check(SampleEpochs == 0 || Channels is 1 or 3, nameof(SampleEpochs), $"0 where an image has {Channels} channels", SampleEpochs);
-            Check(Enum.IsDefined(OnCancellation), nameof(OnCancellation), "a value of its type", OnCancellation);
-            if (CheckpointDirectory is not null) Name(CheckpointDirectory, nameof(CheckpointDirectory), "a directory's path or null");
-            Check(CheckpointInterval > TimeSpan.Zero, nameof(CheckpointInterval), "positive", CheckpointInterval);
-            NotNegative(CheckpointSteps, nameof(CheckpointSteps));
-            Positive(CheckpointsKept, nameof(CheckpointsKept));
-
-            Check(Sampling is not null, nameof(Sampling), "given", null);
-            Sampling?.Check(errors, LabelDropout > 0, $"{nameof(Sampling)}.");
-
-            if (errors.Text is { } text) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
-        }
     }
 }

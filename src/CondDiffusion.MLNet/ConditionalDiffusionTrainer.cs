@@ -1,4 +1,6 @@
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -82,21 +84,25 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         if (images.OnDisk > 0) channel.Info(MessageSensitivity.None, $"{images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
         channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
 
-        var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? (checkpoint is null ? Random.Shared.Next() : TrainingIdentity.Seed(checkpoint.Metadata));
-        var network = ConditionalUNet.Create(shape, device, Philox.Derive((ulong)seed, 0));
+        var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? (checkpoint is null ? Random.Shared.Next() : checkpoint.Seed);
+        var network = ConditionalUNet.Create(shape, device, SeedStream.InitialWeights((ulong)seed));
         try
         {
             using var loop = new TrainingLoop(
-                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.TrainingSettings((ulong)seed, type));
-            if (checkpoints is not null) checkpoints.Identity = TrainingIdentity.Of(_options, seed, type, vocabulary, images);
+                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.LoopSettings((ulong)seed, type));
+            if (checkpoints is not null) checkpoints.Identity = _options.Identity(seed, type, vocabulary, images);
             if (checkpoint is not null)
             {
                 checkpoint.CheckSame(checkpoints!.Identity);
                 checkpoints.Restore(checkpoint, loop.State);
                 channel.Info(MessageSensitivity.None, $"Going on from step {checkpoint.Step}, of the checkpoint '{checkpoint.Path}'.");
             }
-            var model = ModelDescription.Of(_options, vocabulary, (ulong)seed);
-            var reporter = new TrainingReporter(_options, channel, _options.SampleEpochs > 0 ? new(loop, model, CheckAlive) : null);
+            var model = _options.Describe(vocabulary, (ulong)seed);
+            var reporter = new TrainingReporter(
+                line => channel.Info(MessageSensitivity.None, line),
+                _options.TensorBoardDirectory is { } logs ? new(logs) : null,
+                _options.SampleEpochs > 0 ? new(loop, model, _options.SampleEpochs, CheckAlive) : null,
+                _options.Progress);
             loop.Run(images, reporter.Report, () => token.IsCancellationRequested || MLNetInternals.IsCanceled(_host), checkpoints);
             MLNetInternals.CheckAlive(_host);
             if (_options.OnCancellation == CancellationBehavior.Throw) token.ThrowIfCancellationRequested();

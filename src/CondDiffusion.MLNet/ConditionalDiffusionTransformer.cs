@@ -1,8 +1,16 @@
+using CondDiffusion.MLNet;
 using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Pipeline;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+
+[assembly: LoadableClass(
+    typeof(ConditionalDiffusionTransformer), null, typeof(SignatureLoadModel), "Conditional diffusion image generator",
+    ModelFile.LoaderSignature)]
 
 namespace CondDiffusion.MLNet;
 
@@ -25,11 +33,16 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     {
     }
 
+    private ConditionalDiffusionTransformer(IHost host, (ModelDescription Description, ConditionalUNet Network) model)
+        : this(host, model.Description, new SharedNetwork(model.Network))
+    {
+    }
+
     private ConditionalDiffusionTransformer(IHost host, ModelDescription model, SharedNetwork network)
     {
         _host = host;
         _model = model;
-        Generator = new(network, model, () => MLNetInternals.CheckAlive(_host));
+        Generator = new(network, model, () => MLNetInternals.CheckAlive(_host), typeof(ConditionalDiffusionTransformer));
     }
 
     /// <summary>Whether rows are mapped one by one: true, so that a PredictionEngine can use it.</summary>
@@ -128,6 +141,13 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
             : new(_host, _model with { Sampling = options }, Generator.Share());
     }
 
+    /// <summary>Called by ML.NET to load a model file; it finds the method by its name and parameters.</summary>
+    private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
+    {
+        var host = environment.Register(nameof(ConditionalDiffusionTransformer));
+        return new(host, ModelFile.Load(host, context));
+    }
+
     void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.Read(network => ModelFile.Save(ctx, _model, network));
 
     private int Unlabelled() => _model.Unlabelled
@@ -139,7 +159,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
     }
 
-    private GeneratedColumns Bind(DataViewSchema inputSchema)
+    private GeneratedBindings Bind(DataViewSchema inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         return new(_host, _model, inputSchema);

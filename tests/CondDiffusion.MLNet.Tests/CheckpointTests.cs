@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Tests;

@@ -1,6 +1,7 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using static CondDiffusion.MLNet.Tests.TinyTraining;
+using static CondDiffusion.MLNet.Tests.Support.TinyTraining;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;

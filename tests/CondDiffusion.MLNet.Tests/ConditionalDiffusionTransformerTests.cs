@@ -1,3 +1,5 @@
+using CondDiffusion.MLNet.Tests.Pipeline;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 

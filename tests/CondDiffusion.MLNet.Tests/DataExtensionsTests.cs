@@ -1,7 +1,8 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
-using static CondDiffusion.MLNet.Tests.Data.IdxWriter;
+using static CondDiffusion.MLNet.Tests.Support.IdxWriter;
 
 namespace CondDiffusion.MLNet.Tests;
 

@@ -8,7 +8,7 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// <param name="row">What tells this row from others, such as its row id.</param>
 internal readonly struct RowNoise(ulong seed, UInt128 row)
 {
-    private readonly ulong _key = Philox.Derive(seed, row);
+    private readonly ulong _key = SeedStream.RowNoise(seed, row);
 
     /// <summary>Fills <paramref name="values"/> with the row's noise for one step.</summary>
     public void Fill(Span<float> values, int step)

@@ -1,6 +1,6 @@
 using Microsoft.ML;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Interop;
 
 /// <summary>Reads a key column of any of its four underlying types.</summary>
 internal static class KeyGetter

@@ -2,7 +2,7 @@ using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Interop;
 
 /// <summary>Takes the values of labels, of text, number or boolean kind, from annotations of columns and back to them; in between they are text.</summary>
 internal abstract class LabelKind

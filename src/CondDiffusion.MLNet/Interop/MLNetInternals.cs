@@ -16,7 +16,7 @@ namespace System.Runtime.CompilerServices
     }
 }
 
-namespace CondDiffusion.MLNet
+namespace CondDiffusion.MLNet.Interop
 {
     /// <summary>
     /// What any ML.NET component needs and ML.NET keeps to itself. Only this file and ModelFile.cs use its internals, so that an upgrade

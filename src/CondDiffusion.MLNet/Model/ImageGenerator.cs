@@ -4,7 +4,7 @@ using CondDiffusion.MLNet.Network;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Model;
 
 /// <summary>Draws pictures with a trained network. Safe to use from several threads: one draws at a time, with every core.</summary>
 internal sealed class ImageGenerator : IDisposable
@@ -17,13 +17,16 @@ internal sealed class ImageGenerator : IDisposable
     private readonly Action _checkAlive;
     private readonly NoiseSchedule _schedule;
     private readonly int[] _timesteps;
+    private readonly Type _owner;
     private bool _disposed;
 
     /// <param name="shared">The network, whose share is given up with the generator.</param>
     /// <param name="model">All else of the model.</param>
     /// <param name="checkAlive">Called before each evaluation; it throws to stop.</param>
-    public ImageGenerator(SharedNetwork shared, ModelDescription model, Action checkAlive)
+    /// <param name="owner">The type that an <see cref="ObjectDisposedException"/> names.</param>
+    public ImageGenerator(SharedNetwork shared, ModelDescription model, Action checkAlive, Type owner)
     {
+        _owner = owner;
         _shared = shared;
         _model = model;
         _checkAlive = checkAlive;
@@ -144,7 +147,7 @@ internal sealed class ImageGenerator : IDisposable
     private Tensor PredictedNoise(Tensor prediction, Tensor x, int t) =>
         _model.Prediction == PredictionTarget.Noise ? prediction : _schedule.Signal(t) * prediction + _schedule.Noise(t) * x;
 
-    private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, typeof(ConditionalDiffusionTransformer));
+    private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, _owner);
 
     private static float[] Pixels(Tensor x)
     {

@@ -1,9 +1,10 @@
 using System.Globalization;
+using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Model;
 
 /// <summary>The labels that a key column can hold: how many, and where the column says so, what each key stands for.</summary>
 /// <param name="Count">Keys run from 1 to this.</param>

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using CondDiffusion.MLNet.Network;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Model;
 
 /// <summary>Everything about a trained model but its weights, as the model file's JSON holds it.</summary>
 internal sealed record ModelDescription
@@ -60,23 +60,6 @@ internal sealed record ModelDescription
 
     /// <summary>Decides every row's noise, with the row's id or seed.</summary>
     public required ulong Seed { get; init; }
-
-    public static ModelDescription Of(ConditionalDiffusionTrainer.Options options, LabelVocabulary labels, ulong seed) => new()
-    {
-        Network = options.NetworkShape(labels.Count),
-        Schedule = options.Schedule,
-        Timesteps = options.Timesteps,
-        Prediction = options.Prediction,
-        DrawsUnlabelled = options.LabelDropout > 0,
-        Labels = labels,
-        LabelColumnName = options.LabelColumnName,
-        OutputColumnName = options.OutputColumnName,
-        PixelsColumnName = options.PixelsColumnName,
-        SeedColumnName = options.SeedColumnName,
-        Sampling = options.Sampling,
-        BatchSize = options.GenerationBatchSize,
-        Seed = seed,
-    };
 
     /// <exception cref="FormatException">This is not the description of a possible model; the message says why.</exception>
     public static ModelDescription Parse(ReadOnlySpan<byte> json)

@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Model;
 
 /// <summary>Gathers what is wrong with options, so that one exception says all of it.</summary>
 internal sealed class OptionErrors

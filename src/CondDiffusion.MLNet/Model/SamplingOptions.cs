@@ -1,3 +1,5 @@
+using CondDiffusion.MLNet.Model;
+
 namespace CondDiffusion.MLNet;
 
 /// <summary>
@@ -82,7 +84,7 @@ public sealed record SamplingOptions
             GuidanceColumnName is null || !string.IsNullOrWhiteSpace(GuidanceColumnName), nameof(GuidanceColumnName), "a column name",
             $"\"{GuidanceColumnName}\"");
         errors.Check(
-            drawsUnlabelled || (GuidanceScale is null or 1 && GuidanceColumnName is null), nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
+            drawsUnlabelled || (GuidanceScale is null or 1 && GuidanceColumnName is null), "LabelDropout",
             $"above 0 in training for guidance ({prefix}{nameof(GuidanceScale)} other than 1, or {prefix}{nameof(GuidanceColumnName)}), which " +
             "compares with drawing without a label", 0);
     }

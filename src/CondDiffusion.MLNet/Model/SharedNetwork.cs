@@ -1,7 +1,7 @@
 using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Model;
 
 /// <summary>A network that several generators draw with, one at a time: the last of them to be disposed frees it.</summary>
 internal sealed class SharedNetwork(ConditionalUNet network)

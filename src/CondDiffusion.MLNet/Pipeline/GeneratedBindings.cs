@@ -1,19 +1,21 @@
 using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms.Image;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>How a model's columns lie in one input schema: which columns it reads, and which it adds after all of them.</summary>
-internal sealed class GeneratedColumns
+internal sealed class GeneratedBindings
 {
     private readonly ModelDescription _model;
     private readonly IHost _host;
 
     /// <exception cref="ArgumentOutOfRangeException">A column that the model reads is missing or of the wrong type.</exception>
-    public GeneratedColumns(IHost host, ModelDescription model, DataViewSchema input)
+    public GeneratedBindings(IHost host, ModelDescription model, DataViewSchema input)
     {
         _host = host;
         _model = model;
@@ -103,7 +105,7 @@ internal sealed class GeneratedColumns
                 ? PixelConversion.ToImage(pixels().Span, shape.Channels, shape.Height, shape.Width)
                 : throw new InvalidOperationException(
                     $"Column '{column.Name}': an image has 1 or 3 channels, but this model's pictures have {shape.Channels}. " +
-                    $"Read them as a vector, with {nameof(ConditionalDiffusionTrainer.Options.PixelsColumnName)}."));
+                    "Read them as a vector, with PixelsColumnName."));
         }
         return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> values) =>
         {
@@ -137,9 +139,3 @@ internal sealed class GeneratedColumns
             throw MLNetInternals.WrongColumn(_host, "label", Label.Name, $"the trained keys, {_model.Labels}", found.ToString());
     }
 }
-
-/// <summary>What a row's picture depends on, beside the model.</summary>
-/// <param name="Label">Row of the label table, -1 to draw without a label; null where the row has none and the network needs one.</param>
-/// <param name="Noise">The row's id or seed.</param>
-/// <param name="Guidance">The scale of classifier-free guidance; 1 for none.</param>
-internal readonly record struct Condition(int? Label, UInt128 Noise, float Guidance);

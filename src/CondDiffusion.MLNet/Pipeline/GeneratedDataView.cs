@@ -1,13 +1,14 @@
+using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
 /// A view that adds the generated columns to its source, lazily and in batches: its cursor opens two cursors on the source, one for the
 /// columns that pass through, one that runs a batch ahead and reads labels only. Nothing is drawn until a generated value is read.
 /// </summary>
-internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColumns columns, IDataView source) : IDataView
+internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindings columns, IDataView source) : IDataView
 {
     public DataViewSchema Schema => columns.Output;
 
@@ -35,7 +36,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
 
     private sealed class Cursor : DataViewRowCursor
     {
-        private readonly GeneratedColumns _columns;
+        private readonly GeneratedBindings _columns;
         private readonly DataViewRowCursor _rows;
         private readonly Batches? _batches;
         private readonly HashSet<int> _active;
@@ -44,7 +45,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         private long _row = -1;
         private bool _ended;
 
-        public Cursor(GeneratedColumns columns, DataViewRowCursor rows, Batches? batches, DataViewSchema.Column[] needed)
+        public Cursor(GeneratedBindings columns, DataViewRowCursor rows, Batches? batches, DataViewSchema.Column[] needed)
         {
             _columns = columns;
             _rows = rows;
@@ -76,7 +77,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
         public override bool IsColumnActive(DataViewSchema.Column column) => _active.Contains(column.Index);
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
-            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _rows, _getters) : throw GeneratedColumns.Inactive(column);
+            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _rows, _getters) : throw GeneratedBindings.Inactive(column);
 
         protected override void Dispose(bool disposing)
         {
@@ -98,7 +99,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedColum
     }
 
     /// <summary>The look-ahead: from the first row whose picture is read, the conditions of a batch of rows, and their pictures.</summary>
-    private sealed class Batches(ImageGenerator generator, GeneratedColumns columns, DataViewRowCursor ahead) : IDisposable
+    private sealed class Batches(ImageGenerator generator, GeneratedBindings columns, DataViewRowCursor ahead) : IDisposable
     {
         private readonly Func<Condition> _getCondition = columns.ConditionGetter(ahead);
         private readonly List<Condition> _conditions = [];

@@ -1,10 +1,11 @@
+using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>Draws one row at a time, for a PredictionEngine: the same picture as the cursor's for the same row.</summary>
-internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColumns columns) : IRowToRowMapper
+internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedBindings columns) : IRowToRowMapper
 {
     public DataViewSchema InputSchema => columns.Input;
 
@@ -22,12 +23,12 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColu
 
     private sealed class Row : DataViewRow
     {
-        private readonly GeneratedColumns _columns;
+        private readonly GeneratedBindings _columns;
         private readonly DataViewRow _input;
         private readonly HashSet<int> _active;
         private readonly Dictionary<int, Delegate> _getters = [];
 
-        public Row(ImageGenerator generator, GeneratedColumns columns, DataViewRow input, DataViewSchema.Column[] active)
+        public Row(ImageGenerator generator, GeneratedBindings columns, DataViewRow input, DataViewSchema.Column[] active)
         {
             _columns = columns;
             _input = input;
@@ -62,7 +63,7 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedColu
         public override bool IsColumnActive(DataViewSchema.Column column) => _active.Contains(column.Index);
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
-            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _input, _getters) : throw GeneratedColumns.Inactive(column);
+            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _input, _getters) : throw GeneratedBindings.Inactive(column);
 
         protected override void Dispose(bool disposing)
         {

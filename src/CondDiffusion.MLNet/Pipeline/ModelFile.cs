@@ -1,14 +1,11 @@
 using System.Security.Cryptography;
-using CondDiffusion.MLNet;
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 
-[assembly: LoadableClass(
-    typeof(ConditionalDiffusionTransformer), typeof(ModelFile), null, typeof(SignatureLoadModel), "Conditional diffusion image generator",
-    ModelFile.LoaderSignature)]
-
-namespace CondDiffusion.MLNet;
+namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
 /// The transformer's part of an ML.NET model file: beside the block that ML.NET makes it write, an entry with the
@@ -48,10 +45,9 @@ internal static class ModelFile
         context.SaveBinaryStream(WeightsEntry, writer => Safetensors.Write(writer.BaseStream, network));
     }
 
-    /// <summary>Called by ML.NET, which finds it by its name and parameters.</summary>
-    private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
+    /// <summary>Reads what <see cref="Save"/> wrote. The caller owns the network.</summary>
+    public static (ModelDescription Description, ConditionalUNet Network) Load(IHost host, ModelLoadContext context)
     {
-        var host = environment.Register(nameof(ConditionalDiffusionTransformer));
         try
         {
             CheckHeader(context);
@@ -68,7 +64,7 @@ internal static class ModelFile
             {
                 CheckHash(hash, json, stream);
                 var description = ModelDescription.Parse(json);
-                return new ConditionalDiffusionTransformer(host, description, Safetensors.Read(stream, description.Network, device));
+                return (description, Safetensors.Read(stream, description.Network, device));
             });
         }
         catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)
@@ -96,9 +92,9 @@ internal static class ModelFile
         static string Text(uint version) => $"{version >> 16}.{version & 0xFFFF}";
     }
 
-    private static T ReadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read) where T : class
+    private static T ReadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
     {
-        T? result = null;
+        var result = default(T);
         return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
             ? result!
             : throw new FormatException($"its entry '{name}' is missing.");

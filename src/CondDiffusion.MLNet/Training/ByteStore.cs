@@ -73,9 +73,9 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException(
-                $"The training images take more than {memory} bytes ({nameof(ConditionalDiffusionTrainer.Options.ImageMemory)}), and the temporary " +
-                $"directory '{directory}' cannot take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
-                $"Name another directory in MLContext.TempFilePath, or raise {nameof(ConditionalDiffusionTrainer.Options.ImageMemory)}.", e);
+                $"The training images take more than {memory} bytes (ImageMemory), and the temporary directory '{directory}' cannot " +
+                $"take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
+                "Name another directory in MLContext.TempFilePath, or raise ImageMemory.", e);
         }
     }
 

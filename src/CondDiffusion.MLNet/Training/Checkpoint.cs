@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>An intact checkpoint file.</summary>
@@ -6,6 +8,9 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="Metadata">What decided the training, by option, and the losses so far.</param>
 internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<string, string> Metadata)
 {
+    /// <summary>The seed of the training that wrote it.</summary>
+    public int Seed => int.Parse(Metadata["Seed"], CultureInfo.InvariantCulture);
+
     /// <exception cref="InvalidOperationException">What decides a training now differs from the checkpoint's; the message says in what.</exception>
     public void CheckSame(IReadOnlyDictionary<string, string> identity)
     {

@@ -7,9 +7,6 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>Trains a network to undo the noise in its images: Ho et al. 2020 (arXiv 2006.11239), algorithm 1, in batches.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    // Streams of random numbers under the settings' seed.
-    private const ulong HeldOutStream = 0, OrderStream = 1, NoiseStream = 2, ValidationStream = 3;
-
     private readonly TrainingSettings _settings;
     private readonly DiffusionLoss _loss;
     private readonly int _timesteps;
@@ -38,7 +35,7 @@ internal sealed class TrainingLoop : IDisposable
         using var meter = new ProgressMeter(_settings.ReportInterval, State);
         using var reader = new BatchReader(images, State.Network.Shape, _settings.BatchSize);
 
-        var rows = Shuffle([.. Enumerable.Range(0, images.Count)], HeldOutStream, 0);
+        var rows = Shuffle([.. Enumerable.Range(0, images.Count)], SeedStream.HeldOut(_settings.Seed));
         var heldOut = rows.AsMemory(0, Math.Min((int)(_settings.ValidationFraction * rows.Length), rows.Length - 1));
         var training = rows[heldOut.Length..];
         Array.Sort(training);
@@ -50,7 +47,7 @@ internal sealed class TrainingLoop : IDisposable
         while (State.Step < steps)
         {
             var epoch = State.Step / stepsPerEpoch + 1;
-            var order = Shuffle(training, OrderStream, epoch);
+            var order = Shuffle(training, SeedStream.EpochOrder(_settings.Seed, epoch));
             var done = (int)(State.Step % stepsPerEpoch) * _settings.BatchSize;
             if (done == 0) State.Losses = State.Losses.NextEpoch();
             foreach (var batch in reader.Read(order.AsMemory(done)))
@@ -107,7 +104,7 @@ internal sealed class TrainingLoop : IDisposable
         var (x0, labels) = batch.To(State.Network.Device);
 
         // Each step has a stream of its own, so that a training continued from a step needs no generator's state.
-        var (t, eps) = Draw(noise, NoiseStream, State.Step, x0);
+        var (t, eps) = Draw(noise, SeedStream.StepNoise(_settings.Seed, State.Step), x0);
         if (_settings.LabelDropout > 0)
             labels = labels.masked_fill(rand(batch.Count, device: x0.device, generator: noise) < _settings.LabelDropout, -1);
         return Step(x0, t, eps, labels, learningRate);
@@ -152,7 +149,7 @@ internal sealed class TrainingLoop : IDisposable
         {
             using var scope = NewDisposeScope();
             var (x0, labels) = batch.To(State.Network.Device);
-            var (t, eps) = Draw(noise, ValidationStream, step++, x0);
+            var (t, eps) = Draw(noise, SeedStream.ValidationNoise(_settings.Seed, step++), x0);
             sum += (double)_loss.Of(x0, t, eps, labels, training: false).item<float>() * batch.Count;
         }
         State.Average?.Swap();
@@ -173,20 +170,18 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>A timestep for each image, and noise like them: the first numbers of a stream, at which the generator is left.</summary>
-    private (Tensor T, Tensor Eps) Draw(Generator noise, ulong stream, long number, Tensor x0)
+    private (Tensor T, Tensor Eps) Draw(Generator noise, ulong seed, Tensor x0)
     {
-        noise.manual_seed(Seed(stream, number));
+        noise.manual_seed((long)seed);
         return (
             randint(1, _timesteps + 1, [x0.shape[0]], ScalarType.Int64, x0.device, generator: noise),
             randn(x0.shape, device: x0.device, generator: noise));
     }
 
-    private int[] Shuffle(int[] rows, ulong stream, long number)
+    private static int[] Shuffle(int[] rows, ulong seed)
     {
-        using var generator = new Generator((ulong)Seed(stream, number), CPU);
+        using var generator = new Generator(seed, CPU);
         using var permutation = randperm(rows.Length, ScalarType.Int32, generator: generator);
         return [.. permutation.data<int>().Select(i => rows[i])];
     }
-
-    private long Seed(ulong stream, long number) => (long)Philox.Derive(_settings.Seed, new UInt128(stream + 1, (ulong)number));
 }

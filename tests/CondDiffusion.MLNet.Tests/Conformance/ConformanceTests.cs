@@ -1,3 +1,5 @@
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;

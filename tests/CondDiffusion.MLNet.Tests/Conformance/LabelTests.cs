@@ -1,4 +1,7 @@
 using System.Text.Json;
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms;

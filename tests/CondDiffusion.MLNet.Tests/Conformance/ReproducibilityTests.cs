@@ -1,4 +1,6 @@
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 

@@ -1,5 +1,6 @@
 using CondDiffusion.MLNet.Data;
-using static CondDiffusion.MLNet.Tests.Data.IdxWriter;
+using CondDiffusion.MLNet.Tests.Support;
+using static CondDiffusion.MLNet.Tests.Support.IdxWriter;
 
 namespace CondDiffusion.MLNet.Tests.Data;
 

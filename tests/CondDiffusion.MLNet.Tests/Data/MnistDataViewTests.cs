@@ -1,6 +1,7 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using static CondDiffusion.MLNet.Tests.Data.IdxWriter;
+using static CondDiffusion.MLNet.Tests.Support.IdxWriter;
 
 namespace CondDiffusion.MLNet.Tests.Data;
 

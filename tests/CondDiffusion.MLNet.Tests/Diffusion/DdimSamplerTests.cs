@@ -1,6 +1,7 @@
 using System.Globalization;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Tests.Parity;
+using CondDiffusion.MLNet.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 

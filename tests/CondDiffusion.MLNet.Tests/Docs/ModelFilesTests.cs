@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Tests.Docs;

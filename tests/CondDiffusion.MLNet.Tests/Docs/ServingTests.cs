@@ -1,4 +1,5 @@
 using System.Runtime.Loader;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.ML;

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using static TorchSharp.torch;
@@ -68,7 +69,7 @@ public sealed class TrainingTests
         // end
         Assert.AreEqual(
             new TrainingSettings { Epochs = 50, BatchSize = 128, LearningRate = new(5e-4, 0, false), Seed = 3, ReportInterval = options.ProgressInterval },
-            options.TrainingSettings(3, ScalarType.Float32));
+            options.LoopSettings(3, ScalarType.Float32));
         Fit(Fast(options)).Dispose();
     }
 

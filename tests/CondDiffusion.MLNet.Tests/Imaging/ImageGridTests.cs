@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Imaging;

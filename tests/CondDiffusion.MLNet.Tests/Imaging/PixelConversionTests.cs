@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 

@@ -1,7 +1,8 @@
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Model;
 
 /// <summary>What each option does to the pictures.</summary>
 [TestClass]

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Network;

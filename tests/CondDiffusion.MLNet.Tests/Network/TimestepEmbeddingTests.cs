@@ -1,5 +1,6 @@
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Parity;
+using CondDiffusion.MLNet.Tests.Support;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Network;

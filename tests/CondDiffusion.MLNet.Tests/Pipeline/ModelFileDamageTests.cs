@@ -1,11 +1,12 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Pipeline;
 
 /// <summary>Files that cannot be read: what ML.NET throws has one FormatException at its base, which says what is wrong; nothing leaks.</summary>
 [TestClass]

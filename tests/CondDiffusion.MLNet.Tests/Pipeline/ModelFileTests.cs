@@ -1,11 +1,13 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Loader;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Pipeline;
+using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Pipeline;
 
 [TestClass]
 public sealed class ModelFileTests

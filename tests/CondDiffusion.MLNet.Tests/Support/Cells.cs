@@ -2,7 +2,7 @@ using System.Reflection;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet.Tests.Conformance;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Values of columns of any type, pixels of images included, as objects that can be kept and compared.</summary>
 internal static class Cells

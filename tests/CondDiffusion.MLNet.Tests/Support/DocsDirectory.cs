@@ -1,8 +1,7 @@
-using CondDiffusion.MLNet.Tests.Data;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet.Tests.Docs;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>A current directory as the documents assume it: two tiny digits, a 3 and an 8, in data/mnist.</summary>
 internal sealed class DocsDirectory : IDisposable

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 
-namespace CondDiffusion.MLNet.Tests.Data;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Writes small files in the format of MNIST.</summary>
 internal static class IdxWriter

@@ -2,7 +2,7 @@ using System.IO.Compression;
 using System.Security.Cryptography;
 using Microsoft.ML;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>The entries of a model file, to look at and to change.</summary>
 internal sealed class ModelZip

@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>What Linux tells of this process's open files.</summary>
 internal static class OpenFiles

@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Hands reports on at once, on the training thread.</summary>
 internal sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>

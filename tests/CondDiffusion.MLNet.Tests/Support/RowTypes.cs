@@ -1,7 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 
-namespace CondDiffusion.MLNet.Tests.Conformance;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>A label without anything else, which ML.NET counts from 0 in objects and from 1 in columns.</summary>
 internal sealed class KeyRow

@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>An empty directory that is gone after the test.</summary>
 internal sealed class TemporaryDirectory : IDisposable

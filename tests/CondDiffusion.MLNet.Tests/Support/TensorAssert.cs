@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Comparison of tensors by their largest difference.</summary>
 internal static class TensorAssert

@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Finds data sets that are not part of the repository.</summary>
 internal static class TestData

@@ -2,7 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 
-namespace CondDiffusion.MLNet.Tests.Imaging;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Small images, and views over them.</summary>
 internal static class TestImages

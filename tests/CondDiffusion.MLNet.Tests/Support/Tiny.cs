@@ -1,9 +1,8 @@
-using CondDiffusion.MLNet.Tests.Imaging;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 
-namespace CondDiffusion.MLNet.Tests.Conformance;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>Data and options that train and generate in moments: ten rows, three labels, pictures of 8 x 8.</summary>
 internal static class Tiny

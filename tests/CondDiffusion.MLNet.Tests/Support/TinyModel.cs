@@ -1,10 +1,11 @@
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>An untrained transformer that draws 8 x 8 images of two labels in four steps.</summary>
 internal static class TinyModel

@@ -1,7 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Support;
 
 /// <summary>A training of milliseconds, on ten 8 x 8 images of two labels: black ones and white ones.</summary>
 internal static class TinyTraining

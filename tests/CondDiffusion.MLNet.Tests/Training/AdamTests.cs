@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Tests.Support;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 

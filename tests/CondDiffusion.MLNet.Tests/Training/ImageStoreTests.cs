@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;
 

@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Parity;
+using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;
 

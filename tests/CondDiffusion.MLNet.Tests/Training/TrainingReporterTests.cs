@@ -1,14 +1,14 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Runtime;
 using Tensorboard;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests;
+namespace CondDiffusion.MLNet.Tests.Training;
 
 /// <summary>What a training tells while it runs: samples, TensorBoard's event files, the context's log.</summary>
 [TestClass]
@@ -104,12 +104,10 @@ public sealed class TrainingReporterTests
     public void Report_CancelledWhileDrawingSamples_ReportsWithoutThem()
     {
         TrainingProgress? reported = null;
-        var ml = new MLContext();
-        using var channel = ((IChannelProvider)ml).Start("test");
         using var network = ConditionalUNet.Create(TinyModel.Description.Network, CPU, seed: 1);
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(4), TinyTraining.Options.TrainingSettings(1, ScalarType.Float32));
-        var samples = new SamplePictures(loop, TinyModel.Description, () => throw new OperationCanceledException());
-        var reporter = new TrainingReporter(Options with { SampleEpochs = 1, Progress = new Reporter(report => reported = report) }, channel, samples);
+        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(4), TinyTraining.Options.LoopSettings(1, ScalarType.Float32));
+        var samples = new TrainingSamples(loop, TinyModel.Description, epochs: 1, () => throw new OperationCanceledException());
+        var reporter = new TrainingReporter(_ => { }, tensorBoard: null, samples, new Reporter(report => reported = report));
 
         reporter.Report(new()
         {
