@@ -1,0 +1,81 @@
+using CondDiffusion.MLNet.Network;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Network;
+
+[TestClass]
+public sealed class DeviceGateTests
+{
+    [TestMethod]
+    public void For_OneDevice_IsOneGate()
+    {
+        Assert.AreSame(DeviceGate.For(CPU), DeviceGate.For(new Device("cpu")));
+        Assert.AreNotSame(DeviceGate.For(CPU), DeviceGate.For(new Device("cuda:0")));
+    }
+
+    [TestMethod]
+    public void Enter_HeldByAnother_WaitsAndTakesTurnsInOrder()
+    {
+        var gate = new DeviceGate();
+        var order = new List<int>();
+        var turn = gate.Enter();
+        var threads = Enumerable.Range(0, 5).Select(i =>
+        {
+            var thread = new Thread(() =>
+            {
+                using var mine = gate.Enter();
+                order.Add(i);
+            });
+            thread.Start();
+            SpinWait.SpinUntil(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+            return thread;
+        }).ToArray();
+        Assert.IsEmpty(order);
+
+        turn.Dispose();
+        foreach (var thread in threads) thread.Join();
+        Assert.AreSequenceEqual([0, 1, 2, 3, 4], order);
+    }
+
+    [TestMethod]
+    public void Enter_CancelledWhileWaiting_ThrowsAndLeavesTheQueue()
+    {
+        var gate = new DeviceGate();
+        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(20));
+        using (gate.Enter())
+            Assert.ThrowsExactly<OperationCanceledException>(() => gate.Enter(source.Token));
+        using var free = gate.Enter();
+    }
+
+    [TestMethod]
+    public void Enter_CancelledBefore_ThrowsThoughTheDeviceIsFree()
+    {
+        var gate = new DeviceGate();
+        Assert.ThrowsExactly<OperationCanceledException>(() => gate.Enter(new CancellationToken(canceled: true)));
+        using var free = gate.Enter();
+    }
+
+    [TestMethod]
+    public void Enter_ManyThreadsSomeCancelled_HoldsOneAtATime()
+    {
+        var gate = new DeviceGate();
+        var inside = 0;
+        var most = 0;
+        Parallel.For(0, 2000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
+        {
+            using var source = new CancellationTokenSource();
+            if (i % 3 == 0) source.CancelAfter(TimeSpan.FromTicks(i % 50 * 10));
+            try
+            {
+                using var turn = gate.Enter(source.Token);
+                most = Math.Max(most, Interlocked.Increment(ref inside));
+                Interlocked.Decrement(ref inside);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        });
+        Assert.AreEqual(1, most);
+        using var free = gate.Enter(new CancellationTokenSource(TimeSpan.FromSeconds(5)).Token);
+    }
+}
