@@ -60,7 +60,7 @@ internal static class InterruptionBenchmark
             CheckpointDirectory = checkpoints,
             CheckpointSteps = 10,
         }).Fit(ml.Data.LoadFromEnumerable(images));
-        model.Generator.Read(network => Console.WriteLine(
+        model.Generator.UseNetwork(network => Console.WriteLine(
             Convert.ToHexStringLower(SHA256.HashData([.. network.Parameters.bytes, .. network.Buffers.bytes]))[..16]));
     }
 

@@ -103,15 +103,18 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
         }
     }
 
-    private (Tensor Pictures, Tensor Labels) Draw(ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, double guidance)
+    private (Tensor Pictures, Tensor Labels) Draw(
+        ConditionalUNet network, NoiseSchedule schedule, PredictionTarget target, double guidance)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var random = new Generator(1, CPU);
         var labels = arange(DrawnAtOnce, ScalarType.Int64) % Labels;
-        var timesteps = ReverseLoop.Timesteps(schedule, StepSpacing.Trailing, Steps);
-        var denoiser = Denoisers.Guide(Network(labels), Network(cat([labels, full_like(labels, -1)])), full([DrawnAtOnce], guidance), _ => true)
-            .ClipImage(schedule);
+        var timesteps = Timesteps.Choose(schedule, StepSpacing.Trailing, Steps);
+        var noLabels = full_like(labels, LabelRow.None);
+        var denoiser = Denoisers
+            .Guide(Network(labels), Network(cat([labels, noLabels])), full([DrawnAtOnce], guidance), isGuided: _ => true)
+            .ClipImage();
 
         const int Draws = Labels * PicturesPerLabel / DrawnAtOnce;
         var shape = network.Shape;
@@ -120,10 +123,10 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
             noise: _ => throw new UnreachableException())).ToArray();
         return (cat(pictures).clamp_(-1, 1).MoveToOuterDisposeScope(), labels.repeat(Draws).MoveToOuterDisposeScope());
 
-        Denoiser Network(Tensor labels) => (x, t) =>
+        Denoiser Network(Tensor labels) => (xt, t, step) =>
         {
-            var prediction = network.Forward(x, full([x.shape[0]], t, ScalarType.Int64), labels, type: type);
-            return target == PredictionTarget.Noise ? prediction : schedule.Signal(t) * prediction + schedule.Noise(t) * x;
+            var prediction = network.Forward(xt, full([xt.shape[0]], t, ScalarType.Int64), labels, type: type);
+            return target.Image(prediction, xt, schedule.Alpha(t), schedule.Sigma(t));
         };
     }
 

@@ -148,7 +148,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         return new(host, ModelFile.Load(host, context));
     }
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.Read(network => ModelFile.Save(ctx, _model, network));
+    void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
 
     private int Unlabelled() => _model.Unlabelled
         ?? throw new ArgumentException("A label is null, but this model was trained with a label for every image (LabelDropout is 0).", "labels");

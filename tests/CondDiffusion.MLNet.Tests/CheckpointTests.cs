@@ -251,7 +251,7 @@ public sealed class CheckpointTests
     private static float[] Weights(ConditionalDiffusionTransformer model)
     {
         float[] weights = [];
-        model.Generator.Read(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
+        model.Generator.UseNetwork(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
         return weights;
     }
 

@@ -1,6 +1,15 @@
+using System.Diagnostics;
+
 namespace CondDiffusion.MLNet.Diffusion;
 
-/// <summary>The variances beta_1..beta_T of the forward process (Ho et al. 2020, arXiv 2006.11239, equation 2), and what follows from them.</summary>
+/// <summary>
+/// The variances beta_1..beta_T of the forward process (Ho et al. 2020, arXiv 2006.11239, equation 2) and the
+/// quantities that follow from them.
+/// </summary>
+/// <remarks>
+/// Alpha and sigma are those of x_t = alpha_t x_0 + sigma_t eps, as in the papers on samplers. Ho et al. use the letter
+/// alpha for something else, 1 - beta; the alpha_t here is the square root of their alpha_bar_t.
+/// </remarks>
 internal sealed class NoiseSchedule
 {
     private readonly double[] _alphaBar;
@@ -12,42 +21,57 @@ internal sealed class NoiseSchedule
         for (var t = 1; t <= beta.Length; t++) _alphaBar[t] = _alphaBar[t - 1] * (1 - beta[t - 1]);
     }
 
-    /// <summary>T.</summary>
+    /// <summary>The number of timesteps, T.</summary>
     public int Timesteps => _alphaBar.Length - 1;
 
-    public static NoiseSchedule Create(BetaSchedule kind, int timesteps) => kind == BetaSchedule.Cosine ? Cosine(timesteps) : Linear(timesteps);
+    public static NoiseSchedule Create(BetaSchedule kind, int timesteps) => kind switch
+    {
+        BetaSchedule.Linear => Linear(timesteps),
+        BetaSchedule.Cosine => Cosine(timesteps),
+        _ => throw new UnreachableException($"{kind}"),
+    };
 
-    /// <summary>T variances from 0.0001 to 0.02, evenly spaced (Ho et al., section 4).</summary>
+    /// <summary>Spaces T variances evenly from 0.0001 to 0.02 (Ho et al. 2020, section 4).</summary>
     public static NoiseSchedule Linear(int timesteps)
     {
-        const double First = 1e-4, Last = 0.02;
+        const double First = 1e-4;
+        const double Last = 0.02;
+
         var step = (Last - First) / Math.Max(timesteps - 1, 1);
         return new([.. Enumerable.Range(0, timesteps).Select(i => First + i * step)]);
     }
 
     /// <summary>
-    /// alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi/2), s = 0.008, and no variance above 0.999 (Nichol and Dhariwal
-    /// 2021, arXiv 2102.09672, equation 17).
+    /// Makes alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi/2) and s = 0.008, but keeps every
+    /// variance at or below 0.999 (Nichol and Dhariwal 2021, arXiv 2102.09672, equation 17).
     /// </summary>
     public static NoiseSchedule Cosine(int timesteps)
     {
-        const double S = 0.008, Most = 0.999;
+        const double S = 0.008;
+        const double MaxBeta = 0.999;
+
         double F(int t) => Math.Pow(Math.Cos(((double)t / timesteps + S) / (1 + S) * Math.PI / 2), 2);
-        return new([.. Enumerable.Range(1, timesteps).Select(t => Math.Min(1 - F(t) / F(t - 1), Most))]);
+        return new([.. Enumerable.Range(1, timesteps).Select(t => Math.Min(1 - F(t) / F(t - 1), MaxBeta))]);
     }
 
-    /// <summary>The product of alpha_1..alpha_t, where alpha_t = 1 - beta_t, for t in 0..T; 1 at t = 0.</summary>
+    /// <summary>Returns alpha_bar_t, the product of 1 - beta_1..1 - beta_t, for t in 0..T. It is 1 at t = 0.</summary>
     public double AlphaBar(int t) => _alphaBar[t];
 
-    /// <summary>What remains of the image in x_t, sqrt(alpha_bar_t), for t in 0..T.</summary>
-    public double Signal(int t) => Math.Sqrt(_alphaBar[t]);
+    /// <summary>Returns alpha_t = sqrt(alpha_bar_t), the factor of the image in x_t, for t in 0..T.</summary>
+    public double Alpha(int t) => Math.Sqrt(_alphaBar[t]);
 
-    /// <summary>The standard deviation of the noise in x_t, sqrt(1 - alpha_bar_t), for t in 0..T; 0 at t = 0.</summary>
-    public double Noise(int t) => Math.Sqrt(1 - _alphaBar[t]);
+    /// <summary>
+    /// Returns sigma_t = sqrt(1 - alpha_bar_t), the standard deviation of the noise in x_t, for t in 0..T. It is 0 at
+    /// t = 0.
+    /// </summary>
+    public double Sigma(int t) => Math.Sqrt(1 - _alphaBar[t]);
 
-    /// <summary>The signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t), for t in 1..T.</summary>
+    /// <summary>Returns the signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t), for t in 1..T.</summary>
     public double SignalToNoise(int t) => _alphaBar[t] / (1 - _alphaBar[t]);
 
-    /// <summary>lambda_t, the logarithm of signal over noise, for t in 0..T (Lu et al. 2022, arXiv 2211.01095, section 2); infinite at t = 0.</summary>
-    public double HalfLogSnr(int t) => Math.Log(Signal(t) / Noise(t));
+    /// <summary>
+    /// Returns lambda_t = log(alpha_t / sigma_t), for t in 0..T (Lu et al. 2022, arXiv 2211.01095, section 2). It is
+    /// infinite at t = 0.
+    /// </summary>
+    public double HalfLogSnr(int t) => Math.Log(Alpha(t) / Sigma(t));
 }

@@ -1,7 +1,10 @@
 namespace CondDiffusion.MLNet.Model;
 
-/// <summary>What a row's picture depends on, beside the model.</summary>
-/// <param name="Label">Row of the label table, -1 to draw without a label; null where the row has none and the network needs one.</param>
-/// <param name="Noise">The row's id or seed.</param>
-/// <param name="Guidance">The scale of classifier-free guidance; 1 for none.</param>
-internal readonly record struct Condition(int? Label, UInt128 Noise, float Guidance);
+/// <summary>What decides a row's image, apart from the model.</summary>
+/// <param name="Label">
+/// The label row, or <see cref="Network.LabelRow.None"/> to generate without a label. Null if the row has no label and
+/// the network needs one.
+/// </param>
+/// <param name="NoiseKey">The row's id or seed, which decides its noise together with the model's seed.</param>
+/// <param name="Guidance">The scale of classifier-free guidance. 1 is no guidance.</param>
+internal readonly record struct Condition(int? Label, UInt128 NoiseKey, float Guidance);

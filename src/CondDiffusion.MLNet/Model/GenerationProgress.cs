@@ -2,7 +2,7 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet;
 
-/// <summary>How a drawing stands after one of its steps.</summary>
+/// <summary>The state of a generation after one of its steps.</summary>
 public sealed class GenerationProgress
 {
     private readonly Func<IReadOnlyList<MLImage>> _images;
@@ -15,16 +15,20 @@ public sealed class GenerationProgress
         _images = images;
     }
 
-    /// <summary>The step that is done, from 1.</summary>
+    /// <summary>The step that has just ended, counted from 1.</summary>
     public int Step { get; }
 
-    /// <summary>Steps of the drawing.</summary>
+    /// <summary>The number of steps in the generation.</summary>
     public int Steps { get; }
 
-    /// <summary>The timestep t whose x_t the pictures are now, T at most: 0 when they are done.</summary>
+    /// <summary>
+    /// The timestep t of the images as they are now: below the model's T, and 0 when the images are finished.
+    /// </summary>
     public int Timestep { get; }
 
-    /// <summary>The pictures as they are now, noise and all. The images are the caller's.</summary>
-    /// <exception cref="InvalidOperationException">The next step has begun: the pictures are to be had while the progress is reported.</exception>
+    /// <summary>Returns the images as they are now, with their remaining noise. The caller owns them.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The next step has begun. Call this method while the progress is being reported.
+    /// </exception>
     public IReadOnlyList<MLImage> ToImages() => _images();
 }

@@ -35,7 +35,7 @@ internal sealed class TensorBoardLog
         void Image(string tag, IReadOnlyList<MLImage> images)
         {
             using var scope = NewDisposeScope();
-            using var grid = ImageGrid.Compose(images, images.Count / TrainingSamples.PicturesPerLabel, padding: 1, scale: 1);
+            using var grid = ImageGrid.Compose(images, images.Count / TrainingSamples.ImagesPerLabel, padding: 1, scale: 1);
             var pixels = tensor(grid.Pixels.ToArray()).view(grid.Height, grid.Width, 4);          // H W BGRA
             _writer.add_img(tag, pixels.index_select(2, tensor([2L, 1L, 0L])), (int)progress.Step, dataformats: "HWC");
         }

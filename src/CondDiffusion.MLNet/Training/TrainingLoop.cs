@@ -114,7 +114,7 @@ internal sealed class TrainingLoop : IDisposable
     internal (Tensor Loss, Tensor GradientNorm) Step(Tensor x0, Tensor t, Tensor eps, Tensor labels, double learningRate)
     {
         using var scope = NewDisposeScope();
-        var loss = _loss.Of(x0, t, eps, labels, training: true);
+        var loss = _loss.Compute(x0, t, eps, labels, training: true);
         var gradient = autograd.grad([loss], [State.Network.Parameters])[0];
         var norm = gradient.norm();
         if (_settings.GradientClipNorm > 0) gradient.mul_((_settings.GradientClipNorm / (norm + 1e-6)).clamp_max_(1));
@@ -150,7 +150,7 @@ internal sealed class TrainingLoop : IDisposable
             using var scope = NewDisposeScope();
             var (x0, labels) = batch.To(State.Network.Device);
             var (t, eps) = Draw(noise, SeedStream.ValidationNoise(_settings.Seed, step++), x0);
-            sum += (double)_loss.Of(x0, t, eps, labels, training: false).item<float>() * batch.Count;
+            sum += (double)_loss.Compute(x0, t, eps, labels, training: false).item<float>() * batch.Count;
         }
         State.Average?.Swap();
         return sum / rows.Length;

@@ -32,7 +32,7 @@ internal sealed class TrainingReporter(
     {
         try
         {
-            return samples.Draw();
+            return samples.Generate();
         }
         catch (OperationCanceledException)
         {

@@ -4,28 +4,40 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>Pictures that a training draws now and then, always of the same labels from the same noise.</summary>
+/// <summary>
+/// The sample images that a training generates now and then, always of the same labels from the same noise.
+/// </summary>
 /// <param name="loop">The training.</param>
-/// <param name="model">What it trains.</param>
-/// <param name="epochs">Epochs between two draws.</param>
-/// <param name="checkAlive">Called before each step of the drawing; it throws to stop.</param>
+/// <param name="model">Everything about the trained model but its weights.</param>
+/// <param name="epochs">The number of epochs between two sets of samples.</param>
+/// <param name="checkAlive">Called before each step of the sampler. It throws to stop the generation.</param>
 internal sealed class TrainingSamples(TrainingLoop loop, ModelDescription model, int epochs, Action checkAlive)
 {
-    /// <summary>The same noise for every label: a grid with a column for each label has a row for each noise.</summary>
-    public const int PicturesPerLabel = 4;
+    /// <summary>
+    /// The number of noises, which are the same for every label: a grid with a column for each label has a row for each
+    /// noise.
+    /// </summary>
+    public const int ImagesPerLabel = 4;
 
-    private const int LabelsAtMost = 10;
+    private const int MaxLabels = 10;
 
-    /// <summary>Whether samples are due with a report.</summary>
+    /// <summary>Returns whether samples are due with a report.</summary>
     public bool IsDue(TrainingProgress progress) => progress.EndsEpoch && progress.Epoch % epochs == 0;
 
-    /// <summary>Draws them with the averaged weights, noise by noise, label by label.</summary>
-    public IReadOnlyList<MLImage> Draw()
+    /// <summary>Generates the samples with the averaged weights, ordered by noise and then by label.</summary>
+    public IReadOnlyList<MLImage> Generate()
     {
-        using var generator = new ImageGenerator(new(loop.CopyAveraged()), model, checkAlive, typeof(TrainingSamples));
-        var (shape, labels) = (model.Network, Math.Min(model.Labels.Count, LabelsAtMost));
-        var pixels = generator.Generate([.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i =>
-            new Condition(i % labels, (uint)(i / labels), model.GuidanceScale))]);
+        using var generator = new ImageGenerator(
+            new(loop.CopyAveraged()), model, checkAlive, typeof(TrainingSamples));
+
+        var labels = Math.Min(model.Labels.Count, MaxLabels);
+        var rows =
+            from noise in Enumerable.Range(0, ImagesPerLabel)
+            from label in Enumerable.Range(0, labels)
+            select new Condition(label, (uint)noise, model.GuidanceScale);
+        var pixels = generator.Generate([.. rows]);
+
+        var shape = model.Network;
         return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
     }
 }

@@ -14,10 +14,10 @@ public sealed class BatchedGenerationTests
     private readonly List<int> _drawn = [];
 
     [TestInitialize]
-    public void Count() => Transformer.Generator.Drawing = _drawn.Add;
+    public void Count() => Transformer.Generator.Shared.BatchStarting = _drawn.Add;
 
     [TestCleanup]
-    public void StopCounting() => Transformer.Generator.Drawing = null;
+    public void StopCounting() => Transformer.Generator.Shared.BatchStarting = null;
 
     [ClassCleanup]
     public static void Free() => Transformer.Dispose();
@@ -34,7 +34,7 @@ public sealed class BatchedGenerationTests
     {
         var drawn = new List<int>();
         using var model = Tiny.Fit(Ml, Tiny.Options with { GenerationBatchSize = null });
-        model.Generator.Drawing = drawn.Add;
+        model.Generator.Shared.BatchStarting = drawn.Add;
         var rows = Ml.Data.LoadFromEnumerable(Enumerable.Range(0, 70).Select(_ => new Tiny.Row { Name = "cat", Pixels = new float[64] }));
         Assert.HasCount(70, Tiny.Pictures(model.Transform(Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(rows))));
         CollectionAssert.AreEqual(new[] { 32, 32, 6 }, drawn);
@@ -173,7 +173,7 @@ public sealed class BatchedGenerationTests
         var expected = Tiny.Pictures(_view);
         var alone = Predict();
         int inside = 0, most = 0;
-        Transformer.Generator.Drawing = _ =>
+        Transformer.Generator.Shared.BatchStarting = _ =>
         {
             most = Math.Max(most, Interlocked.Increment(ref inside));
             Thread.Sleep(2); // for the others to come in, if they can

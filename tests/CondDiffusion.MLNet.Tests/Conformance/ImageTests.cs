@@ -137,7 +137,7 @@ public sealed class ImageTests
     private static float[] Weights(ConditionalDiffusionTransformer transformer)
     {
         float[] weights = [];
-        transformer.Generator.Read(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
+        transformer.Generator.UseNetwork(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
         return weights;
     }
 }

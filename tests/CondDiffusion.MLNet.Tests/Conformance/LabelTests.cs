@@ -151,7 +151,7 @@ public sealed class LabelTests
     {
         var drawn = new List<int>();
         using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options with { GenerationBatchSize = batchSize });
-        transformer.Generator.Drawing = drawn.Add;
+        transformer.Generator.Shared.BatchStarting = drawn.Add;
         var rows = new[] { "cat", "dog", "unseen", "eel", "" }.Select(name => new NameRow { Name = name });
         var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(Ml.Data.LoadFromEnumerable(rows));
         var view = transformer.Transform(keyed);

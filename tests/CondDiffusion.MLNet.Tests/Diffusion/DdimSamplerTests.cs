@@ -16,31 +16,37 @@ public sealed class DdimSamplerTests
         using var scope = NewDisposeScope();
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
+        var schedule = NoiseSchedule.Linear(1000);
+        var start = (1.4 * SeedUNet.Wave(404, 1, 1, 32, 32)).expand(2, 1, 32, 32);
         var expected = golden.Table<float[]>("reverse_loop_every_31st").ToDictionary(
             pair => int.Parse(pair.Key, CultureInfo.InvariantCulture), pair => pair.Value);
-        var start = (1.4 * SeedUNet.Wave(404, 1, 1, 32, 32)).expand(2, 1, 32, 32);
-        var seen = 0;
 
-        var x = DdimSampler.Sample(
-            (x, t) => network.Forward(x, full([2], t, ScalarType.Int64), SeedUNet.Labels),
-            NoiseSchedule.Linear(1000),
-            All(1000),
-            start,
-            eta: 1,
-            t => 1.4 * SeedUNet.Wave(500 + t, 2, 1, 32, 32),
-            (t, x) =>
-            {
-                if (!expected.TryGetValue(t, out var values)) return;
-                TensorAssert.AreClose(values, x, 2e-4 * values.Max(Math.Abs), stride: 31);
-                seen++;
-            });
+        Tensor Denoiser(Tensor xt, int t, int step)
+        {
+            var eps = network.Forward(xt, full([2], t, ScalarType.Int64), SeedUNet.Labels);
+            return PredictionTarget.Noise.Image(eps, xt, schedule.Alpha(t), schedule.Sigma(t));
+        }
+
+        var seen = 0;
+        void CompareSnapshot(int t, Tensor xt)
+        {
+            if (!expected.TryGetValue(t, out var values)) return;
+            TensorAssert.AreClose(values, xt, 2e-4 * values.Max(Math.Abs), stride: 31);
+            seen++;
+        }
+
+        static Tensor Noise(int t) => 1.4 * SeedUNet.Wave(500 + t, 2, 1, 32, 32);
+        var x0 = DdimSampler.Sample(Denoiser, schedule, All(1000), start, eta: 1, Noise, CompareSnapshot);
 
         Assert.AreEqual(expected.Count, seen);
         var final = golden["reverse_final"];
-        TensorAssert.AreClose(final, x, 2e-4 * final.Max(Math.Abs));
+        TensorAssert.AreClose(final, x0, 2e-4 * final.Max(Math.Abs));
     }
 
-    /// <summary>Ho et al., equation 11 with 7, of the chain that is left of the schedule when it has these steps only.</summary>
+    /// <summary>
+    /// The step of Ho et al., equation 11 with 7, in the chain that remains of the schedule when it has these steps
+    /// only.
+    /// </summary>
     [TestMethod]
     [DataRow(new[] { 50, 49, 48, 47 })]
     [DataRow(new[] { 50, 31, 30, 4 })]
@@ -49,17 +55,22 @@ public sealed class DdimSamplerTests
         using var scope = NewDisposeScope();
         var schedule = NoiseSchedule.Cosine(50);
         var start = Wave(0);
-        Tensor Denoiser(Tensor x, int t) => (x + t).sin();
 
         var expected = start;
         foreach (var (t, s) in timesteps.Zip([.. timesteps.Skip(1), 0]))
         {
-            var (alpha, alphaBar, alphaBarNext) = (schedule.AlphaBar(t) / schedule.AlphaBar(s), schedule.AlphaBar(t), schedule.AlphaBar(s));
-            expected = (expected - (1 - alpha) / Math.Sqrt(1 - alphaBar) * Denoiser(expected, t)) / Math.Sqrt(alpha);
-            if (s > 0) expected += Math.Sqrt((1 - alpha) * (1 - alphaBarNext) / (1 - alphaBar)) * Wave(t);
+            var alphaBarT = schedule.AlphaBar(t);
+            var alphaBarS = schedule.AlphaBar(s);
+            var alpha = alphaBarT / alphaBarS; // Ho's alpha, 1 - beta
+            expected = (expected - (1 - alpha) / Math.Sqrt(1 - alphaBarT) * Eps(expected, t)) / Math.Sqrt(alpha);
+            if (s > 0) expected += Math.Sqrt((1 - alpha) * (1 - alphaBarS) / (1 - alphaBarT)) * Wave(t);
         }
-        var x = DdimSampler.Sample(Denoiser, schedule, timesteps, start, eta: 1, Wave);
-        TensorAssert.AreClose(expected, x, 1e-12);
+
+        Tensor Denoiser(Tensor xt, int t, int step) => (xt - schedule.Sigma(t) * Eps(xt, t)) / schedule.Alpha(t);
+        var x0 = DdimSampler.Sample(Denoiser, schedule, timesteps, start, eta: 1, Wave);
+        TensorAssert.AreClose(expected, x0, 1e-12);
+
+        static Tensor Eps(Tensor xt, int t) => (xt + t).sin();
 
         static Tensor Wave(int t) => (arange(6, ScalarType.Float64) + t).cos();
     }
@@ -68,49 +79,58 @@ public sealed class DdimSamplerTests
     public void Sample_EtaZero_AsksForNoNoise()
     {
         using var scope = NewDisposeScope();
-        DdimSampler.Sample((x, t) => x, NoiseSchedule.Linear(3), All(3), ones(1), eta: 0, t => throw new InvalidOperationException());
+        DdimSampler.Sample((xt, t, step) => xt * 0.1, NoiseSchedule.Linear(3), All(3), ones(1), eta: 0, NoNoise);
     }
 
     [TestMethod]
     public void Sample_EtaZero_ConvergesWithTheStepsToTheFirstOrder()
     {
-        double[] errors = [.. new[] { 40, 80, 160, 320 }.Select(steps => GaussianData.Error(steps, (denoiser, schedule, timesteps, start, visit) =>
-            DdimSampler.Sample(denoiser, schedule, timesteps, start, eta: 0, t => throw new InvalidOperationException(), visit)))];
-        GaussianData.IsOfOrder(1, errors);
+        double Error(int steps) => GaussianData.Error(steps, (denoiser, schedule, timesteps, start, visit) =>
+            DdimSampler.Sample(denoiser, schedule, timesteps, start, eta: 0, NoNoise, visit));
+        GaussianData.IsOfOrder(1, [.. new[] { 40, 80, 160, 320 }.Select(Error)]);
     }
 
     /// <summary>
-    /// Each step is linear in x and z for Gaussian data, so that one run gives the mean and variance of all pictures: on one row the mean,
-    /// on one the share of x_T, and on one for each step that of its noise.
+    /// Each step is linear in x and z for Gaussian data, so that one run gives the mean and variance of all images. One
+    /// row holds the mean, one the contribution of x_T, and one for each step the contribution of its noise.
     /// </summary>
     [TestMethod]
     public void Sample_EtaOne_GivesTheMeanAndVarianceOfGaussianData()
     {
         using var scope = NewDisposeScope();
         var data = new GaussianData(NoiseSchedule.Linear(1000));
+
         (double Mean, double Variance) Run(int steps)
         {
-            var timesteps = ReverseLoop.Timesteps(data.Schedule, StepSpacing.Uniform, steps);
+            var timesteps = Timesteps.Choose(data.Schedule, StepSpacing.Uniform, steps);
             var means = zeros(steps + 2, ScalarType.Float64);
             means[0] = GaussianData.Mean;
             var start = zeros_like(means);
             start[0] = data.MeanAt(1000);
             start[1] = data.DeviationAt(1000);
-            var x = DdimSampler.Sample((x, t) => data.Noise(x, t, means), data.Schedule, timesteps, start, eta: 1, t =>
+
+            Tensor Noise(int t)
             {
                 var noise = zeros_like(means);
                 noise[2 + Array.IndexOf(timesteps, t)] = 1;
                 return noise;
-            });
-            return (x[0].ToDouble(), x[1..].square().sum().ToDouble());
+            }
+
+            var x0 = DdimSampler.Sample(
+                (xt, t, step) => data.Image(xt, t, means), data.Schedule, timesteps, start, eta: 1, Noise);
+            return (x0[0].ToDouble(), x0[1..].square().sum().ToDouble());
         }
 
-        var (all, half) = (Run(1000), Run(500));
+        var all = Run(1000);
+        var half = Run(500);
+
+        const double Variance = GaussianData.Deviation * GaussianData.Deviation;
         Assert.AreEqual(GaussianData.Mean, all.Mean, 1e-9);
         Assert.AreEqual(GaussianData.Mean, half.Mean, 1e-9);
-        const double Variance = GaussianData.Deviation * GaussianData.Deviation;
         Assert.AreEqual(1, all.Variance / Variance, 0.03);
-        // What is wrong with the variance is that of x_0 given x_t, which a step leaves out: half of it with steps of half the length.
+
+        // The error of the variance is the variance of x_0 given x_t, which a step leaves out. It halves with steps of
+        // half the length.
         Assert.AreEqual(2, (half.Variance - Variance) / (all.Variance - Variance), 0.2);
     }
 
@@ -122,10 +142,13 @@ public sealed class DdimSamplerTests
         {
             using var scope = NewDisposeScope();
             DdimSampler.Sample(
-                (x, t) => x * 0.1, NoiseSchedule.Linear(3), All(3), ones(1), eta: 1, t => zeros(1), (t, x) => throw new OperationCanceledException());
+                (xt, t, step) => xt * 0.1, NoiseSchedule.Linear(3), All(3), ones(1), eta: 1, t => zeros(1),
+                (t, xt) => throw new OperationCanceledException());
         });
         Assert.AreEqual(before, Tensor.TotalCount);
     }
 
     private static int[] All(int timesteps) => [.. Enumerable.Range(1, timesteps).Reverse()];
+
+    private static Tensor NoNoise(int t) => throw new InvalidOperationException();
 }

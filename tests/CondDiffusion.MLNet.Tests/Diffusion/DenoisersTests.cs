@@ -9,69 +9,106 @@ namespace CondDiffusion.MLNet.Tests.Diffusion;
 public sealed class DenoisersTests
 {
     [TestMethod]
-    public void ClipImage_ImageBeyondItsRange_MovesTheNoiseAlongWithIt()
+    public void ClipImage_ImageBeyondItsRange_IsClippedToIt()
     {
         using var scope = NewDisposeScope();
-        var schedule = NoiseSchedule.Linear(100);
-        var (signal, noise) = (schedule.Signal(70), schedule.Noise(70));
-        var (x, image) = (tensor(new[] { -0.7, 0.1, 0.2, 1.4 }), tensor(new[] { -1.2, -0.3, 0.9, 5 }));
-        var clipped = new Denoiser((x, t) => (x - schedule.Signal(t) * image) / schedule.Noise(t)).ClipImage(schedule);
-        TensorAssert.AreClose((x - signal * tensor(new[] { -1, -0.3, 0.9, 1 })) / noise, clipped(x, 70), 1e-12);
+        var xt = tensor(new[] { -0.7, 0.1, 0.2, 1.4 });
+        var x0 = tensor(new[] { -1.2, -0.3, 0.9, 5 });
+        var clipped = new Denoiser((x, t, step) =>
+        {
+            Assert.AreSame(xt, x);
+            Assert.AreEqual((70, 2), (t, step));
+            return x0.clone();
+        }).ClipImage();
+
+        TensorAssert.AreClose(tensor(new[] { -1, -0.3, 0.9, 1 }), clipped(xt, 70, 2), 0);
     }
 
-    /// <summary>What is left to the sampler is right for both halves of it: the image that it ends with is within the range.</summary>
+    /// <summary>A sampler that computes the noise from the clipped image ends with an image within the range.</summary>
     [TestMethod]
     public void ClipImage_UnderASampler_EndsWithinTheRange()
     {
         using var scope = NewDisposeScope();
         var schedule = NoiseSchedule.Linear(100);
-        var wild = new Denoiser((x, t) => -x).ClipImage(schedule);
-        var timesteps = ReverseLoop.Timesteps(schedule, StepSpacing.Uniform, 10);
+        var timesteps = Timesteps.Choose(schedule, StepSpacing.Uniform, 10);
         var start = tensor(new[] { -2.0, 0.0, 2 });
-        TensorAssert.AreClose(tensor(new[] { -1.0, 0.0, 1 }), DpmSolverSampler.Sample(wild, schedule, timesteps, start), 1e-9);
-        TensorAssert.AreClose(tensor(new[] { -1.0, 0.0, 1 }), DdimSampler.Sample(wild, schedule, timesteps, start, eta: 0, t => start), 1e-9);
+
+        // The predicted noise is -x_t.
+        var wild = new Denoiser((xt, t, step) => (xt + schedule.Sigma(t) * xt) / schedule.Alpha(t)).ClipImage();
+        var byDpmSolver = DpmSolverSampler.Sample(wild, schedule, timesteps, start);
+        var byDdim = DdimSampler.Sample(wild, schedule, timesteps, start, eta: 0, t => start);
+
+        TensorAssert.AreClose(tensor(new[] { -1.0, 0.0, 1 }), byDpmSolver, 1e-9);
+        TensorAssert.AreClose(tensor(new[] { -1.0, 0.0, 1 }), byDdim, 1e-9);
     }
 
     [TestMethod]
     public void Guide_ScaleOne_IsThePlainDenoiser()
     {
         using var scope = NewDisposeScope();
-        Denoiser plain = (x, t) => x;
-        Assert.AreSame(plain, Denoisers.Guide(plain, (x, t) => throw new InvalidOperationException(), ones(3), t => true));
+        Denoiser plain = (xt, t, step) => xt;
+        var guided = Denoisers.Guide(plain, (xt, t, step) => throw new InvalidOperationException(), ones(3), t => true);
+        Assert.AreSame(plain, guided);
     }
 
     [TestMethod]
     public void Guide_ScaleOfEachRow_GoesFromThePredictionWithoutLabelToTheOneWithAndBeyond()
     {
         using var scope = NewDisposeScope();
-        var (conditional, unconditional) = (rand(4, 1, 2, 2), rand(4, 1, 2, 2));
-        var x = rand(4, 1, 2, 2);
-        var asked = 0;
+        var conditional = rand(4, 1, 2, 2);
+        var unconditional = rand(4, 1, 2, 2);
+        var xt = rand(4, 1, 2, 2);
+        var calls = 0;
         var guided = Denoisers.Guide(
-            (x, t) => throw new InvalidOperationException(),
-            (xx, t) =>
+            (x, t, step) => throw new InvalidOperationException(),
+            (x, t, step) =>
             {
-                asked++;
-                Assert.AreEqual(3, t);
-                Assert.IsTrue(xx.equal(cat([x, x])).all().item<bool>());
+                calls++;
+                Assert.AreEqual((3, 1), (t, step));
+                Assert.IsTrue(x.equal(cat([xt, xt])).all().item<bool>());
                 return cat([conditional, unconditional]);
             },
-            tensor([2f, 1, 0, -0.5f]), t => true);
+            tensor([2f, 1, 0, -0.5f]),
+            t => true);
 
-        var eps = guided(x, 3);
-        Assert.AreEqual(1, asked);
+        var x0 = guided(xt, 3, 1);
+
+        Assert.AreEqual(1, calls);
         foreach (var (i, g) in new[] { 2, 1, 0, -0.5 }.Index())
-            TensorAssert.AreClose(unconditional[i] + g * (conditional[i] - unconditional[i]), eps[i], 1e-6);
-        TensorAssert.AreClose(conditional[1], eps[1], 0);
+            TensorAssert.AreClose(unconditional[i] + g * (conditional[i] - unconditional[i]), x0[i], 1e-6);
+        TensorAssert.AreClose(conditional[1], x0[1], 0);
+    }
+
+    /// <summary>Guiding the image is the same as guiding the noise by the paper's equation.</summary>
+    [TestMethod]
+    public void Guide_Images_EqualsGuidingTheNoise()
+    {
+        using var scope = NewDisposeScope();
+        var schedule = NoiseSchedule.Linear(100);
+        var alpha = schedule.Alpha(60);
+        var sigma = schedule.Sigma(60);
+        var xt = rand(2, 1, 2, 2, ScalarType.Float64);
+        var conditional = rand(2, 1, 2, 2, ScalarType.Float64);
+        var unconditional = rand(2, 1, 2, 2, ScalarType.Float64);
+        var guided = Denoisers.Guide(
+            (x, t, step) => throw new InvalidOperationException(),
+            (x, t, step) => (x - sigma * cat([conditional, unconditional])) / alpha,
+            tensor([3.0, 3.0]),
+            t => true);
+
+        var eps = (xt - alpha * guided(xt, 60, 0)) / sigma;
+
+        TensorAssert.AreClose(unconditional + 3 * (conditional - unconditional), eps, 1e-12);
     }
 
     [TestMethod]
-    public void Guide_OutsideTheInterval_AsksOnceWithLabelsOnly()
+    public void Guide_OutsideTheInterval_EvaluatesOnlyTheConditionalDenoiser()
     {
         using var scope = NewDisposeScope();
-        var guided = Denoisers.Guide((x, t) => x * 7, (x, t) => zeros_like(x), tensor([2f]), t => t is > 2 and <= 5);
-        var x = ones(1, 1, 1, 1);
+        var guided = Denoisers.Guide(
+            (xt, t, step) => xt * 7, (xt, t, step) => zeros_like(xt), tensor([2f]), t => t is > 2 and <= 5);
+        var xt = ones(1, 1, 1, 1);
         foreach (var (t, expected) in new[] { (1, 7), (2, 7), (3, 0), (5, 0), (6, 7) })
-            Assert.AreEqual(expected, guided(x, t).ToDouble(), $"t = {t}");
+            Assert.AreEqual(expected, guided(xt, t, 0).ToDouble(), $"t = {t}");
     }
 }

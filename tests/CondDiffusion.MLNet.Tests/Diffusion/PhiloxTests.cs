@@ -5,7 +5,7 @@ namespace CondDiffusion.MLNet.Tests.Diffusion;
 [TestClass]
 public sealed class PhiloxTests
 {
-    /// <summary>The known-answer vectors that the authors publish with their library, Random123.</summary>
+    /// <summary>These are the known-answer vectors that the authors publish with their library, Random123.</summary>
     [TestMethod]
     public void Next_PublishedVectors_GivesThePublishedWords()
     {

@@ -12,19 +12,26 @@ public sealed class RowNoiseTests
         new RowNoise(1, 2).Fill(values, 3);
         var mean = values.Average(v => (double)v);
         var variance = values.Average(v => (v - mean) * (v - mean));
+        var kurtosis = values.Average(v => Math.Pow((v - mean) / Math.Sqrt(variance), 4));
+        var beyondTwoSigma = values.Count(v => Math.Abs(v) > 2) / (double)values.Length;
+        var correlationOfNeighbours = values.Zip(values.Skip(1), (a, b) => (double)a * b).Average();
+
         Assert.AreEqual(0, mean, 0.01);
         Assert.AreEqual(1, variance, 0.01);
-        Assert.AreEqual(3, values.Average(v => Math.Pow((v - mean) / Math.Sqrt(variance), 4)), 0.05, "kurtosis");
-        Assert.AreEqual(0.0455, values.Count(v => Math.Abs(v) > 2) / (double)values.Length, 0.002, "beyond two sigma");
-        Assert.AreEqual(0, values.Zip(values.Skip(1), (a, b) => (double)a * b).Average(), 0.01, "correlation of neighbours");
+        Assert.AreEqual(3, kurtosis, 0.05);
+        Assert.AreEqual(0.0455, beyondTwoSigma, 0.002);
+        Assert.AreEqual(0, correlationOfNeighbours, 0.01);
     }
 
     [TestMethod]
     public void Fill_ShorterSpan_IsAPrefix()
     {
-        float[] all = new float[11], some = new float[6];
+        var all = new float[11];
+        var some = new float[6];
+
         new RowNoise(1, 2).Fill(all, 3);
         new RowNoise(1, 2).Fill(some, 3);
+
         Assert.AreSequenceEqual(all[..6], some);
     }
 
@@ -32,11 +39,14 @@ public sealed class RowNoiseTests
     [DataRow(2ul, 2ul, 3)]
     [DataRow(1ul, 3ul, 3)]
     [DataRow(1ul, 2ul, 4)]
-    public void Fill_OtherSeedRowOrStep_GivesOtherNoise(ulong seed, ulong row, int step)
+    public void Fill_OtherSeedKeyOrIndex_GivesOtherNoise(ulong seed, ulong noiseKey, int index)
     {
-        float[] one = new float[8], other = new float[8];
+        var one = new float[8];
+        var other = new float[8];
+
         new RowNoise(1, 2).Fill(one, 3);
-        new RowNoise(seed, row).Fill(other, step);
+        new RowNoise(seed, noiseKey).Fill(other, index);
+
         Assert.IsFalse(one.Zip(other).Any(pair => pair.First == pair.Second));
     }
 }

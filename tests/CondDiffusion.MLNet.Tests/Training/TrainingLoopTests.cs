@@ -39,7 +39,7 @@ public sealed class TrainingLoopTests
         using var network = SeedUNet.CreateNetwork();
         using var diffusionLoss = new DiffusionLoss(network, NoiseSchedule.Linear(1000), PredictionTarget.Noise, 0, ScalarType.Float32);
         var (x0, eps) = (0.9 * SeedUNet.Wave(202, 2, 1, 32, 32), 1.2 * SeedUNet.Wave(303, 2, 1, 32, 32));
-        var loss = diffusionLoss.Of(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, training: true);
+        var loss = diffusionLoss.Compute(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, training: true);
         var gradient = autograd.grad([loss], [network.Parameters])[0];
 
         var parameters = SeedUNet.Shape.Tensors().Where(entry => !entry.IsBuffer).ToList();

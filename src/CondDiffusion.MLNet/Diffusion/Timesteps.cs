@@ -1,0 +1,65 @@
+using System.Diagnostics;
+
+namespace CondDiffusion.MLNet.Diffusion;
+
+/// <summary>Chooses the timesteps at which a sampler takes its steps, as <see cref="StepSpacing"/> describes.</summary>
+internal static class Timesteps
+{
+    /// <summary>Returns distinct timesteps, falling from T.</summary>
+    /// <param name="schedule">The schedule with the T timesteps to choose from.</param>
+    /// <param name="spacing">The rule to choose by.</param>
+    /// <param name="steps">The number of timesteps to choose, 1..T.</param>
+    public static int[] Choose(NoiseSchedule schedule, StepSpacing spacing, int steps)
+    {
+        var timesteps = spacing switch
+        {
+            StepSpacing.Uniform => Uniform(schedule.Timesteps, steps),
+            StepSpacing.Trailing => Trailing(schedule.Timesteps, steps),
+            StepSpacing.LogSnr => LogSnr(schedule, steps),
+            _ => throw new UnreachableException($"{spacing}"),
+        };
+
+        MakeDistinct(timesteps, schedule.Timesteps);
+        return timesteps;
+    }
+
+    private static int[] Uniform(int last, int steps) =>
+        [.. Enumerable.Range(0, steps).Select(i => Round(last - Fraction(i, steps) * (last - 1)))];
+
+    private static int[] Trailing(int last, int steps) =>
+        [.. Enumerable.Range(0, steps).Select(i => Round(last - (double)i * last / steps))];
+
+    private static int[] LogSnr(NoiseSchedule schedule, int steps)
+    {
+        var lambdaT = schedule.HalfLogSnr(schedule.Timesteps);
+        var lambda1 = schedule.HalfLogSnr(1);
+
+        // Lambda rises as t falls, so that the search for the nearest timestep can continue where the last one ended.
+        var timesteps = new int[steps];
+        var t = schedule.Timesteps;
+        for (var i = 0; i < steps; i++)
+        {
+            var lambda = lambdaT + Fraction(i, steps) * (lambda1 - lambdaT);
+            while (t > 1 && Distance(t - 1, lambda) <= Distance(t, lambda)) t--;
+            timesteps[i] = t;
+        }
+        return timesteps;
+
+        double Distance(int t, double lambda) => Math.Abs(schedule.HalfLogSnr(t) - lambda);
+    }
+
+    /// <summary>Moves timesteps that coincide to free neighbours, so that all differ and lie in 1..last.</summary>
+    private static void MakeDistinct(int[] timesteps, int last)
+    {
+        // From the end, each moves up past the one after it, which may push the first ones above T - i.
+        for (var i = timesteps.Length - 2; i >= 0; i--) timesteps[i] = Math.Max(timesteps[i], timesteps[i + 1] + 1);
+
+        // Those come back down. The i timesteps before the i-th need the i numbers above it.
+        for (var i = 0; i < timesteps.Length; i++) timesteps[i] = Math.Min(timesteps[i], last - i);
+    }
+
+    /// <summary>Returns how far step i is on the way from the first step (0) to the last (1).</summary>
+    private static double Fraction(int i, int steps) => (double)i / Math.Max(steps - 1, 1);
+
+    private static int Round(double t) => (int)Math.Round(t, MidpointRounding.AwayFromZero);
+}
