@@ -52,7 +52,7 @@ internal sealed class ImageGenerator : IDisposable
             // On a CPU the network takes the batch in parts (InferenceUNet), and more than 32 gain nothing; a GPU holds all activations at a time.
             var isCpu = Network.Device.type == DeviceType.CPU;
             var rowBytes = sizeof(float) * (16L * Shape.Pixels + (isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1])));
-            return (int)Math.Clamp(TorchRuntime.FreeMemory(Network.Device) / 4 / rowBytes, 1, isCpu ? 32 : 256);
+            return (int)Math.Clamp(TorchDevice.FreeMemory(Network.Device) / 4 / rowBytes, 1, isCpu ? 32 : 256);
         }
     }
 
@@ -111,7 +111,7 @@ internal sealed class ImageGenerator : IDisposable
             long[] labels = [.. rows.Select(row => (long)row.Label!.Value)];
             // A row without a label has nothing to be guided by.
             float[] scales = [.. rows.Select(row => row.Label >= 0 ? row.Guidance : 1)];
-            var network = _shared.ToDraw(TorchRuntime.Choose(Sampling.Precision, Network.Device));
+            var network = _shared.ToDraw(TorchDevice.ChooseDataType(Sampling.Precision, Network.Device));
             using var labelled = network.Prepare(_timesteps, labels);
             using var both = network.Prepare(_timesteps, [.. labels, .. labels.Select(_ => -1L)]);
             var denoiser = Denoisers.Guide(
