@@ -5,17 +5,24 @@ using static TorchSharp.torch.nn;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// The baseline: the method's network as one writes it down from PyTorch, in stock modules, float32, the default layout, and a time encoding
-/// made row by row.
+/// The PyTorch-style baseline: the same network as one would first write it, in stock modules, float32 and the default
+/// layout, with a time encoding computed row by row.
 /// </summary>
 internal sealed class LiteralUNet : Module<Tensor, Tensor, Tensor, Tensor>
 {
-    private const int EmbeddingSize = 100, Labels = 10;
+    private const int EmbeddingSize = 100;
+    private const int Labels = 10;
 
-    private readonly LiteralBlock _down1 = new(1, 64), _down2 = new(64, 128), _bot1 = new(128, 256), _up2 = new(384, 128), _up1 = new(192, 64);
+    private readonly LiteralBlock _down1 = new(1, 64);
+    private readonly LiteralBlock _down2 = new(64, 128);
+    private readonly LiteralBlock _bot1 = new(128, 256);
+    private readonly LiteralBlock _up2 = new(384, 128);
+    private readonly LiteralBlock _up1 = new(192, 64);
     private readonly Conv2d _out = Conv2d(64, 1, 1);
     private readonly MaxPool2d _maxpool = MaxPool2d(2);
-    private readonly Upsample _upsample = Upsample(scale_factor: [2, 2], mode: UpsampleMode.Bilinear, align_corners: false);
+    private readonly Upsample _upsample =
+        Upsample(scale_factor: [2, 2], mode: UpsampleMode.Bilinear, align_corners: false);
+
     private readonly Embedding _labelEmb = Embedding(Labels, EmbeddingSize);
 
     public LiteralUNet()
@@ -24,11 +31,13 @@ internal sealed class LiteralUNet : Module<Tensor, Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor x, Tensor timesteps, Tensor labels)
     {
         var v = PositionalEncoding(timesteps) + _labelEmb.forward(labels);
+
         var x1 = _down1.forward(x, v);
         x = _maxpool.forward(x1);
         var x2 = _down2.forward(x, v);
         x = _maxpool.forward(x2);
         x = _bot1.forward(x, v);
+
         x = _upsample.forward(x);
         x = cat([x, x2], 1);
         x = _up2.forward(x, v);
@@ -54,17 +63,27 @@ internal sealed class LiteralUNet : Module<Tensor, Tensor, Tensor, Tensor>
 
     private sealed class LiteralBlock : Module<Tensor, Tensor, Tensor>
     {
-        private readonly Sequential _convs, _mlp;
+        private readonly Sequential _convs;
+        private readonly Sequential _mlp;
 
         public LiteralBlock(int input, int output)
             : base(nameof(LiteralBlock))
         {
             _convs = Sequential(
-                Conv2d(input, output, 3, padding: 1), BatchNorm2d(output), ReLU(), Conv2d(output, output, 3, padding: 1), BatchNorm2d(output), ReLU());
+                Conv2d(input, output, 3, padding: 1),
+                BatchNorm2d(output),
+                ReLU(),
+                Conv2d(output, output, 3, padding: 1),
+                BatchNorm2d(output),
+                ReLU());
             _mlp = Sequential(Linear(EmbeddingSize, input), ReLU(), Linear(input, input));
             RegisterComponents();
         }
 
-        public override Tensor forward(Tensor x, Tensor v) => _convs.forward(x + _mlp.forward(v).view(x.shape[0], x.shape[1], 1, 1));
+        public override Tensor forward(Tensor x, Tensor v)
+        {
+            var embedding = _mlp.forward(v).view(x.shape[0], x.shape[1], 1, 1);
+            return _convs.forward(x + embedding);
+        }
     }
 }

@@ -32,7 +32,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
             Seed = 1,
             ProgressInterval = TimeSpan.FromMinutes(1),
         };
-        var type = TorchRuntime.Choose(Precision.Auto, TorchRuntime.Choose(gpuDeviceId: null, fallbackToCpu: true));
+        var type = TorchDevice.ChooseDataType(Precision.Auto, TorchDevice.Choose(gpuDeviceId: null, fallbackToCpu: true));
         var shape = options.NetworkShape(Labels);
         var data = arguments.Text("--data");
         var training = MnistImages.Read(data, MnistSplit.Train, shape);

@@ -2,10 +2,14 @@ using System.Diagnostics;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>Measurements of several variants in turn, so that a machine whose speed drifts is fair to all.</summary>
+/// <summary>
+/// Measures several variants in turn, so that a drift of the machine's speed affects all of them alike.
+/// </summary>
 internal static class Rounds
 {
-    /// <summary>What each variant measured in each round, [variant][round]; a round before the first warms up.</summary>
+    /// <summary>
+    /// Returns what each variant measured in each round, [variant][round]. One more round, before these, warms up.
+    /// </summary>
     public static double[][] Measure(int rounds, IReadOnlyList<Func<double>> variants)
     {
         var results = variants.Select(_ => new double[rounds]).ToArray();
@@ -22,7 +26,7 @@ internal static class Rounds
         return results;
     }
 
-    /// <summary>Seconds of one call, as a mean of so many.</summary>
+    /// <summary>Returns the seconds of one call, as a mean of <paramref name="times"/> calls.</summary>
     public static double Time(int times, Action action)
     {
         var clock = Stopwatch.StartNew();
@@ -30,5 +34,6 @@ internal static class Rounds
         return clock.Elapsed.TotalSeconds / times;
     }
 
+    /// <summary>Returns the median; of an even number of values the upper of the two in the middle.</summary>
     public static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
 }

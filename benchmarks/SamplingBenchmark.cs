@@ -7,10 +7,15 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>Time of drawing with the method's network: the literal port, ours, and the convolutions alone.</summary>
+/// <summary>
+/// Measures generation with the published network: by the PyTorch-style baseline, by this library, and the convolutions
+/// alone.
+/// </summary>
 internal static class SamplingBenchmark
 {
-    private const int Timesteps = 1000, Timestep = 500;
+    private const int Timesteps = 1000;
+    private const int Timestep = 500;
+    private const int MeasuredSteps = 50; // of a run of 1,000 steps
 
     private static readonly UNetShape Shape = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
     private static readonly ScalarType[] Types = [ScalarType.Float32, ScalarType.BFloat16];
@@ -19,30 +24,35 @@ internal static class SamplingBenchmark
     {
         using var noGrad = no_grad();
         PrintEvaluations(rounds, [1, 4, 10, 16, 32, 64]);
-        PrintPictures(rounds: 3, [1, 16, 64]);
+        PrintImages(rounds: 3, [1, 16, 64]);
         PrintPipeline(rounds: 3, [32, 64, 128]);
     }
 
-    /// <summary>Draws some rows through ML.NET, and prints the most memory that the process had, in MB.</summary>
+    /// <summary>Generates images through ML.NET, and prints the peak memory of the process in MB.</summary>
     public static void PrintPeakMemory(int rows)
     {
         using var model = Model(new MLContext(), new());
-        Draw(model, new MLContext(), rows);
+        Generate(model, new MLContext(), rows);
         Console.WriteLine(Process.GetCurrentProcess().PeakWorkingSet64 / 1_000_000);
     }
 
-    /// <summary>One evaluation of the network, by batch size.</summary>
+    /// <summary>Measures one evaluation of the network, by batch size.</summary>
     private static void PrintEvaluations(int rounds, int[] batchSizes)
     {
-        using var literal = new LiteralUNet();
-        literal.eval();
+        using var baseline = new LiteralUNet();
+        baseline.eval();
         using var network = ConditionalUNet.Create(Shape, CPU, seed: 1);
-        var fused = Types.Select(type => InferenceUNet.Create(network, type)).ToArray();
+        InferenceUNet[] fused = [.. Types.Select(type => InferenceUNet.Create(network, type))];
 
-        Console.WriteLine($"An evaluation of the network: medians of {rounds} interleaved rounds in ms, {get_num_threads()} threads, libtorch {__version__}.");
+        Console.WriteLine(
+            $"An evaluation of the network: medians of {rounds} interleaved rounds in ms, " +
+            $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
-        Console.WriteLine("| images | literal, float32 | type | plain | fused | fused against literal | convolutions alone | fused, of their peak |");
-        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        PrintRow(
+            "images", "baseline, float32", "type", "plain", "fused", "fused against the baseline", "convolutions alone",
+            "fused, of their peak");
+        PrintRule(columns: 8);
+
         foreach (var batchSize in batchSizes)
         {
             using var scope = NewDisposeScope();
@@ -58,7 +68,7 @@ internal static class SamplingBenchmark
             });
 
             var times = Rounds.Measure(rounds, [
-                Time(() => literal.forward(x, t, labels)),
+                Time(() => baseline.forward(x, t, labels)),
                 .. Types.SelectMany((type, i) =>
                 {
                     var embeddings = fused[i].Prepare([Timestep], labels.data<long>().ToArray());
@@ -71,104 +81,160 @@ internal static class SamplingBenchmark
                     };
                 }),
             ]);
+
             for (var i = 0; i < Types.Length; i++)
             {
-                var (plain, ours, ceiling) = (times[3 * i + 1], times[3 * i + 2], times[3 * i + 3]);
-                Console.WriteLine(
-                    $"| {batchSize} | {Milliseconds(times[0])} | {Types[i]} | {Milliseconds(plain)} | {Milliseconds(ours)} | {Ratio(times[0], ours):F2}x " +
-                    $"| {Milliseconds(ceiling)} | {Ratio(ceiling, ours):P0} |");
+                var plain = times[3 * i + 1];
+                var ours = times[3 * i + 2];
+                var ceiling = times[3 * i + 3];
+                PrintRow(
+                    $"{batchSize}",
+                    Milliseconds(times[0]),
+                    $"{Types[i]}",
+                    Milliseconds(plain),
+                    Milliseconds(ours),
+                    $"{Ratio(times[0], ours):F2}x",
+                    Milliseconds(ceiling),
+                    $"{Ratio(ceiling, ours):P0}");
             }
         }
+
         foreach (var form in fused) form.Dispose();
     }
 
-    /// <summary>Whole drawings, by sampler and batch size.</summary>
-    private static void PrintPictures(int rounds, int[] batchSizes)
+    /// <summary>Measures the generation of images, by sampler and batch size.</summary>
+    private static void PrintImages(int rounds, int[] batchSizes)
     {
-        const int Shown = 50; // steps of the loops of a thousand that are measured
+        var ddpm = new SamplingOptions { Sampler = Sampler.Ancestral, Steps = MeasuredSteps, ClipPixels = false };
         (string Name, SamplingOptions Options, int Times)[] samplers =
         [
-            ("DDPM, 1,000 steps, float32", new() { Sampler = Sampler.Ancestral, Steps = Shown, ClipPixels = false, Precision = Precision.Float32 }, Timesteps / Shown),
-            ("DDPM, 1,000 steps", new() { Sampler = Sampler.Ancestral, Steps = Shown, ClipPixels = false }, Timesteps / Shown),
+            ("DDPM, 1,000 steps, float32", ddpm with { Precision = Precision.Float32 }, Timesteps / MeasuredSteps),
+            ("DDPM, 1,000 steps", ddpm, Timesteps / MeasuredSteps),
             ("DDIM, 50 steps", new() { Sampler = Sampler.Ddim, Steps = 50 }, 1),
             ("DPM-Solver++, 20 steps", new(), 1),
             ("DPM-Solver++, 10 steps", new() { Steps = 10 }, 1),
         ];
         var ml = new MLContext();
-        using var literal = new LiteralUNet();
-        literal.eval();
-        var models = samplers.Select(sampler => Model(ml, sampler.Options)).ToArray();
+        using var baseline = new LiteralUNet();
+        baseline.eval();
+        ConditionalDiffusionTransformer[] models = [.. samplers.Select(sampler => Model(ml, sampler.Options))];
 
         Console.WriteLine();
-        Console.WriteLine($"Pictures: medians of {rounds} interleaved rounds, in ms a picture; of a thousand steps {Shown} are measured, and multiplied by {Timesteps / Shown}.");
+        Console.WriteLine(
+            $"Images: medians of {rounds} interleaved rounds, in ms per image. Of 1,000 steps {MeasuredSteps} are " +
+            $"measured, and their time is multiplied by {Timesteps / MeasuredSteps}.");
         Console.WriteLine();
-        Console.WriteLine($"| pictures at a time | literal DDPM, 1,000 steps, float32 | {string.Join(" | ", samplers.Select(sampler => sampler.Name))} | 20 steps against literal |");
-        Console.WriteLine($"| --- | --- | {string.Concat(samplers.Select(_ => "--- | "))}--- |");
+        PrintRow([
+            "images at a time", "baseline, DDPM, 1,000 steps, float32", .. samplers.Select(sampler => sampler.Name),
+            "20 steps against the baseline",
+        ]);
+        PrintRule(columns: 3 + samplers.Length);
+
         foreach (var batchSize in batchSizes)
         {
-            Condition[] rows = [.. Enumerable.Range(0, batchSize).Select(i => new Condition(i % Shape.Labels, (uint)i, 1))];
+            var rows = Conditions(batchSize);
+
+            Func<double> Time(Action sample, int times) =>
+                () => Rounds.Time(1, sample) * times / batchSize;
+
             var times = Rounds.Measure(rounds, [
-                () => Rounds.Time(1, () => DrawLiterally(literal, batchSize, Shown)) * Timesteps / Shown / batchSize,
-                .. models.Select((model, i) => (Func<double>)(() => Rounds.Time(1, () => model.Generator.Generate(rows)) * samplers[i].Times / batchSize)),
+                Time(() => SampleBaseline(baseline, batchSize, MeasuredSteps), Timesteps / MeasuredSteps),
+                .. models.Select((model, i) => Time(() => model.Generator.Generate(rows), samplers[i].Times)),
             ]);
-            Console.WriteLine($"| {batchSize} | {string.Join(" | ", times.Select(Milliseconds))} | {Ratio(times[0], times[4]):F0}x |");
+            PrintRow([$"{batchSize}", .. times.Select(Milliseconds), $"{Ratio(times[0], times[4]):F0}x"]);
         }
+
         foreach (var model in models) model.Dispose();
     }
 
-    /// <summary>What ML.NET, and then writing PNG files, add to the drawing, and how its time grows with the rows.</summary>
+    /// <summary>
+    /// Measures what ML.NET, and then writing PNG files, add to the generation, and how its time grows with the rows.
+    /// </summary>
     private static void PrintPipeline(int rounds, int[] counts)
     {
         var ml = new MLContext();
         using var model = Model(ml, new());
         var directory = Directory.CreateTempSubdirectory("conddiffusion-").FullName;
+
         Console.WriteLine();
         Console.WriteLine($"Rows through ML.NET, by 20 steps: medians of {rounds} interleaved rounds, in seconds.");
         Console.WriteLine();
-        Console.WriteLine("| rows | generator alone | Transform | Transform, and a PNG file each | ML.NET adds | ML.NET and files add | ms a row | peak memory |");
-        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        PrintRow(
+            "rows", "generator alone", "Transform", "Transform, and a PNG file each", "ML.NET adds",
+            "ML.NET and files add", "ms per row", "peak memory");
+        PrintRule(columns: 8);
+
         foreach (var count in counts)
         {
-            Condition[] rows = [.. Enumerable.Range(0, count).Select(i => new Condition(i % Shape.Labels, (uint)i, 1))];
+            var rows = Conditions(count);
             var times = Rounds.Measure(rounds, [
                 () => Rounds.Time(1, () =>
                 {
-                    foreach (var batch in rows.Chunk(model.Generator.ChooseBatchSize())) model.Generator.Generate(batch);
+                    var batchSize = model.Generator.ChooseBatchSize();
+                    foreach (var batch in rows.Chunk(batchSize)) model.Generator.Generate(batch);
                 }),
-                () => Rounds.Time(1, () => Draw(model, ml, count)),
+                () => Rounds.Time(1, () => Generate(model, ml, count)),
                 () => Rounds.Time(1, () =>
                 {
-                    var images = Draw(model, ml, count);
+                    var images = Generate(model, ml, count);
                     for (var i = 0; i < count; i++) images[i].Save(Path.Combine(directory, $"{i}.png"));
                 }),
             ]);
-            using var process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["sampling-memory", $"{count}"]) { RedirectStandardOutput = true })!;
-            Console.WriteLine(
-                $"| {count} | {string.Join(" | ", times.Select(time => $"{Rounds.Median(time):F2}"))} | {Ratio(times[1], times[0]) - 1:P1} " +
-                $"| {Ratio(times[2], times[0]) - 1:P1} | {Rounds.Median(times[1]) / count * 1e3:F1} | {process.StandardOutput.ReadToEnd().Trim()} MB |");
+
+            PrintRow([
+                $"{count}",
+                .. times.Select(time => $"{Rounds.Median(time):F2}"),
+                $"{Ratio(times[1], times[0]) - 1:P1}",
+                $"{Ratio(times[2], times[0]) - 1:P1}",
+                $"{Rounds.Median(times[1]) / count * 1e3:F1}",
+                $"{MeasurePeakMemory(count)} MB",
+            ]);
         }
+
         Directory.Delete(directory, recursive: true);
     }
 
-    private static ConditionalDiffusionTransformer Model(MLContext ml, SamplingOptions sampling) => new(ml, new()
+    /// <summary>Runs <see cref="PrintPeakMemory"/> in a process of its own, and returns what it prints.</summary>
+    private static string MeasurePeakMemory(int rows)
     {
-        Network = Shape,
-        Timesteps = Timesteps,
-        Labels = new(Shape.Labels, null),
-        LabelColumnName = nameof(Row.Label),
-        OutputColumnName = "GeneratedImage",
-        Sampling = sampling,
-        Seed = 1,
-    }, ConditionalUNet.Create(Shape, CPU, seed: 1));
-
-    private static MLImage[] Draw(ConditionalDiffusionTransformer model, MLContext ml, int count)
-    {
-        var rows = ml.Data.LoadFromEnumerable(Enumerable.Range(0, count).Select(i => new Row { Label = (uint)(i % Shape.Labels) }));
-        return [.. model.Transform(rows).GetColumn<MLImage>("GeneratedImage")];
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["sampling-memory", $"{rows}"])
+        {
+            RedirectStandardOutput = true,
+        };
+        using var process = Process.Start(start)!;
+        return process.StandardOutput.ReadToEnd().Trim();
     }
 
-    /// <summary>The method's reverse loop as one writes it down from PyTorch, for the first so many of its steps.</summary>
-    private static void DrawLiterally(LiteralUNet network, int batchSize, int steps)
+    private static ConditionalDiffusionTransformer Model(MLContext ml, SamplingOptions sampling)
+    {
+        var description = new ModelDescription
+        {
+            Network = Shape,
+            Timesteps = Timesteps,
+            Labels = new(Shape.Labels, null),
+            LabelColumnName = nameof(Row.Label),
+            OutputColumnName = "GeneratedImage",
+            Sampling = sampling,
+            Seed = 1,
+        };
+        return new(ml, description, ConditionalUNet.Create(Shape, CPU, seed: 1));
+    }
+
+    private static Condition[] Conditions(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => new Condition(i % Shape.Labels, (uint)i, 1))];
+
+    private static MLImage[] Generate(ConditionalDiffusionTransformer model, MLContext ml, int count)
+    {
+        var rows = Enumerable.Range(0, count).Select(i => new Row { Label = (uint)(i % Shape.Labels) });
+        var images = model.Transform(ml.Data.LoadFromEnumerable(rows));
+        return [.. images.GetColumn<MLImage>("GeneratedImage")];
+    }
+
+    /// <summary>
+    /// Runs the first <paramref name="steps"/> steps of ancestral sampling (Ho et al. 2020, arXiv 2006.11239, algorithm
+    /// 2) as one would first write them in PyTorch.
+    /// </summary>
+    private static void SampleBaseline(LiteralUNet network, int batchSize, int steps)
     {
         using var run = NewDisposeScope();
         var alphas = 1 - linspace(1e-4, 0.02, Timesteps);
@@ -178,21 +244,31 @@ internal static class SamplingBenchmark
         for (var t = Timesteps; t > Timesteps - steps; t--)
         {
             using var scope = NewDisposeScope();
-            var (alpha, alphaBar, alphaBarPrevious) = (alphas[t - 1], alphaBars[t - 1], t > 1 ? alphaBars[t - 2] : ones(1));
+            var alpha = alphas[t - 1];
+            var alphaBar = alphaBars[t - 1];
+            var alphaBarPrevious = t > 1 ? alphaBars[t - 2] : ones(1);
+
             var eps = network.forward(x, full([batchSize], t, ScalarType.Int64), labels);
             var noise = randn_like(x);
             var mu = (x - (1 - alpha) / sqrt(1 - alphaBar) * eps) / sqrt(alpha);
-            var next = (mu + noise * sqrt((1 - alpha) * (1 - alphaBarPrevious) / (1 - alphaBar))).DetachFromDisposeScope();
+            var sigma = sqrt((1 - alpha) * (1 - alphaBarPrevious) / (1 - alphaBar));
+            var next = (mu + noise * sigma).DetachFromDisposeScope();
             x.Dispose();
             x = next;
         }
         x.Dispose();
     }
 
+    private static void PrintRow(params IEnumerable<string> cells) =>
+        Console.WriteLine($"| {string.Join(" | ", cells)} |");
+
+    private static void PrintRule(int columns) => PrintRow(Enumerable.Repeat("---", columns));
+
     private static string Milliseconds(double[] seconds) => $"{Rounds.Median(seconds) * 1e3:F1}";
 
-    /// <summary>The median of the rounds' ratios.</summary>
-    private static double Ratio(double[] these, double[] those) => Rounds.Median([.. these.Zip(those, (a, b) => a / b)]);
+    /// <summary>Returns the median of the rounds' ratios.</summary>
+    private static double Ratio(double[] these, double[] those) =>
+        Rounds.Median([.. these.Zip(those, (a, b) => a / b)]);
 
     private sealed class Row
     {

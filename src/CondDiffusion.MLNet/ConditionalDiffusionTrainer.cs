@@ -66,8 +66,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         ArgumentNullException.ThrowIfNull(input);
         Check(MLNetInternals.Shape(input.Schema));
         TorchRuntime.EnsureLoaded();
-        var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
-        var type = TorchRuntime.Choose(_options.Precision, device);
+        var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
+        var type = TorchDevice.ChooseDataType(_options.Precision, device);
         var token = _options.CancellationToken;
         using var channel = _host.Start(nameof(Fit));
         using var checkpoints = _options.CheckpointDirectory is { } directory

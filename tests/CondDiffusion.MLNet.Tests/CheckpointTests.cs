@@ -256,7 +256,7 @@ public sealed class CheckpointTests
     }
 
     private static Precision Taken() =>
-        TorchRuntime.Choose(Precision.Auto, TorchSharp.torch.CPU) == TorchSharp.torch.ScalarType.BFloat16 ? Precision.BFloat16 : Precision.Float32;
+        TorchDevice.ChooseDataType(Precision.Auto, TorchSharp.torch.CPU) == TorchSharp.torch.ScalarType.BFloat16 ? Precision.BFloat16 : Precision.Float32;
 
     private static string Newest(TemporaryDirectory directory) =>
         Directory.GetFiles(directory.Path, "checkpoint-*").Select(file => Path.GetFileName(file)).Max(StringComparer.Ordinal)!;

@@ -71,7 +71,7 @@ internal sealed class ImageGenerator : IDisposable
             var activations = isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1]);
             var rowBytes = sizeof(float) * (pixels + activations);
 
-            var fitting = TorchRuntime.FreeMemory(Network.Device) / 4 / rowBytes;
+            var fitting = TorchDevice.FreeMemory(Network.Device) / 4 / rowBytes;
             return (int)Math.Clamp(fitting, 1, isCpu ? 32 : 256);
         }
     }
@@ -117,7 +117,7 @@ internal sealed class ImageGenerator : IDisposable
 
             long[] labels = [.. rows.Select(row => (long)row.Label!.Value)];
             long[] labelsAndNone = [.. labels, .. Enumerable.Repeat((long)LabelRow.None, labels.Length)];
-            var network = Shared.GetInferenceNetwork(TorchRuntime.Choose(Sampling.Precision, Network.Device));
+            var network = Shared.GetInferenceNetwork(TorchDevice.ChooseDataType(Sampling.Precision, Network.Device));
             using var conditional = network.Prepare(_timesteps, labels);
             using var conditionalAndNot = network.Prepare(_timesteps, labelsAndNone);
             var denoiser = CreateDenoiser(rows, network, conditional, conditionalAndNot);

@@ -3,49 +3,79 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>Two 3x3 convolutions, each with batch norm and ReLU, over an input to which the block's embedding was added.</summary>
+/// <summary>
+/// A block of the network: two 3x3 convolutions, each followed by batch norm and ReLU. The time and label embedding, v,
+/// is added to the block's input. Inputs and outputs have the data type of the convolutions.
+/// </summary>
 internal static class ConvBlock
 {
-    public const int Parameters = 12, Buffers = 4;
-
-    /// <summary>What to add to every pixel of the block's input: (B, Cin, 1, 1), of the convolutions' type.</summary>
-    /// <param name="parameters">As of <see cref="Forward"/>.</param>
+    /// <summary>Applies the block.</summary>
+    /// <param name="weights">The block's weights. Training updates the running statistics in place.</param>
+    /// <param name="x">The input, (B, Cin, H, W).</param>
     /// <param name="v">The time and label embedding, (B, D).</param>
-    public static Tensor Embed(ReadOnlySpan<Tensor> parameters, Tensor v)
+    /// <param name="training">Whether to normalize by the batch's statistics rather than by the running ones.</param>
+    /// <returns>(B, Cout, H, W).</returns>
+    public static Tensor Forward(BlockWeights weights, Tensor x, Tensor v, bool training)
     {
         using var scope = NewDisposeScope();
-        var e = functional.linear(v, parameters[8], parameters[9]).relu_();
-        e = functional.linear(e, parameters[10], parameters[11]).to(parameters[0].dtype);    // B Cin
-        return e.unsqueeze(2).unsqueeze(3).MoveToOuterDisposeScope();
+        var input = x + Embed(weights, v);                                                  // B Cin H W
+        return Convolve(weights, [input], training).MoveToOuterDisposeScope();
     }
 
-    /// <param name="parameters">convs.0, convs.1, convs.3, convs.4, mlp.0, mlp.2: weight and bias of each.</param>
-    /// <param name="buffers">convs.1, convs.4: running mean and variance of each, updated in place where <paramref name="training"/>.</param>
-    /// <param name="parts">Parts of the batch, each (b, Cin, H, W), of the convolutions' type.</param>
-    /// <param name="training">Normalise by the batch's statistics rather than by the running ones.</param>
-    public static Tensor Forward(ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> buffers, Tensor[] parts, bool training)
+    /// <summary>Halves height and width, and applies the block.</summary>
+    /// <inheritdoc cref="Forward"/>
+    /// <returns>(B, Cout, H/2, W/2).</returns>
+    public static Tensor ForwardPooled(BlockWeights weights, Tensor x, Tensor v, bool training)
     {
         using var scope = NewDisposeScope();
-        var weight = PadChannels(parameters[0]);
-        var bias = parameters[1];
-        var first = parts.Select(part => functional.conv2d(ChannelsLast(PadChannels(part)), weight, bias, padding: [1, 1])).ToArray();
-        var x = ChannelsLast(first is [var only] ? only : cat(first));                       // B Cout H W
-        x = functional.batch_norm(x, buffers[0], buffers[1], parameters[2], parameters[3], training).relu_();
+        var input = functional.max_pool2d(x, 2).add_(Embed(weights, v));                    // B Cin H/2 W/2
+        return Convolve(weights, [input], training).MoveToOuterDisposeScope();
+    }
 
-        x = functional.conv2d(x, parameters[4], parameters[5], padding: [1, 1]);
-        x = functional.batch_norm(x, buffers[2], buffers[3], parameters[6], parameters[7], training).relu_();
+    /// <summary>Joins the activations from below with those of the encoder, and applies the block.</summary>
+    /// <param name="weights">The block's weights. Training updates the running statistics in place.</param>
+    /// <param name="below">Activations from below, (B, Cbelow, H/2, W/2).</param>
+    /// <param name="skip">Activations of the encoder, (B, Cin - Cbelow, H, W).</param>
+    /// <param name="v">The time and label embedding, (B, D).</param>
+    /// <param name="training">Whether to normalize by the batch's statistics rather than by the running ones.</param>
+    /// <returns>(B, Cout, H, W).</returns>
+    public static Tensor ForwardJoined(BlockWeights weights, Tensor below, Tensor skip, Tensor v, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var parts = SkipConnection.Join(below, skip, Embed(weights, v));                    // each b Cin H W
+        return Convolve(weights, parts, training).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Returns what to add to every pixel of the block's input.</summary>
+    private static Tensor Embed(BlockWeights weights, Tensor v)
+    {
+        using var scope = NewDisposeScope();
+        var e = weights.Embedding.Forward(v).to(weights.Convolution1.Weight.dtype);         // B Cin
+        return e.unsqueeze(2).unsqueeze(3).MoveToOuterDisposeScope();                       // B Cin 1 1
+    }
+
+    /// <summary>Applies the convolutions to parts of a batch, and returns the output of the whole batch.</summary>
+    private static Tensor Convolve(BlockWeights weights, Tensor[] parts, bool training)
+    {
+        using var scope = NewDisposeScope();
+
+        var kernels = ChannelLayout.PadSingleChannel(weights.Convolution1.Weight);
+        Tensor[] outputs =
+        [
+            .. parts.Select(part => functional.conv2d(
+                ChannelLayout.ChannelsLast(ChannelLayout.PadSingleChannel(part)),
+                kernels,
+                weights.Convolution1.Bias,
+                padding: [1, 1])),
+        ];
+        var x = ChannelLayout.ChannelsLast(outputs is [var only] ? only : cat(outputs));    // B Cout H W
+        x = Normalize(weights.Norm1, x, training).relu_();
+
+        x = functional.conv2d(x, weights.Convolution2.Weight, weights.Convolution2.Bias, padding: [1, 1]);
+        x = Normalize(weights.Norm2, x, training).relu_();
         return x.MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// Adds a channel of zeros to a single one, in an image as in the weights of a convolution. The CPU kernels for one channel work in the default
-    /// layout, and on some processors (seen on AMD's of family 26, with libtorch 2.10) they then compute wrong gradients.
-    /// </summary>
-    public static Tensor PadChannels(Tensor x) => x.shape[1] > 1 ? x : cat([x, zeros_like(x)], 1);
-
-    /// <summary>
-    /// The same tensor with the channels of a pixel side by side in memory, the layout that convolutions are fastest in; every operator
-    /// keeps it. No copy where it has it already, as all do after the first block's convolution of a single channel.
-    /// </summary>
-    public static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+    private static Tensor Normalize(BatchNormWeights norm, Tensor x, bool training) =>
+        functional.batch_norm(x, norm.Mean, norm.Variance, norm.Weight, norm.Bias, training);
 }

@@ -3,11 +3,12 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
-/// Channels of an activation, with zeros after each part up to the size that the kernels compute in. The kernels for packed weights would pad
-/// internally, to the same size; on some processors (seen on AMD's of family 26, with libtorch 2.10) they do that wrongly.
+/// The channels of an activation, with zeros after each of its parts up to the size that the kernels compute in. The
+/// kernels for packed weights would pad to the same size themselves, but not correctly on every processor (see
+/// <see cref="ChannelLayout"/>).
 /// </summary>
 /// <param name="parts">Channels of each of the concatenated tensors.</param>
-/// <param name="pad">The size of a part with its zeros.</param>
+/// <param name="pad">Returns the size of a part with its zeros.</param>
 internal sealed class PaddedChannels(int[] parts, Func<int, int> pad)
 {
     private const int Block = 16;
@@ -15,22 +16,30 @@ internal sealed class PaddedChannels(int[] parts, Func<int, int> pad)
     /// <summary>The sizes of the parts with their zeros.</summary>
     public long[] Sizes { get; } = [.. parts.Select(part => (long)pad(part))];
 
-    /// <summary>Feature channels: a multiple of a kernel's block.</summary>
+    /// <summary>Returns the padded number of feature channels: a multiple of a kernel's block.</summary>
     public static int Feature(int channels) => (channels + Block - 1) / Block * Block;
 
-    /// <summary>Image channels: up to a block of any size, but for a single one (see <see cref="ConvBlock.PadChannels"/>).</summary>
+    /// <summary>
+    /// Returns the padded number of image channels. Up to one block any number is right but a single one
+    /// (see <see cref="ChannelLayout"/>).
+    /// </summary>
     public static int Image(int channels) => channels > Block ? Feature(channels) : Math.Max(channels, 2);
 
-    /// <summary>The tensor with zeros in one of its dimensions, which has the unpadded channels.</summary>
+    /// <summary>Returns the tensor with the zeros added.</summary>
+    /// <param name="values">A tensor of unpadded channels.</param>
+    /// <param name="dimension">The dimension of the channels.</param>
     public Tensor Pad(Tensor values, int dimension)
     {
         if (parts.Sum() == Sizes.Sum()) return values;
-        var padded = values.split([.. parts.Select(part => (long)part)], dimension).Zip(Sizes, (part, size) =>
+
+        var unpadded = values.split([.. parts.Select(part => (long)part)], dimension);
+        return cat([.. unpadded.Zip(Sizes, PadPart)], dimension);
+
+        Tensor PadPart(Tensor part, long size)
         {
             var shape = part.shape;
             shape[dimension] = size - shape[dimension];
             return cat([part, zeros(shape, part.dtype, part.device)], dimension);
-        });
-        return cat([.. padded], dimension);
+        }
     }
 }

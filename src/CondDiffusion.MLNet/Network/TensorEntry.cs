@@ -1,25 +1,20 @@
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>One named tensor of a network: its shape, and how it starts.</summary>
+/// <summary>Describes one named tensor of a network.</summary>
+/// <param name="Name">The name of the tensor in PyTorch's state_dict.</param>
+/// <param name="Shape">The size of each dimension.</param>
+/// <param name="Role">What the tensor is for.</param>
+/// <param name="FanIn">The number of inputs to each output of the tensor's layer; 0 where that decides nothing.</param>
 internal sealed record TensorEntry(string Name, long[] Shape, TensorRole Role, long FanIn = 0)
 {
+    /// <summary>The number of values.</summary>
     public long Length { get; } = Shape.Aggregate(1L, (product, size) => product * size);
 
-    /// <summary>Buffers are statistics that training updates without a gradient.</summary>
+    /// <summary>Whether the tensor is a statistic, which training updates without a gradient.</summary>
     public bool IsBuffer => Role is TensorRole.ZeroBuffer or TensorRole.OneBuffer;
-}
 
-/// <summary>What a tensor is for, which decides its initial values.</summary>
-internal enum TensorRole
-{
-    /// <summary>Convolution or linear, weight or bias: uniform on ±1/sqrt(fan in), PyTorch's default.</summary>
-    Weight,
-
-    /// <summary>Standard normal.</summary>
-    Embedding,
-
-    One,
-    Zero,
-    OneBuffer,
-    ZeroBuffer,
+    /// <summary>
+    /// Whether the tensor belongs to a convolution, which computes in the data type of the activations.
+    /// </summary>
+    public bool IsConvolution => Role is TensorRole.Convolution;
 }

@@ -1,27 +1,35 @@
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>What decides the shape of every tensor of a <see cref="ConditionalUNet"/>.</summary>
+/// <summary>Decides the shape of every tensor of a <see cref="ConditionalUNet"/>. Model files contain it.</summary>
 /// <param name="Channels">Channels of the image, C.</param>
-/// <param name="Height">Rows of the image, H; a multiple of 4, since it is halved twice.</param>
-/// <param name="Width">Columns of the image, W; a multiple of 4.</param>
+/// <param name="Height">Height of the image, H; a multiple of 4, since the network halves it twice.</param>
+/// <param name="Width">Width of the image, W; a multiple of 4.</param>
 /// <param name="Labels">Rows of the label embedding table.</param>
 /// <param name="EmbeddingSize">Size of the time and label embedding, D.</param>
-/// <param name="Widths">Feature channels at full, half and quarter resolution.</param>
-internal sealed record UNetShape(int Channels, int Height, int Width, int Labels, int EmbeddingSize, IReadOnlyList<int> Widths)
+/// <param name="Widths">Feature channels at full, half and quarter resolution: W0, W1, W2.</param>
+internal sealed record UNetShape(
+    int Channels,
+    int Height,
+    int Width,
+    int Labels,
+    int EmbeddingSize,
+    IReadOnlyList<int> Widths)
 {
-    /// <summary>The most values in one image that anything here has to cope with.</summary>
+    /// <summary>The maximum of <see cref="Pixels"/>.</summary>
     public const int MostPixels = 1 << 24;
 
-    /// <summary>Values in one image, C * H * W.</summary>
+    /// <summary>The number of values in one image, C * H * W.</summary>
     public int Pixels => Channels * Height * Width;
 
-    /// <summary>Whether an image can be so high or wide: it is halved twice.</summary>
+    /// <summary>Returns whether an image can have this height or width, which the network halves twice.</summary>
     public static bool IsSide(int length) => length >= 4 && length % 4 == 0;
 
-    /// <summary>Every parameter and buffer in the order of PyTorch's state_dict.</summary>
+    /// <summary>Lists every parameter and buffer in the order of PyTorch's state_dict.</summary>
     public IReadOnlyList<TensorEntry> Tensors()
     {
-        var (full, half, quarter) = (Widths[0], Widths[1], Widths[2]);
+        var full = Widths[0];
+        var half = Widths[1];
+        var quarter = Widths[2];
         return
         [
             .. Block("down1", Channels, full),
@@ -29,25 +37,29 @@ internal sealed record UNetShape(int Channels, int Height, int Width, int Labels
             .. Block("bot1", half, quarter),
             .. Block("up2", quarter + half, half),
             .. Block("up1", half + full, full),
-            .. Layer("out", [Channels, full, 1, 1]),
+            .. Layer(TensorRole.Convolution, "out", [Channels, full, 1, 1]),
             new("label_emb.weight", [Labels, EmbeddingSize], TensorRole.Embedding),
         ];
     }
 
     private IEnumerable<TensorEntry> Block(string name, int input, int output) =>
     [
-        .. Layer($"{name}.convs.0", [output, input, 3, 3]),
+        .. Layer(TensorRole.Convolution, $"{name}.convs.0", [output, input, 3, 3]),
         .. BatchNorm($"{name}.convs.1", output),
-        .. Layer($"{name}.convs.3", [output, output, 3, 3]),
+        .. Layer(TensorRole.Convolution, $"{name}.convs.3", [output, output, 3, 3]),
         .. BatchNorm($"{name}.convs.4", output),
-        .. Layer($"{name}.mlp.0", [input, EmbeddingSize]),
-        .. Layer($"{name}.mlp.2", [input, input]),
+        .. Layer(TensorRole.Linear, $"{name}.mlp.0", [input, EmbeddingSize]),
+        .. Layer(TensorRole.Linear, $"{name}.mlp.2", [input, input]),
     ];
 
-    private static IEnumerable<TensorEntry> Layer(string name, long[] weight)
+    private static IEnumerable<TensorEntry> Layer(TensorRole role, string name, long[] weight)
     {
         var fanIn = weight.Skip(1).Aggregate(1L, (product, size) => product * size);
-        return [new($"{name}.weight", weight, TensorRole.Weight, fanIn), new($"{name}.bias", [weight[0]], TensorRole.Weight, fanIn)];
+        return
+        [
+            new($"{name}.weight", weight, role, fanIn),
+            new($"{name}.bias", [weight[0]], role, fanIn),
+        ];
     }
 
     private static IEnumerable<TensorEntry> BatchNorm(string name, int channels) =>

@@ -38,11 +38,11 @@ internal static class ModelFile
         using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
         {
             hashing.Write(json);
-            Safetensors.Write(hashing, network);
+            network.Save(hashing);
         }
         context.Writer.Write(hash.Hash!);
         context.SaveBinaryStream(DescriptionEntry, writer => writer.Write(json));
-        context.SaveBinaryStream(WeightsEntry, writer => Safetensors.Write(writer.BaseStream, network));
+        context.SaveBinaryStream(WeightsEntry, writer => network.Save(writer.BaseStream));
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote. The caller owns the network.</summary>
@@ -52,7 +52,7 @@ internal static class ModelFile
         {
             CheckHeader(context);
             TorchRuntime.EnsureLoaded();
-            var device = TorchRuntime.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
+            var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
             var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
             var json = ReadEntry(context, DescriptionEntry, stream =>
             {
@@ -64,7 +64,7 @@ internal static class ModelFile
             {
                 CheckHash(hash, json, stream);
                 var description = ModelDescription.Parse(json);
-                return (description, Safetensors.Read(stream, description.Network, device));
+                return (description, ConditionalUNet.Load(stream, description.Network, device));
             });
         }
         catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)

@@ -130,7 +130,7 @@ internal sealed class TrainingLoop : IDisposable
 
     /// <summary>A copy of the network as <see cref="Finish"/> would leave it now.</summary>
     public ConditionalUNet CopyAveraged() =>
-        State.Network.With(State.Average?.Parameters ?? State.Network.Parameters, State.Average?.Buffers ?? State.Network.Buffers);
+        State.Network.CopyWith(State.Average?.Parameters ?? State.Network.Parameters, State.Average?.Buffers ?? State.Network.Buffers);
 
     public void Dispose()
     {

@@ -13,18 +13,28 @@ public sealed class ConditionalUNetTests
     {
         using var scope = NewDisposeScope();
         using var network = SeedUNet.CreateNetwork();
-        const int Rows = 42; // 33 MB into the last block
-        var (x, t, labels) = (SeedUNet.Wave(5, Rows, 1, 32, 32), arange(1, Rows + 1, ScalarType.Int64), arange(Rows, ScalarType.Int64).remainder(10));
+        const int Rows = 42; // the input of the last block has 33 MB
+        var x = SeedUNet.Wave(5, Rows, 1, 32, 32);
+        var t = arange(1, Rows + 1, ScalarType.Int64);
+        var labels = arange(Rows, ScalarType.Int64).remainder(10);
 
         (Tensor Output, Tensor Gradient) Run(int start, int count)
         {
-            var y = network.Forward(x.narrow(0, start, count), t.narrow(0, start, count), labels.narrow(0, start, count));
+            var y = network.Forward(
+                x.narrow(0, start, count),
+                t.narrow(0, start, count),
+                labels.narrow(0, start, count));
             return (y.detach(), autograd.grad([y.square().sum()], [network.Parameters])[0]);
         }
 
-        var (all, first, rest) = (Run(0, Rows), Run(0, 14), Run(14, 28));
-        Assert.IsLessThan(1e-5f, (all.Output - cat([first.Output, rest.Output])).abs().max().item<float>());
-        Assert.IsLessThan(1e-3f, ((all.Gradient - first.Gradient - rest.Gradient).norm() / all.Gradient.norm()).item<float>());
+        var all = Run(0, Rows);
+        var first = Run(0, 14);
+        var rest = Run(14, 28);
+
+        var outputError = (all.Output - cat([first.Output, rest.Output])).abs().max();
+        Assert.IsLessThan(1e-5f, outputError.item<float>());
+        var gradientError = (all.Gradient - first.Gradient - rest.Gradient).norm() / all.Gradient.norm();
+        Assert.IsLessThan(1e-3f, gradientError.item<float>());
     }
 
     [TestMethod]
@@ -32,8 +42,10 @@ public sealed class ConditionalUNetTests
     {
         using var golden = new SeedUNet();
         var actual = SeedUNet.Shape.Tensors();
+
         Assert.AreSequenceEqual(golden.StateDict.Select(entry => entry.Name), actual.Select(entry => entry.Name));
-        foreach (var (expected, entry) in golden.StateDict.Zip(actual)) Assert.AreSequenceEqual(expected.Shape, entry.Shape, expected.Name);
+        foreach (var (expected, entry) in golden.StateDict.Zip(actual))
+            Assert.AreSequenceEqual(expected.Shape, entry.Shape, expected.Name);
     }
 
     [TestMethod]
@@ -44,15 +56,20 @@ public sealed class ConditionalUNetTests
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
         var x = SeedUNet.Wave(101, 2, 1, 32, 32);
-        TensorAssert.AreClose(golden["forward_eval"], network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels), 1e-6);
-        TensorAssert.AreClose(golden["forward_eval_no_label"], network.Forward(x, SeedUNet.Timesteps, null), 1e-6, stride: 31);
+
+        var labelled = network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels);
+        var unlabelled = network.Forward(x, SeedUNet.Timesteps, SeedUNet.NoLabels);
+
+        TensorAssert.AreClose(golden["forward_eval"], labelled, 1e-6);
+        TensorAssert.AreClose(golden["forward_eval_no_label"], unlabelled, 1e-6, stride: 31);
     }
 
     [TestMethod]
     public void Forward_NonSquareThreeChannels_KeepsTheShape()
     {
         using var scope = NewDisposeScope();
-        using var network = ConditionalUNet.Create(new(3, 12, 20, Labels: 2, EmbeddingSize: 7, [4, 6, 8]), CPU, seed: 1);
+        var shape = new UNetShape(3, 12, 20, Labels: 2, EmbeddingSize: 7, [4, 6, 8]);
+        using var network = ConditionalUNet.Create(shape, CPU, seed: 1);
         var y = network.Forward(ones(2, 3, 12, 20), tensor([1L, 9L]), tensor([0L, 1L]));
         Assert.AreSequenceEqual(new long[] { 2, 3, 12, 20 }, y.shape);
         Assert.IsTrue(y.isfinite().all().item<bool>());
@@ -72,7 +89,7 @@ public sealed class ConditionalUNetTests
     }
 
     [TestMethod]
-    public void Create_DefaultInitialisation_IsPyTorchs()
+    public void Create_DefaultInitialization_IsPyTorchs()
     {
         using var scope = NewDisposeScope();
         using var network = ConditionalUNet.Create(SeedUNet.Shape, CPU, seed: 5);
@@ -88,15 +105,19 @@ public sealed class ConditionalUNetTests
     }
 
     [TestMethod]
-    public void Forward_NegativeLabel_IsTheOneWithoutALabel()
+    public void Forward_NegativeLabel_LeavesTheOtherRowsAlone()
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var network = SeedUNet.CreateNetwork();
         var x = SeedUNet.Wave(101, 2, 1, 32, 32);
-        var mixed = network.Forward(x, SeedUNet.Timesteps, tensor([-1L, 8L]));
-        TensorAssert.AreClose(network.Forward(x, SeedUNet.Timesteps, null)[0].data<float>().ToArray(), mixed[0], 1e-6);
-        TensorAssert.AreClose(network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels)[1].data<float>().ToArray(), mixed[1], 1e-6);
+
+        var labelled = network.Forward(x, SeedUNet.Timesteps, SeedUNet.Labels);
+        var unlabelled = network.Forward(x, SeedUNet.Timesteps, SeedUNet.NoLabels);
+        var mixed = network.Forward(x, SeedUNet.Timesteps, tensor([LabelRow.None, 8L]));
+
+        TensorAssert.AreClose(unlabelled[0].data<float>().ToArray(), mixed[0], 1e-6);
+        TensorAssert.AreClose(labelled[1].data<float>().ToArray(), mixed[1], 1e-6);
     }
 
     [TestMethod]

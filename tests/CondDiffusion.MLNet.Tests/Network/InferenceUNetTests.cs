@@ -17,8 +17,8 @@ public sealed class InferenceUNetTests
     [DataRow(false)]
     public void Forward_Float32_EqualsTheNetworkInEvaluationMode(bool pack)
     {
-        AssertClose(SeedUNet.Shape, ScalarType.Float32, pack, (expected, actual) => (expected - actual).abs().max(), 1e-4);
-        AssertClose(Colour, ScalarType.Float32, pack, (expected, actual) => (expected - actual).abs().max(), 1e-4);
+        AssertClose(SeedUNet.Shape, ScalarType.Float32, pack, LargestError, 1e-4);
+        AssertClose(Colour, ScalarType.Float32, pack, LargestError, 1e-4);
     }
 
     [TestMethod]
@@ -26,8 +26,8 @@ public sealed class InferenceUNetTests
     [DataRow(false)]
     public void Forward_BFloat16_IsWithinThreePercentOfFloat32(bool pack)
     {
-        AssertClose(SeedUNet.Shape, ScalarType.BFloat16, pack, (expected, actual) => (expected - actual).norm() / expected.norm(), 0.03);
-        AssertClose(Colour, ScalarType.BFloat16, pack, (expected, actual) => (expected - actual).norm() / expected.norm(), 0.03);
+        AssertClose(SeedUNet.Shape, ScalarType.BFloat16, pack, RelativeError, 0.03);
+        AssertClose(Colour, ScalarType.BFloat16, pack, RelativeError, 0.03);
     }
 
     [TestMethod]
@@ -36,6 +36,7 @@ public sealed class InferenceUNetTests
     public void Forward_AnyBatch_GivesAnImageTheSameBits(ScalarType type)
     {
         if (!FusedConvolution.CanPack) Assert.Inconclusive("libtorch has no oneDNN here.");
+
         foreach (var shape in new[] { SeedUNet.Shape, Colour })
         {
             using var scope = NewDisposeScope();
@@ -51,8 +52,12 @@ public sealed class InferenceUNetTests
             }
 
             var all = Rows(0, 33);
-            foreach (var (start, count) in new[] { (0, 1), (7, 1), (32, 1), (7, 2), (5, 3), (4, 4), (7, 10), (17, 16), (0, 32) })
-                Assert.IsTrue(Rows(start, count).equal(all.narrow(0, start, count)).all().item<bool>(), $"{count} from {start} on of {shape}");
+            (int, int)[] parts = [(0, 1), (7, 1), (32, 1), (7, 2), (5, 3), (4, 4), (7, 10), (17, 16), (0, 32)];
+            foreach (var (start, count) in parts)
+            {
+                var isEqual = Rows(start, count).equal(all.narrow(0, start, count)).all();
+                Assert.IsTrue(isEqual.item<bool>(), $"{count} rows from {start} of {shape}");
+            }
         }
     }
 
@@ -92,7 +97,16 @@ public sealed class InferenceUNetTests
         }
     }
 
-    private static void AssertClose(UNetShape shape, ScalarType type, bool pack, Func<Tensor, Tensor, Tensor> error, double bound)
+    private static Tensor LargestError(Tensor expected, Tensor actual) => (expected - actual).abs().max();
+
+    private static Tensor RelativeError(Tensor expected, Tensor actual) => (expected - actual).norm() / expected.norm();
+
+    private static void AssertClose(
+        UNetShape shape,
+        ScalarType type,
+        bool pack,
+        Func<Tensor, Tensor, Tensor> error,
+        double bound)
     {
         using var scope = NewDisposeScope();
         using var network = TrainedLike(shape);
@@ -104,22 +118,33 @@ public sealed class InferenceUNetTests
             using var noGrad = no_grad();
             var expected = network.Forward(x, full([Labels.Length], t, ScalarType.Int64), tensor(Labels));
             Assert.IsGreaterThan(0.3, expected.std().item<float>());
-            Assert.IsLessThan(bound, error(expected, fused.Forward(x, embeddings, step)).item<float>(), $"{shape} at {t}");
+            var actual = fused.Forward(x, embeddings, step);
+            Assert.IsLessThan(bound, error(expected, actual).item<float>(), $"{shape} at {t}");
         }
     }
 
-    /// <summary>Random weights that keep the activations' size from layer to layer, and batch norms with statistics as after a training.</summary>
+    /// <summary>
+    /// Creates a network with random weights that keep the activations' size from layer to layer, and with batch-norm
+    /// statistics like those after a training.
+    /// </summary>
     private static ConditionalUNet TrainedLike(UNetShape shape)
     {
         using var generator = new Generator(3, CPU);
-        return ConditionalUNet.Create(shape, CPU, entry => entry.Name switch
+        return ConditionalUNet.Create(shape, CPU, entry =>
         {
-            var name when name.EndsWith("running_var", StringComparison.Ordinal) => empty(entry.Shape).uniform_(0.5, 2, generator),
-            var name when name.EndsWith("running_mean", StringComparison.Ordinal) => empty(entry.Shape).normal_(0, 0.3, generator),
-            var name when name.EndsWith("bias", StringComparison.Ordinal) => empty(entry.Shape).normal_(0, 0.2, generator),
-            "label_emb.weight" => empty(entry.Shape).normal_(0, 1, generator),
-            _ when entry.FanIn > 0 => empty(entry.Shape).normal_(0, Math.Sqrt(2.0 / entry.FanIn), generator),
-            _ => empty(entry.Shape).uniform_(0.5, 1.5, generator),
+            bool Ends(string name) => entry.Name.EndsWith(name, StringComparison.Ordinal);
+            Tensor Normal(double deviation) => empty(entry.Shape).normal_(0, deviation, generator);
+            Tensor Uniform(double low, double high) => empty(entry.Shape).uniform_(low, high, generator);
+
+            return entry switch
+            {
+                _ when Ends("running_var") => Uniform(0.5, 2),
+                _ when Ends("running_mean") => Normal(0.3),
+                _ when Ends("bias") => Normal(0.2),
+                { Role: TensorRole.Embedding } => Normal(1),
+                { FanIn: > 0 } => Normal(Math.Sqrt(2.0 / entry.FanIn)),
+                _ => Uniform(0.5, 1.5),
+            };
         });
     }
 }

@@ -27,10 +27,10 @@ public sealed class SafetensorsTests
             Assert.AreEqual("F32", (string)tensor["dtype"]!);
             Assert.AreSequenceEqual(entry.Shape, Longs(tensor["shape"]!));
             var offsets = Longs(tensor["data_offsets"]!);
-            Assert.AreEqual(end, offsets[0]); // no holes
+            Assert.AreEqual(end, offsets[0]); // the format allows no holes
             end = (int)offsets[1];
-            Assert.AreSequenceEqual(
-                values.contiguous().data<float>().ToArray(), MemoryMarshal.Cast<byte, float>(data.AsSpan((int)offsets[0]..end)).ToArray());
+            var written = MemoryMarshal.Cast<byte, float>(data.AsSpan((int)offsets[0]..end)).ToArray();
+            Assert.AreSequenceEqual(values.contiguous().data<float>().ToArray(), written);
         }
         Assert.AreEqual(end, data.Length);
         Assert.HasCount(Shape.Tensors().Count, header);
@@ -60,7 +60,8 @@ public sealed class SafetensorsTests
             };
         }
 
-        using var network = Safetensors.Read(new MemoryStream(Compose(reordered.ToJsonString(), moved.ToArray())), Shape, CPU);
+        var bytes = Compose(reordered.ToJsonString(), moved.ToArray());
+        using var network = ConditionalUNet.Load(new MemoryStream(bytes), Shape, CPU);
         Assert.AreSequenceEqual(saved, Write(network));
     }
 
@@ -69,13 +70,17 @@ public sealed class SafetensorsTests
     {
         AssertRefused(header => header.Remove("out.bias"), "tensor 'out.bias' is missing");
         AssertRefused(header => header["extra"] = header["out.bias"]!.DeepClone(), "tensor 'extra' is unknown");
-        AssertRefused(header => header["out.bias"]!["dtype"] = "F16", "'out.bias' has type F16, expected F32");
-        AssertRefused(header => header["out.bias"]!["shape"] = new JsonArray(2), "'out.bias' has shape [2], expected [1]");
-        AssertRefused(header => header["out.bias"]!["shape"] = new JsonArray(1L << 62, 1L << 62), "'out.bias' has shape");
-        AssertRefused(header => header["out.bias"]!["data_offsets"] = new JsonArray(0, 4), "starts at 0");
-        AssertRefused(header => header["out.bias"]!["data_offsets"] = new JsonArray(4), "expected 4 bytes");
-        AssertRefused(header => header["out.bias"]!["data_offsets"] = new JsonArray(-4, 0), "expected 4 bytes");
-        AssertRefused(header => header["out.bias"]!["data_offsets"] = new JsonArray(long.MinValue, long.MaxValue), "expected 4 bytes");
+
+        void AssertFieldRefused(string field, JsonNode value, string message) =>
+            AssertRefused(header => header["out.bias"]![field] = value, message);
+
+        AssertFieldRefused("dtype", "F16", "'out.bias' has type F16, expected F32");
+        AssertFieldRefused("shape", new JsonArray(2), "'out.bias' has shape [2], expected [1]");
+        AssertFieldRefused("shape", new JsonArray(1L << 62, 1L << 62), "'out.bias' has shape");
+        AssertFieldRefused("data_offsets", new JsonArray(0, 4), "starts at 0");
+        AssertFieldRefused("data_offsets", new JsonArray(4), "expected 4 bytes");
+        AssertFieldRefused("data_offsets", new JsonArray(-4, 0), "expected 4 bytes");
+        AssertFieldRefused("data_offsets", new JsonArray(long.MinValue, long.MaxValue), "expected 4 bytes");
     }
 
     [TestMethod]
@@ -96,8 +101,11 @@ public sealed class SafetensorsTests
     [DataRow("{\"a\":{\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,4]}}")]
     [DataRow("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}")]
     [DataRow("{\"a\":{\"dtype\":\"F32\",\"shape\":[1e99],\"data_offsets\":[0,4]}}")]
-    [DataRow("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[]},\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[]}}")]
-    public void Read_HeaderNotTheFormats_SaysSo(string header) => AssertRefused(Compose(header, []), "not the JSON of a safetensors stream");
+    [DataRow(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[]}," +
+        "\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[]}}")]
+    public void Read_HeaderNotTheFormats_SaysSo(string header) =>
+        AssertRefused(Compose(header, []), "not the JSON of a safetensors stream");
 
     private static void AssertRefused(Action<JsonObject> edit, string message)
     {
@@ -109,7 +117,9 @@ public sealed class SafetensorsTests
     private static void AssertRefused(byte[] bytes, string message)
     {
         var before = TensorAssert.Count();
-        Assert.Contains(message, Assert.ThrowsExactly<FormatException>(() => Safetensors.Read(new MemoryStream(bytes), Shape, CPU)).Message);
+        var error = Assert.ThrowsExactly<FormatException>(
+            () => ConditionalUNet.Load(new MemoryStream(bytes), Shape, CPU));
+        Assert.Contains(message, error.Message);
         Assert.AreEqual(before, Tensor.TotalCount);
     }
 
@@ -122,7 +132,7 @@ public sealed class SafetensorsTests
     private static byte[] Write(ConditionalUNet network)
     {
         using var stream = new MemoryStream();
-        Safetensors.Write(stream, network);
+        network.Save(stream);
         return stream.ToArray();
     }
 

@@ -7,7 +7,11 @@ namespace CondDiffusion.MLNet.Tests.Network;
 [TestClass]
 public sealed class TorchRuntimeTests
 {
-    private static readonly TorchRuntime.Facts Refused = new(OSPlatform.Linux, "0.107.0", "/app/libLibTorchSharp.so", "/app/libtorch_cpu.so",
+    private static readonly TorchRuntime.Facts Refused = new(
+        OSPlatform.Linux,
+        "0.107.0",
+        "/app/libLibTorchSharp.so",
+        "/app/libtorch_cpu.so",
         "/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found");
 
     [TestMethod]
@@ -33,8 +37,12 @@ public sealed class TorchRuntimeTests
     }
 
     [TestMethod]
-    public void Explain_BridgeMissing_SaysSo() =>
-        StringAssert.Contains(TorchRuntime.Explain(Refused with { Bridge = null, LibTorch = null }), "TorchSharp's native library is not in");
+    public void Explain_BridgeMissing_SaysSo()
+    {
+        var message = TorchRuntime.Explain(Refused with { Bridge = null, LibTorch = null });
+
+        StringAssert.Contains(message, "TorchSharp's native library is not in");
+    }
 
     [TestMethod]
     public void Explain_LibstdcxxTooOld_QuotesTheLoaderAndNamesTheBuildTarget()
@@ -61,41 +69,14 @@ public sealed class TorchRuntimeTests
     [DataRow("0.106.0", false)]
     public void Explain_RefusedOnWindows_NamesTheIssueForTheOneVersionItConcerns(string version, bool named)
     {
-        var message = TorchRuntime.Explain(Refused with { System = OSPlatform.Windows, TorchSharpVersion = version, Refusal = "(0x8007007F)" });
+        var message = TorchRuntime.Explain(Refused with
+        {
+            System = OSPlatform.Windows,
+            TorchSharpVersion = version,
+            Refusal = "(0x8007007F)",
+        });
 
         Assert.AreEqual(named, message.Contains("issues/1567", StringComparison.Ordinal));
         StringAssert.Contains(message, "(0x8007007F)");
     }
-
-    [TestMethod]
-    [DataRow(null, false, 2, DeviceType.CPU, -1)]
-    [DataRow(0, false, 1, DeviceType.CUDA, 0)]
-    [DataRow(1, true, 2, DeviceType.CUDA, 1)]
-    [DataRow(2, true, 2, DeviceType.CPU, -1)]
-    [DataRow(-1, true, 2, DeviceType.CPU, -1)]
-    [DataRow(0, true, 0, DeviceType.CPU, -1)]
-    public void Choose_DeviceOrFallback_IsHonoured(int? gpuDeviceId, bool fallbackToCpu, int gpus, DeviceType type, int index)
-    {
-        var device = TorchRuntime.Choose(gpuDeviceId, fallbackToCpu, gpus);
-
-        Assert.AreEqual(type, device.type);
-        Assert.AreEqual(index, device.index);
-    }
-
-    [TestMethod]
-    [DataRow(0, 0, "no CUDA device was found")]
-    [DataRow(1, 1, "the only CUDA device is number 0")]
-    [DataRow(4, 4, "numbers 0 to 3")]
-    [DataRow(-1, 2, "numbers 0 to 1")]
-    public void Choose_DeviceMissingWithoutFallback_SaysWhatWasFoundAndTheFix(int gpuDeviceId, int gpus, string found)
-    {
-        var error = Assert.ThrowsExactly<InvalidOperationException>(() => TorchRuntime.Choose(gpuDeviceId, fallbackToCpu: false, gpus));
-
-        StringAssert.Contains(error.Message, $"GpuDeviceId is {gpuDeviceId}");
-        StringAssert.Contains(error.Message, found);
-        StringAssert.Contains(error.Message, "FallbackToCpu");
-    }
-
-    [TestMethod]
-    public void Choose_NoGpuAskedFor_IsTheCpu() => Assert.AreEqual(DeviceType.CPU, TorchRuntime.Choose(null, fallbackToCpu: false).type);
 }

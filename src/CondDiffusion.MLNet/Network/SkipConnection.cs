@@ -1,0 +1,56 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace CondDiffusion.MLNet.Network;
+
+/// <summary>Joins the activations from below in the U-Net with those of the encoder at the same resolution.</summary>
+internal static class SkipConnection
+{
+    /// <summary>
+    /// Maximum of the bytes of a joined tensor on a CPU. The allocator requests more than 32 MB from the system in
+    /// every step, at the price of one page fault for each page, and reuses less.
+    /// </summary>
+    private const long MostJoinedBytes = 30_000_000;
+
+    /// <summary>Doubles height and width: (B, C, H, W) to (B, C, 2H, 2W).</summary>
+    public static Tensor Upsample(Tensor x) =>
+        functional.interpolate(x, scale_factor: [2, 2], mode: InterpolationMode.Bilinear, align_corners: false);
+
+    /// <summary>
+    /// Upsamples <paramref name="below"/>, concatenates <paramref name="skip"/>, and adds <paramref name="embedding"/>
+    /// to every pixel.
+    /// </summary>
+    /// <param name="below">Activations from below, (B, Cbelow, H/2, W/2).</param>
+    /// <param name="skip">Activations of the encoder, (B, Cskip, H, W).</param>
+    /// <param name="embedding">The block's embedding, (B, Cbelow + Cskip, 1, 1).</param>
+    /// <returns>(B, Cbelow + Cskip, H, W), cut into parts of the batch that the allocator can reuse.</returns>
+    public static Tensor[] Join(Tensor below, Tensor skip, Tensor embedding)
+    {
+        long parts = 1;
+        if (below.device.type == DeviceType.CPU)
+        {
+            var bytes = embedding.numel() * skip.shape[2] * skip.shape[3] * embedding.element_size();
+            parts = Math.Min(1 + bytes / MostJoinedBytes, embedding.shape[0]);
+        }
+
+        return
+        [
+            .. below.chunk(parts)
+                .Zip(skip.chunk(parts), embedding.chunk(parts))
+                .Select(part => JoinPart(part.First, part.Second, part.Third)),
+        ];
+    }
+
+    /// <summary>
+    /// Joins a part of the batch. What is constant over an image can as well be added before the upsampling, to a
+    /// quarter of the values. Only float32, the reference, adds in the published order, and so keeps the last bit.
+    /// </summary>
+    private static Tensor JoinPart(Tensor below, Tensor skip, Tensor embedding)
+    {
+        if (embedding.dtype == ScalarType.Float32) return cat([Upsample(below), skip], 1).add_(embedding);
+
+        var embeddings = embedding.split([below.shape[1], skip.shape[1]], 1);
+        return cat([Upsample(below + embeddings[0]), skip + embeddings[1]], 1);
+    }
+}
