@@ -82,7 +82,7 @@ public sealed class SamplingOptionsTests
     {
         AreClose(Draw(new() { GuidanceScale = 2 }), Draw(new()));
         AreFar(Draw(new() { GuidanceScale = 1 }), Draw(new()));
-        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), DrawsUnlabelled = true }).GuidanceScale);
+        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
         Assert.AreEqual(1, (TinyModel.Description with { Sampling = new() }).GuidanceScale);
     }
 
