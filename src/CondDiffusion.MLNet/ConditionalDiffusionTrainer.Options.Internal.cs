@@ -13,7 +13,8 @@ public sealed partial class ConditionalDiffusionTrainer
     public sealed partial record Options
     {
         /// <summary>Returns the shape of the network for a number of labels.</summary>
-        internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+        internal UNetShape NetworkShape(int labels) =>
+            new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
 
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
@@ -55,14 +56,15 @@ public sealed partial class ConditionalDiffusionTrainer
         };
 
         /// <summary>
-        /// Returns everything that decides a training's result, by option name. A training can resume from a checkpoint only
-        /// where both have the same.
+        /// Returns everything that decides a training's result, by option name. A training can resume from a checkpoint
+        /// only where both have the same.
         /// </summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
         /// <param name="type">Data type in use, which the options may leave to the device.</param>
         /// <param name="labels">Labels of the training data.</param>
         /// <param name="images">Images of the training data.</param>
-        internal IReadOnlyDictionary<string, string> Identity(int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
+        internal IReadOnlyDictionary<string, string> Identity(
+            int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
         {
             var identity = new Dictionary<string, string>
             {
@@ -89,7 +91,8 @@ public sealed partial class ConditionalDiffusionTrainer
                 ["images"] = $"{images.Count}, SHA-256 {images.Fingerprint}",
             };
 
-            // A longer training begins with the steps of a shorter one, unless the learning rate depends on the number of steps.
+            // A longer training begins with the steps of a shorter one, unless the learning rate depends on the number
+            // of steps.
             if (CosineLearningRateDecay) identity[nameof(Epochs)] = Text(Epochs);
 
             return identity;

@@ -16,9 +16,9 @@ public sealed partial class ConditionalDiffusionTrainer
         public string LabelColumnName { get; init; } = "Label";
 
         /// <summary>
-        /// The column with the training images: either a float vector of <see cref="Channels"/> x <see cref="Height"/> x
-        /// <see cref="Width"/> values in [-1, 1], one channel after the other, or an image column of any size, which is
-        /// resized and scaled to that.
+        /// The column with the training images: either a float vector of <see cref="Channels"/> x <see cref="Height"/>
+        /// x <see cref="Width"/> values in [-1, 1], one channel after the other, or an image column of any size, which
+        /// is resized and scaled to that.
         /// </summary>
         /// <value>A column name. Default: "Pixels".</value>
         public string FeatureColumnName { get; init; } = "Pixels";
@@ -28,15 +28,18 @@ public sealed partial class ConditionalDiffusionTrainer
         public string OutputColumnName { get; init; } = "GeneratedImage";
 
         /// <summary>
-        /// A second column that the fitted transformer adds, with the same image as a float vector [C, H, W] in [-1, 1].
+        /// A second column that the fitted transformer adds, with the same image as a float vector [C, H, W] in
+        /// [-1, 1].
         /// </summary>
-        /// <value>A column name other than <see cref="OutputColumnName"/>, or null for no such column. Default: null.</value>
+        /// <value>
+        /// A column name other than <see cref="OutputColumnName"/>, or null for no such column. Default: null.
+        /// </value>
         public string? PixelsColumnName { get; init; }
 
         /// <summary>
-        /// A column of the data to transform, of type Int64, whose value decides a row's noise in place of the row's id: the
-        /// same seed and label give the same image, whatever other rows the data has. Data without this column (the training
-        /// data need not have it) uses the row ids.
+        /// A column of the data to transform, of type Int64, whose value decides a row's noise in place of the row's
+        /// id: the same seed and label give the same image, whatever other rows the data has. Data without this column
+        /// (the training data need not have it) uses the row ids.
         /// </summary>
         /// <value>A column name, or null to use the row ids. Default: null.</value>
         public string? SeedColumnName { get; init; }
@@ -44,7 +47,9 @@ public sealed partial class ConditionalDiffusionTrainer
         // Images
 
         /// <summary>Channels of an image, C.</summary>
-        /// <value>At least 1; for image columns, 1 (grey) or 3 (red, green, blue). Default: 1.</value>
+        /// <value>
+        /// At least 1; for image columns, 1 (grey) or 3 (red, green, blue). C x H x W is at most 2^24. Default: 1.
+        /// </value>
         public int Channels { get; init; } = 1;
 
         /// <summary>Rows of an image, H.</summary>
@@ -58,7 +63,8 @@ public sealed partial class ConditionalDiffusionTrainer
         // Network
 
         /// <summary>
-        /// Feature channels of the U-Net (Ronneberger et al. 2015, arXiv 1505.04597) at full, half and quarter resolution.
+        /// Feature channels of the U-Net (Ronneberger et al. 2015, arXiv 1505.04597) at full, half and quarter
+        /// resolution.
         /// </summary>
         /// <value>Three positive numbers. Default: 64, 128, 256.</value>
         public IReadOnlyList<int> ChannelWidths { get; init; } = [64, 128, 256];
@@ -77,21 +83,23 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <value>Default: <see cref="BetaSchedule.Linear"/>.</value>
         public BetaSchedule Schedule { get; init; } = BetaSchedule.Linear;
 
-        /// <summary>What the network predicts. DDPM as published predicts <see cref="PredictionTarget.Noise"/>.</summary>
+        /// <summary>
+        /// What the network predicts. DDPM as published predicts <see cref="PredictionTarget.Noise"/>.
+        /// </summary>
         /// <value>Default: <see cref="PredictionTarget.Velocity"/>.</value>
         public PredictionTarget Prediction { get; init; } = PredictionTarget.Velocity;
 
         /// <summary>
-        /// Upper bound of a timestep's signal-to-noise ratio in the weights of the loss: min-SNR weighting (Hang et al. 2023,
-        /// arXiv 2303.09556, section 3.4, which recommends 5).
+        /// Upper bound of a timestep's signal-to-noise ratio in the weights of the loss: min-SNR weighting (Hang et al.
+        /// 2023, arXiv 2303.09556, which recommends 5).
         /// </summary>
         /// <value>Finite and not negative; 0 turns the weighting off. Default: 0.</value>
         public double MinSnrGamma { get; init; }
 
         /// <summary>
-        /// Fraction of the training images whose label is hidden, so that the network also learns to generate without a label.
-        /// Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, algorithm 1) and rows whose label is missing need
-        /// this.
+        /// Fraction of the training images whose label is hidden, so that the network also learns to generate without a
+        /// label. Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, algorithm 1) and rows whose label
+        /// is missing need this.
         /// </summary>
         /// <value>In [0, 1); 0 turns it off. Default: 0.1.</value>
         public double LabelDropout { get; init; } = 0.1;
@@ -111,30 +119,30 @@ public sealed partial class ConditionalDiffusionTrainer
         public double LearningRate { get; init; } = 5e-4;
 
         /// <summary>
-        /// Steps at the beginning over which the learning rate grows linearly to <see cref="LearningRate"/> (Goyal et al. 2017,
-        /// arXiv 1706.02677, section 2.2).
+        /// Steps at the beginning over which the learning rate grows linearly to <see cref="LearningRate"/> (Goyal et
+        /// al. 2017, arXiv 1706.02677, section 2.2).
         /// </summary>
         /// <value>Not negative; 0 turns the warm-up off. Default: 0.</value>
         public int WarmUpSteps { get; init; }
 
         /// <summary>
-        /// Whether the learning rate falls to 0 along half a cosine after the warm-up (Loshchilov and Hutter 2017, arXiv
-        /// 1608.03983, equation 5) rather than staying constant.
+        /// Whether the learning rate falls to 0 along half a cosine after the warm-up (Loshchilov and Hutter 2017,
+        /// arXiv 1608.03983, equation 5) rather than staying constant.
         /// </summary>
         /// <value>Default: false.</value>
         public bool CosineLearningRateDecay { get; init; }
 
         /// <summary>
-        /// Upper bound of the norm of a step's gradient; a longer gradient is scaled down to it (Pascanu et al. 2013, arXiv
-        /// 1211.5063, algorithm 1).
+        /// Upper bound of the norm of a step's gradient; a longer gradient is scaled down to it (Pascanu et al. 2013,
+        /// arXiv 1211.5063, algorithm 1).
         /// </summary>
         /// <value>Finite and not negative; 0 turns the clipping off. Default: 0.</value>
         public double GradientClipNorm { get; init; }
 
         /// <summary>
-        /// Decay of an exponential moving average of the weights and the batch-norm statistics: the fraction of itself that the
-        /// average keeps at each step, after a warm-up. The fitted transformer uses the average, which generates better images
-        /// than the last weights (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
+        /// Decay of an exponential moving average of the weights and the batch-norm statistics: the fraction of itself
+        /// that the average keeps at each step, after a warm-up. The fitted transformer uses the average, which
+        /// generates better images than the last weights (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
         /// </summary>
         /// <value>In [0, 1); 0 turns the average off. Default: 0.999.</value>
         public double MovingAverageDecay { get; init; } = 0.999;
@@ -143,8 +151,8 @@ public sealed partial class ConditionalDiffusionTrainer
         /// Decides the initial weights, the order of the images, the noise in training and the noise in generation.
         /// </summary>
         /// <value>
-        /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/>, or a random seed where that has none.
-        /// Default: null.
+        /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/>, or a random seed where that
+        /// has none. Default: null.
         /// </value>
         public int? Seed { get; init; }
 
@@ -155,48 +163,51 @@ public sealed partial class ConditionalDiffusionTrainer
         public Precision Precision { get; init; } = Precision.Auto;
 
         /// <summary>
-        /// Upper bound of the memory for the training images, in bytes. An 8-bit image takes one byte a value, any other image
-        /// four. The images beyond the bound lie in a file in <see cref="Microsoft.ML.MLContext.TempFilePath"/>, which disappears
-        /// when the training ends, however it ends.
+        /// Upper bound of the memory for the training images, in bytes. An 8-bit image takes one byte a value, any
+        /// other image four. The images beyond the bound lie in a file in
+        /// <see cref="Microsoft.ML.MLContext.TempFilePath"/>, which disappears when the training ends, however it ends.
         /// </summary>
         /// <value>
-        /// Not negative; 0 puts all images on disk, except for a buffer. Default: 2^30 (1 GiB), which is a million grey 8-bit
-        /// images of 32 x 32.
+        /// Not negative; 0 puts all images on disk, except for a buffer. Default: 2^30 (1 GiB), which is a million grey
+        /// 8-bit images of 32 x 32.
         /// </value>
         public long ImageMemory { get; init; } = 1L << 30;
 
         // Watching
 
         /// <summary>
-        /// Receives progress reports, on the training thread: one every <see cref="ProgressInterval"/>, and one at the end of
-        /// each epoch.
+        /// Receives progress reports, on the training thread: one every <see cref="ProgressInterval"/>, and one at the
+        /// end of each epoch.
         /// </summary>
         /// <value>Null for no reports. Default: null.</value>
         public IProgress<TrainingProgress>? Progress { get; init; }
 
         /// <summary>
-        /// Minimum time between two reports within an epoch. A report waits for the device, so that a longer interval costs less
-        /// on a GPU.
+        /// Minimum time between two reports within an epoch. A report waits for the device, so that a longer interval
+        /// costs less on a GPU.
         /// </summary>
         /// <value>Not negative; 0 reports every step. Default: 0.2 seconds.</value>
         public TimeSpan ProgressInterval { get; init; } = TimeSpan.FromSeconds(0.2);
 
-        /// <summary>A directory for TensorBoard event files, which contain what <see cref="Progress"/> receives.</summary>
+        /// <summary>
+        /// A directory for TensorBoard event files, which contain what <see cref="Progress"/> receives.
+        /// </summary>
         /// <value>A path, or null for no event files. Default: null.</value>
         public string? TensorBoardDirectory { get; init; }
 
         /// <summary>
-        /// Number of epochs from one set of <see cref="TrainingProgress.Samples"/> to the next: four images of each of the first
-        /// ten labels, always from the same noise.
+        /// Number of epochs from one set of <see cref="TrainingProgress.Samples"/> to the next: four images of each of
+        /// the first ten labels, always from the same noise.
         /// </summary>
         /// <value>
-        /// Not negative; 0 generates none, and is the only value where <see cref="Channels"/> is neither 1 nor 3. Default: 0.
+        /// Not negative; 0 generates none, and is the only value where <see cref="Channels"/> is neither 1 nor 3.
+        /// Default: 0.
         /// </value>
         public int SampleEpochs { get; init; }
 
         /// <summary>
-        /// Fraction of the images that are held out for <see cref="TrainingProgress.ValidationLoss"/> rather than trained on; the
-        /// seed chooses them.
+        /// Fraction of the images that are held out for <see cref="TrainingProgress.ValidationLoss"/> rather than
+        /// trained on; the seed chooses them.
         /// </summary>
         /// <value>In [0, 1). Default: 0.</value>
         public double ValidationFraction { get; init; }
@@ -204,8 +215,8 @@ public sealed partial class ConditionalDiffusionTrainer
         // Stopping and resuming
 
         /// <summary>
-        /// Ends the training, at the latest after the current step. <see cref="OnCancellation"/> decides what <see cref="Fit"/>
-        /// does then.
+        /// Ends the training, at the latest after the current step. <see cref="OnCancellation"/> decides what
+        /// <see cref="Fit"/> does then.
         /// </summary>
         /// <value>Default: a token that is never cancelled.</value>
         public CancellationToken CancellationToken { get; init; }
@@ -215,14 +226,16 @@ public sealed partial class ConditionalDiffusionTrainer
         public CancellationBehavior OnCancellation { get; init; }
 
         /// <summary>
-        /// A directory for the checkpoints of this training, and of no other. Run again, the same training resumes from the
-        /// newest checkpoint and ends with exactly the weights that it would have had without the interruption. It refuses
-        /// checkpoints of a training with other options or data.
+        /// A directory for the checkpoints of this training, and of no other. Run again, the same training resumes from
+        /// the newest checkpoint and ends with exactly the weights that it would have had without the interruption. It
+        /// refuses checkpoints of a training with other options or data.
         /// </summary>
         /// <value>A path, or null for no checkpoints. Default: null.</value>
         public string? CheckpointDirectory { get; init; }
 
-        /// <summary>Maximum time between two checkpoints; the next one follows the step in which it is reached.</summary>
+        /// <summary>
+        /// Maximum time between two checkpoints; the next one follows the step in which it is reached.
+        /// </summary>
         /// <value>Positive. Default: 10 minutes.</value>
         /// <remarks>
         /// A training also writes a checkpoint when it ends or is cancelled. A checkpoint takes 16 bytes a parameter.
@@ -240,7 +253,8 @@ public sealed partial class ConditionalDiffusionTrainer
         // Generation
 
         /// <summary>
-        /// How the fitted transformer generates images. <see cref="ImageGenerationCatalog.WithSampling"/> changes it later.
+        /// How the fitted transformer generates images. <see cref="ImageGenerationCatalog.WithSampling"/> changes it
+        /// later.
         /// </summary>
         /// <value>Not null. Default: 20 steps of <see cref="Sampler.DpmSolver"/>.</value>
         public SamplingOptions Sampling { get; init; } = new();

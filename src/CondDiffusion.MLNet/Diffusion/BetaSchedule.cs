@@ -4,14 +4,14 @@ namespace CondDiffusion.MLNet;
 public enum BetaSchedule
 {
     /// <summary>
-    /// The variances beta_t grow linearly from 0.0001 to 0.02, as in DDPM as published (Ho et al. 2020, arXiv 2006.11239, section
-    /// 4).
+    /// The variances beta_t grow linearly from 0.0001 to 0.02, as in DDPM as published (Ho et al. 2020, arXiv
+    /// 2006.11239, section 4).
     /// </summary>
     Linear,
 
     /// <summary>
-    /// The fraction of the signal, alpha_bar_t, falls along a squared cosine (Nichol and Dhariwal 2021, arXiv 2102.09672,
-    /// equation 17).
+    /// alpha_bar_t, the fraction of signal in the variance of x_t, falls along a squared cosine (Nichol and Dhariwal
+    /// 2021, arXiv 2102.09672, equation 17).
     /// </summary>
     Cosine,
 }

@@ -7,7 +7,8 @@ public enum PredictionTarget
     Noise,
 
     /// <summary>
-    /// The velocity, v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0 (Salimans and Ho 2022, arXiv 2202.00512, section 4).
+    /// The velocity, v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0 (Salimans and Ho 2022, arXiv 2202.00512, section
+    /// 4).
     /// </summary>
     Velocity,
 }

@@ -6,8 +6,8 @@ namespace CondDiffusion.MLNet;
 public enum Sampler
 {
     /// <summary>
-    /// Ancestral sampling, as in DDPM as published (Ho et al. 2020, arXiv 2006.11239, algorithm 2): adds fresh noise in every
-    /// step, with the variance of the posterior. It needs hundreds of steps.
+    /// Ancestral sampling, as in DDPM as published (Ho et al. 2020, arXiv 2006.11239, algorithm 2): adds fresh noise in
+    /// every step, with the variance of the posterior. It needs hundreds of steps.
     /// </summary>
     Ancestral,
 
@@ -18,8 +18,8 @@ public enum Sampler
     Ddim,
 
     /// <summary>
-    /// DPM-Solver++ (2M) (Lu et al. 2022, arXiv 2211.01095): a method of second order, which adds no noise. It needs ten to
-    /// twenty steps.
+    /// DPM-Solver++ (2M) (Lu et al. 2022, arXiv 2211.01095): a method of second order, which adds no noise. It needs
+    /// ten to twenty steps.
     /// </summary>
     DpmSolver,
 }

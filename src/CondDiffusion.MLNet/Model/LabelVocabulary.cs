@@ -8,7 +8,9 @@ namespace CondDiffusion.MLNet.Model;
 
 /// <summary>The labels that a key column can contain, and their values where the column has them.</summary>
 /// <param name="Count">Number of labels; keys run from 1 to this.</param>
-/// <param name="Values">Value of each key as text, in the order of the keys; null where the column has no values.</param>
+/// <param name="Values">
+/// Value of each key as text, in the order of the keys; null where the column has no values.
+/// </param>
 /// <param name="Kind">Kind of the values before they became text.</param>
 internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values, DataKind Kind = DataKind.String)
 {

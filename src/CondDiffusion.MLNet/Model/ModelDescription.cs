@@ -5,8 +5,8 @@ using CondDiffusion.MLNet.Network;
 namespace CondDiffusion.MLNet.Model;
 
 /// <summary>
-/// Everything about a trained model except its weights, as a model file contains it in JSON. The properties' names and order
-/// are those of the JSON.
+/// Everything about a trained model except its weights, as a model file contains it in JSON. The properties' names and
+/// order are those of the JSON.
 /// </summary>
 internal sealed record ModelDescription
 {
@@ -102,10 +102,14 @@ internal sealed record ModelDescription
         const int Most = LabelVocabulary.Most;
         var errors = new OptionErrors();
 
+        var labelErrors = errors.In(nameof(Labels));
         Network.Check(errors.In(nameof(Network)), Most);
-        Labels.Check(errors.In(nameof(Labels)));
-        errors.In(nameof(Labels)).Check(
-            Labels.Count == Network.Labels, nameof(Labels.Count), $"{Network.Labels}, as in {nameof(Network)}", Labels.Count);
+        Labels.Check(labelErrors);
+        labelErrors.Check(
+            Labels.Count == Network.Labels,
+            nameof(Labels.Count),
+            $"{Network.Labels}, as in {nameof(Network)}",
+            Labels.Count);
 
         errors.Defined(Schedule);
         errors.Positive(Timesteps, Most);

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace CondDiffusion.MLNet.Model;
 
 /// <summary>
-/// Collects what is wrong with options, so that one exception can name every one of them. A check takes the name of its option
-/// from the caller's expression, without the object before the dot.
+/// Collects what is wrong with options, so that one exception can name every one of them. A check takes the name of its
+/// option from the caller's expression, without the object before the dot.
 /// </summary>
 internal sealed class OptionErrors
 {

@@ -31,9 +31,10 @@ internal static class UNetShapeChecks
         $"at most {UNetShape.MostPixels} values",
         $"{shape.Channels} x {shape.Height} x {shape.Width}");
 
-    private static void CheckWidths(IReadOnlyList<int>? widths, OptionErrors errors, int most, string option) => errors.Check(
-        widths is { Count: 3 } && widths.All(width => width >= 1 && width <= most),
-        option,
-        most == int.MaxValue ? "three positive numbers" : $"three numbers from 1 to {most}",
-        widths is null ? null : $"[{string.Join(", ", widths)}]");
+    private static void CheckWidths(IReadOnlyList<int>? widths, OptionErrors errors, int most, string option) =>
+        errors.Check(
+            widths is { Count: 3 } && widths.All(width => width >= 1 && width <= most),
+            option,
+            most == int.MaxValue ? "three positive numbers" : $"three numbers from 1 to {most}",
+            widths is null ? null : $"[{string.Join(", ", widths)}]");
 }

@@ -1,15 +1,15 @@
 namespace CondDiffusion.MLNet;
 
 /// <summary>
-/// Precision of the convolutions and of the activations between them. Weights, batch-norm statistics and losses are always
-/// float32.
+/// Precision of the convolutions and of the activations between them. Weights, batch-norm statistics and losses are
+/// always float32.
 /// </summary>
 public enum Precision
 {
     /// <summary>
-    /// <see cref="BFloat16"/> where the device computes in it (a CPU with AVX512-BF16 or AMX-BF16, or an NVIDIA GPU of compute
-    /// capability 8.0 or higher), and <see cref="Float32"/> elsewhere. The choice depends only on the device, so it is always the
-    /// same on one machine.
+    /// <see cref="BFloat16"/> where the device computes in it (a CPU with AVX512-BF16 or AMX-BF16, or an NVIDIA GPU of
+    /// compute capability 8.0 or higher), and <see cref="Float32"/> elsewhere. The choice depends only on the device,
+    /// so it is always the same on one machine.
     /// </summary>
     Auto,
 

@@ -7,7 +7,8 @@ namespace CondDiffusion.MLNet;
 public enum CancellationBehavior
 {
     /// <summary>
-    /// It throws <see cref="OperationCanceledException"/>, after writing a last checkpoint where there is a checkpoint directory.
+    /// It throws <see cref="OperationCanceledException"/>, after writing a last checkpoint where there is a checkpoint
+    /// directory.
     /// </summary>
     Throw,
 
