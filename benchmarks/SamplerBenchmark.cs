@@ -24,7 +24,7 @@ internal static class SamplerBenchmark
         Console.WriteLine();
         Console.WriteLine("| sampler | steps | spacing | clipped | guidance | labels right | Fréchet distance |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
-        foreach (var options in Choices(model.Sampling with { GuidanceScale = 1 }, model.DrawsUnlabelled))
+        foreach (var options in Choices(model.Sampling with { GuidanceScale = 1 }, model.GeneratesUnlabelled))
         {
             using var sampled = ml.ImageGeneration.WithSampling(model, options);
             var (accuracy, frechet) = Score(sampled, perLabel, score);

@@ -12,9 +12,13 @@ public sealed partial class ConditionalDiffusionTrainer
 {
     public sealed partial record Options
     {
-        internal UNetShape NetworkShape(int labels) => new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+        /// <summary>Returns the shape of the network for a number of labels.</summary>
+        internal UNetShape NetworkShape(int labels) =>
+            new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
 
-        /// <summary>What the training loop needs to know of the options.</summary>
+        /// <summary>Returns what the training loop needs of the options.</summary>
+        /// <param name="seed">The seed in use, which the options may leave open.</param>
+        /// <param name="type">Data type in use, which the options may leave to the device.</param>
         internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => new()
         {
             Epochs = Epochs,
@@ -31,14 +35,16 @@ public sealed partial class ConditionalDiffusionTrainer
             ReportInterval = ProgressInterval,
         };
 
-        /// <summary>Everything about the trained model but its weights.</summary>
+        /// <summary>Returns everything about the trained model except its weights.</summary>
+        /// <param name="labels">Labels of the training data.</param>
+        /// <param name="seed">The seed in use, which the options may leave open.</param>
         internal ModelDescription Describe(LabelVocabulary labels, ulong seed) => new()
         {
             Network = NetworkShape(labels.Count),
             Schedule = Schedule,
             Timesteps = Timesteps,
             Prediction = Prediction,
-            DrawsUnlabelled = LabelDropout > 0,
+            GeneratesUnlabelled = LabelDropout > 0,
             Labels = labels,
             LabelColumnName = LabelColumnName,
             OutputColumnName = OutputColumnName,
@@ -49,12 +55,16 @@ public sealed partial class ConditionalDiffusionTrainer
             Seed = seed,
         };
 
-        /// <summary>Everything that decides a training's result, by option name: what a training must share with a checkpoint that it resumes.</summary>
+        /// <summary>
+        /// Returns everything that decides a training's result, by option name. A training can resume from a checkpoint
+        /// only where both have the same.
+        /// </summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
-        /// <param name="type">The number format in use.</param>
-        /// <param name="labels">The labels.</param>
-        /// <param name="images">The images.</param>
-        internal IReadOnlyDictionary<string, string> Identity(int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
+        /// <param name="type">Data type in use, which the options may leave to the device.</param>
+        /// <param name="labels">Labels of the training data.</param>
+        /// <param name="images">Images of the training data.</param>
+        internal IReadOnlyDictionary<string, string> Identity(
+            int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
         {
             var identity = new Dictionary<string, string>
             {
@@ -80,68 +90,65 @@ public sealed partial class ConditionalDiffusionTrainer
                 ["labels"] = labels.Values is null ? $"{labels}" : $"{labels}, SHA-256 {Hash(labels.Values)}",
                 ["images"] = $"{images.Count}, SHA-256 {images.Fingerprint}",
             };
-            // The steps of a longer training begin with those of a shorter one, unless the learning rate depends on how long it is.
+
+            // A longer training begins with the steps of a shorter one, unless the learning rate depends on the number
+            // of steps.
             if (CosineLearningRateDecay) identity[nameof(Epochs)] = Text(Epochs);
+
             return identity;
         }
 
-        /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
+        /// <summary>Checks every option.</summary>
+        /// <exception cref="ArgumentException">
+        /// At least one option is out of its range; the message names each one that is.
+        /// </exception>
         internal void Validate()
         {
             var errors = new OptionErrors();
-            void Check(bool valid, string option, string expected, object? found) => errors.Check(valid, option, expected, found);
 
-            void Name(string? name, string option, string expected = "a column name") =>
-                Check(!string.IsNullOrWhiteSpace(name), option, expected, $"\"{name}\"");
-            Name(LabelColumnName, nameof(LabelColumnName));
-            Name(FeatureColumnName, nameof(FeatureColumnName));
-            Name(OutputColumnName, nameof(OutputColumnName));
-            if (PixelsColumnName is not null) Name(PixelsColumnName, nameof(PixelsColumnName));
-            if (SeedColumnName is not null) Name(SeedColumnName, nameof(SeedColumnName));
-            Check(PixelsColumnName != OutputColumnName, nameof(PixelsColumnName), "another column than OutputColumnName", PixelsColumnName);
+            errors.ColumnName(LabelColumnName);
+            errors.ColumnName(FeatureColumnName);
+            errors.ColumnName(OutputColumnName);
+            errors.ColumnNameOrNull(PixelsColumnName);
+            errors.AnotherColumn(PixelsColumnName, OutputColumnName);
+            errors.ColumnNameOrNull(SeedColumnName);
 
-            void Positive(int value, string option) => Check(value >= 1, option, "at least 1", value);
-            Positive(Channels, nameof(Channels));
-            Check(UNetShape.IsSide(Height), nameof(Height), "a positive multiple of 4", Height);
-            Check(UNetShape.IsSide(Width), nameof(Width), "a positive multiple of 4", Width);
-            Check(
-                (Int128)Channels * Height * Width <= UNetShape.MostPixels, $"{nameof(Channels)} x {nameof(Height)} x {nameof(Width)}",
-                $"at most {UNetShape.MostPixels} values", $"{Channels} x {Height} x {Width}");
-            Check(
-                ChannelWidths is { Count: 3 } && ChannelWidths.All(width => width >= 1), nameof(ChannelWidths), "three positive numbers",
-                ChannelWidths is null ? null : $"[{string.Join(", ", ChannelWidths)}]");
-            Positive(EmbeddingSize, nameof(EmbeddingSize));
-            Positive(Timesteps, nameof(Timesteps));
-            Positive(Epochs, nameof(Epochs));
-            Positive(BatchSize, nameof(BatchSize));
-            Check(ImageMemory >= 0, nameof(ImageMemory), "not negative", ImageMemory);
-            Check(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), "positive and finite", LearningRate);
-            Check(Enum.IsDefined(Schedule), nameof(Schedule), "a value of its type", Schedule);
-            Check(Enum.IsDefined(Prediction), nameof(Prediction), "a value of its type", Prediction);
-            void NotNegative(double value, string option) => Check(value >= 0 && double.IsFinite(value), option, "finite and not negative", value);
-            void Share(double value, string option) => Check(value is >= 0 and < 1, option, "in [0, 1)", value);
-            NotNegative(MinSnrGamma, nameof(MinSnrGamma));
-            Share(LabelDropout, nameof(LabelDropout));
-            NotNegative(WarmUpSteps, nameof(WarmUpSteps));
-            NotNegative(GradientClipNorm, nameof(GradientClipNorm));
-            Share(ValidationFraction, nameof(ValidationFraction));
-            NotNegative(ProgressInterval.TotalSeconds, nameof(ProgressInterval));
-            Share(MovingAverageDecay, nameof(MovingAverageDecay));
-            Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
-            if (GenerationBatchSize is { } generated) Positive(generated, nameof(GenerationBatchSize));
-            if (TensorBoardDirectory is not null) Name(TensorBoardDirectory, nameof(TensorBoardDirectory), "a directory's path or null");
-            NotNegative(SampleEpochs, nameof(SampleEpochs));
-            Check(SampleEpochs == 0 || Channels is 1 or 3, nameof(SampleEpochs), $"0 where an image has {Channels} channels", SampleEpochs);
-            Check(Enum.IsDefined(OnCancellation), nameof(OnCancellation), "a value of its type", OnCancellation);
-            if (CheckpointDirectory is not null) Name(CheckpointDirectory, nameof(CheckpointDirectory), "a directory's path or null");
-            Check(CheckpointInterval > TimeSpan.Zero, nameof(CheckpointInterval), "positive", CheckpointInterval);
-            NotNegative(CheckpointSteps, nameof(CheckpointSteps));
-            Positive(CheckpointsKept, nameof(CheckpointsKept));
+            NetworkShape(labels: 1).Check(errors, widths: nameof(ChannelWidths));
 
-            Check(Sampling is not null, nameof(Sampling), "given", null);
-            Sampling?.Check(errors, LabelDropout > 0, $"{nameof(Sampling)}.");
+            errors.Positive(Timesteps);
+            errors.Defined(Schedule);
+            errors.Defined(Prediction);
+            errors.NotNegative(MinSnrGamma);
+            errors.Fraction(LabelDropout);
 
-            if (errors.Text is { } text) throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
+            errors.Positive(Epochs);
+            errors.Positive(BatchSize);
+            errors.Positive(LearningRate);
+            errors.NotNegative(WarmUpSteps);
+            errors.NotNegative(GradientClipNorm);
+            errors.Fraction(MovingAverageDecay);
+
+            errors.Defined(Precision);
+            errors.NotNegative(ImageMemory);
+
+            errors.NotNegative(ProgressInterval);
+            errors.PathOrNull(TensorBoardDirectory);
+            errors.NotNegative(SampleEpochs);
+            errors.ZeroUnless(Channels is 1 or 3, SampleEpochs, $"an image has {Channels} channels");
+            errors.Fraction(ValidationFraction);
+
+            errors.Defined(OnCancellation);
+            errors.PathOrNull(CheckpointDirectory);
+            errors.Positive(CheckpointInterval);
+            errors.NotNegative(CheckpointSteps);
+            errors.Positive(CheckpointsKept);
+
+            errors.NotNull(Sampling);
+            Sampling?.Check(errors, generatesUnlabelled: LabelDropout > 0, owner: nameof(Sampling));
+            errors.PositiveOrNull(GenerationBatchSize);
+
+            if (errors.Text is { } text)
+                throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
         }
 
         private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);

@@ -77,7 +77,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
 
         var vectors = WithVectors(input);
         var label = vectors.Schema[_options.LabelColumnName];
-        var vocabulary = LabelVocabulary.Of(_host, label);
+        var vocabulary = LabelVocabulary.Read(_host, label);
         var shape = _options.NetworkShape(vocabulary.Count);
         using var images = new ImageStore(shape.Pixels, _options.ImageMemory, _context.TempFilePath);
         TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], images, CheckAlive);

@@ -64,7 +64,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// Whether the model can draw without a label, and with guidance: it was trained with
     /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
-    public bool DrawsUnlabelled => _model.DrawsUnlabelled;
+    public bool GeneratesUnlabelled => _model.GeneratesUnlabelled;
 
     internal ImageGenerator Generator { get; }
 
@@ -135,7 +135,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options)
     {
         var errors = new OptionErrors();
-        options.Check(errors, _model.DrawsUnlabelled);
+        options.Check(errors, _model.GeneratesUnlabelled);
         return errors.Text is { } text
             ? throw new ArgumentException($"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options))
             : new(_host, _model with { Sampling = options }, Generator.Share());

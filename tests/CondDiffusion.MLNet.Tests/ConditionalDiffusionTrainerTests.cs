@@ -14,7 +14,7 @@ public sealed class ConditionalDiffusionTrainerTests
     [TestMethod]
     public void Constructor_EveryOptionOutOfRange_NamesAllAtOnce()
     {
-        var exception = Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => Create(new()
         {
             LabelColumnName = " ",
             FeatureColumnName = "",
@@ -48,14 +48,31 @@ public sealed class ConditionalDiffusionTrainerTests
         }));
         foreach (var part in new[]
         {
-            "LabelColumnName must be a column name, but is \" \"", "FeatureColumnName", "OutputColumnName", "PixelsColumnName", "SeedColumnName",
-            "Channels must be at least 1, but is 0", "Height must be a positive multiple of 4, but is 30", "Width must be a positive multiple of 4, but is 0",
-            "ChannelWidths must be three positive numbers, but is [1, 2]", "EmbeddingSize", "Timesteps", "Epochs must be at least 1, but is -1",
-            "BatchSize", "LearningRate must be positive and finite, but is NaN", "MovingAverageDecay must be in [0, 1), but is 1", "Precision",
-            "GenerationBatchSize", "Sampling.Sampler must be", "Sampling.Steps must be at least 1, but is 0", "Sampling.Eta must be in [0, 1], but is 1.5",
-            "Sampling.Spacing must be", "Sampling.GuidanceScale must be finite and not negative, but is NaN",
+            "LabelColumnName must be a column name, but is \" \"",
+            "FeatureColumnName",
+            "OutputColumnName",
+            "PixelsColumnName",
+            "SeedColumnName",
+            "Channels must be at least 1, but is 0",
+            "Height must be a positive multiple of 4, but is 30",
+            "Width must be a positive multiple of 4, but is 0",
+            "ChannelWidths must be three positive numbers, but is [1, 2]",
+            "EmbeddingSize",
+            "Timesteps",
+            "Epochs must be at least 1, but is -1",
+            "BatchSize",
+            "LearningRate must be positive and finite, but is NaN",
+            "MovingAverageDecay must be in [0, 1), but is 1",
+            "Precision",
+            "GenerationBatchSize",
+            "Sampling.Sampler must be",
+            "Sampling.Steps must be at least 1, but is 0",
+            "Sampling.Eta must be in [0, 1], but is 1.5",
+            "Sampling.Spacing must be",
+            "Sampling.GuidanceScale must be finite and not negative, but is NaN",
             "Sampling.GuidanceIntervalHigh must be above GuidanceIntervalLow and at most 1, but is 0.5",
-            "Sampling.GuidanceColumnName must be a column name", "LabelDropout must be above 0 in training for guidance",
+            "Sampling.GuidanceColumnName must be a column name",
+            "LabelDropout must be above 0 in training for guidance",
         }) Assert.Contains(part, exception.Message);
     }
 
@@ -65,36 +82,34 @@ public sealed class ConditionalDiffusionTrainerTests
     [DataRow(65536, 65536, "Channels x Height x Width must be at most")]
     [DataRow(-4, 8, "Height")]
     public void Constructor_ImpossibleSize_NamesIt(int height, int width, string part) =>
-        Assert.Contains(part, Assert.ThrowsExactly<ArgumentException>(() =>
-            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { Height = height, Width = width })).Message);
+        Refuses(Options with { Height = height, Width = width }, part);
 
     [TestMethod]
     [DataRow(0.0)]
     [DataRow(-1.0)]
     [DataRow(double.PositiveInfinity)]
     public void Constructor_LearningRateOutOfRange_NamesIt(double rate) =>
-        Assert.Contains("LearningRate", Assert.ThrowsExactly<ArgumentException>(() =>
-            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { LearningRate = rate })).Message);
+        Refuses(Options with { LearningRate = rate }, "LearningRate");
 
     [TestMethod]
     public void Constructor_SamplingNullOrBeyondItsRange_NamesIt()
     {
-        void Refuses(SamplingOptions? sampling, string part) => Assert.Contains(part, Assert.ThrowsExactly<ArgumentException>(() =>
-            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { Sampling = sampling! })).Message);
-        Refuses(null, "Sampling must be given");
-        Refuses(new() { GuidanceIntervalLow = 1 }, "GuidanceIntervalLow must be in [0, 1), but is 1");
-        Refuses(new() { GuidanceScale = -1 }, "GuidanceScale");
-        Refuses(new() { Eta = -0.1 }, "Eta");
+        RefusesSampling(null, "Sampling must be given");
+        RefusesSampling(new() { GuidanceIntervalLow = 1 }, "GuidanceIntervalLow must be in [0, 1), but is 1");
+        RefusesSampling(new() { GuidanceScale = -1 }, "GuidanceScale");
+        RefusesSampling(new() { Eta = -0.1 }, "Eta");
+
+        static void RefusesSampling(SamplingOptions? sampling, string part) =>
+            Refuses(Options with { Sampling = sampling! }, part);
     }
 
     [TestMethod]
     public void Constructor_TwoOutputsOfOneName_NamesThem() =>
-        Assert.Contains("another column than OutputColumnName", Assert.ThrowsExactly<ArgumentException>(() =>
-            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { PixelsColumnName = "GeneratedImage" })).Message);
+        Refuses(Options with { PixelsColumnName = "GeneratedImage" }, "another column than OutputColumnName");
 
     [TestMethod]
     public void Constructor_NoOptions_Throws() =>
-        Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options: null!));
+        Assert.ThrowsExactly<ArgumentNullException>(() => Create(options: null!));
 
     [TestMethod]
     public void Fit_ColumnMissingOrOfAnotherType_NamesRoleAndColumn()
@@ -104,14 +119,18 @@ public sealed class ConditionalDiffusionTrainerTests
         RefusesColumns(new { Label = 3u, Pixels = new float[64] }, "label column 'Label'", "key");
         RefusesColumns(new TinyModel.Row(), "Could not find feature column 'Pixels'");
         RefusesColumns(new Wrong<float>(), "feature column 'Pixels'", "vector of Single");
-        RefusesColumns(new Wrong<float[]> { Pixels = new float[64] }, "feature column 'Pixels'", "known size"); // no [VectorType]
+
+        // Without [VectorType], a vector has no known size.
+        RefusesColumns(new Wrong<float[]> { Pixels = new float[64] }, "feature column 'Pixels'", "known size");
         RefusesColumns(new Wrong<double[]> { Pixels = new double[64] }, "feature column 'Pixels'", "Double");
     }
 
     [TestMethod]
     public void Fit_SeedColumnOfAnotherType_IsFoundBeforeTheTraining()
     {
-        var options = Options with { SeedColumnName = "Label", CancellationToken = new(canceled: true) }; // ends what comes after
+        // The cancelled token would end everything that comes after the check.
+        var options = Options with { SeedColumnName = "Label", CancellationToken = new(canceled: true) };
+
         var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
         Assert.Contains("seed column 'Label'", message);
         Assert.Contains("Int64", message);
@@ -120,7 +139,9 @@ public sealed class ConditionalDiffusionTrainerTests
     [TestMethod]
     public void Fit_GuidanceColumnOfAnotherType_IsFoundBeforeTheTraining()
     {
-        var options = Options with { Sampling = new() { GuidanceColumnName = "Pixels" }, CancellationToken = new(canceled: true) };
+        var sampling = new SamplingOptions { GuidanceColumnName = "Pixels" };
+        var options = Options with { Sampling = sampling, CancellationToken = new(canceled: true) };
+
         var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
         Assert.Contains("guidance column 'Pixels': expected Single, got Vector of Single", message);
     }
@@ -138,14 +159,16 @@ public sealed class ConditionalDiffusionTrainerTests
     {
         var images = Images.ToArray();
         images[7].Pixels![63] = value;
-        RefusesRows(Ml.Data.LoadFromEnumerable(images), "row 7", "'Pixels' must have values in [-1, 1]", $"{value}", "NormalizeImages");
+        RefusesRows(
+            Ml.Data.LoadFromEnumerable(images),
+            "row 7", "'Pixels' must have values in [-1, 1]", $"{value}", "NormalizeImages");
     }
 
     [TestMethod]
     public void Fit_LabelMissing_NamesTheRow()
     {
         var images = Images.ToArray();
-        images[3].Label = 2; // beyond the keys: missing
+        images[3].Label = 2; // the keys are 0 and 1, so that this label is missing
         RefusesRows(Ml.Data.LoadFromEnumerable(images), "row 3", "'Label' has no label");
     }
 
@@ -164,8 +187,10 @@ public sealed class ConditionalDiffusionTrainerTests
     {
         var data = Ml.Data.LoadFromEnumerable(Images.Where(image => image.Label == 0));
         var keys = Ml.Transforms.Conversion.MapValueToKey("Only", "Label").Fit(data).Transform(data);
-        using var model = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { LabelColumnName = "Only" }).Fit(keys);
-        Assert.HasCount(1, model.Generate(["1"])); // the values of these keys are keys themselves, which the model does not keep
+        using var model = Create(Options with { LabelColumnName = "Only" }).Fit(keys);
+
+        // The values of these keys are keys themselves, which the model does not keep.
+        Assert.HasCount(1, model.Generate(["1"]));
     }
 
     [TestMethod]
@@ -191,10 +216,16 @@ public sealed class ConditionalDiffusionTrainerTests
         Assert.Contains("GpuDeviceId is 0", loading.Message);
     }
 
+    private static ConditionalDiffusionTrainer Create(ConditionalDiffusionTrainer.Options options) =>
+        Ml.ImageGeneration.Trainers.ConditionalDiffusion(options);
+
+    private static void Refuses(ConditionalDiffusionTrainer.Options options, string part) =>
+        Assert.Contains(part, Assert.ThrowsExactly<ArgumentException>(() => Create(options)).Message);
+
     private static void RefusesColumns<T>(T row, params string[] parts) where T : class
     {
         var data = Ml.Data.LoadFromEnumerable([row]);
-        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(Options).Fit(data)).Message;
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Create(Options).Fit(data)).Message;
         foreach (var part in parts) Assert.Contains(part, message);
     }
 
@@ -203,7 +234,7 @@ public sealed class ConditionalDiffusionTrainerTests
     private static void RefusesRows(IDataView data, ConditionalDiffusionTrainer.Options options, params string[] parts)
     {
         var before = TensorAssert.Count();
-        var message = Assert.ThrowsExactly<InvalidOperationException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options).Fit(data)).Message;
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => Create(options).Fit(data)).Message;
         foreach (var part in parts) Assert.Contains(part, message);
         Assert.AreEqual(before, Tensor.TotalCount);
     }

@@ -91,8 +91,8 @@ public sealed class ImageGenerationCatalogTests
             GuidanceIntervalHigh = 0.75,
             GuidanceColumnName = "Guidance",
         };
-        using var model = TinyModel.Create(Ml, TinyModel.Description with { DrawsUnlabelled = true });
-        Assert.IsTrue(model.DrawsUnlabelled);
+        using var model = TinyModel.Create(Ml, TinyModel.Description with { GeneratesUnlabelled = true });
+        Assert.IsTrue(model.GeneratesUnlabelled);
         using var changed = Ml.ImageGeneration.WithSampling(model, sampling);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, ModelZip.Save(Ml, changed));
         Assert.AreEqual(sampling, loaded.Sampling);
@@ -110,7 +110,7 @@ public sealed class ImageGenerationCatalogTests
         }
 
         Refuses(new() { Steps = -1, Eta = double.NaN }, "Steps must be at least 1, but is -1", "Eta must be in [0, 1], but is NaN");
-        Assert.IsFalse(model.DrawsUnlabelled);
+        Assert.IsFalse(model.GeneratesUnlabelled);
         Refuses(new() { GuidanceScale = 2 }, "LabelDropout must be above 0 in training for guidance");
         Refuses(new() { GuidanceColumnName = "Guidance" }, "LabelDropout must be above 0 in training for guidance");
         Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.WithSampling(model, null!));

@@ -1,17 +1,17 @@
 namespace CondDiffusion.MLNet;
 
-/// <summary>How the variance of the added noise, beta, grows over the timesteps.</summary>
+/// <summary>How the noise grows over the timesteps.</summary>
 public enum BetaSchedule
 {
     /// <summary>
-    /// Spaces the variances evenly from 0.0001 to 0.02, as DDPM was published (Ho et al. 2020, arXiv 2006.11239,
-    /// section 4).
+    /// The variances beta_t grow linearly from 0.0001 to 0.02, as in DDPM as published (Ho et al. 2020, arXiv
+    /// 2006.11239, section 4).
     /// </summary>
     Linear,
 
     /// <summary>
-    /// Lets alpha_bar, the signal's fraction of the variance, fall along a squared cosine (Nichol and Dhariwal 2021,
-    /// arXiv 2102.09672, equation 17).
+    /// alpha_bar_t, the fraction of signal in the variance of x_t, falls along a squared cosine (Nichol and Dhariwal
+    /// 2021, arXiv 2102.09672, equation 17).
     /// </summary>
     Cosine,
 }

@@ -24,7 +24,7 @@ internal abstract class LabelKind
     };
 
     /// <summary>The kind with a name; null for other kinds of data.</summary>
-    public static LabelKind? Of(DataKind kind) => Kinds.GetValueOrDefault(kind);
+    public static LabelKind? Find(DataKind kind) => Kinds.GetValueOrDefault(kind);
 
     /// <summary>The name of a type of values; null for other kinds of data.</summary>
     public static DataKind? NameOf(DataViewType itemType)

@@ -4,38 +4,50 @@ using CondDiffusion.MLNet.Network;
 
 namespace CondDiffusion.MLNet.Model;
 
-/// <summary>Everything about a trained model but its weights, as the model file's JSON holds it.</summary>
+/// <summary>
+/// Everything about a trained model except its weights, as a model file contains it in JSON. The properties' names and
+/// order are those of the JSON.
+/// </summary>
 internal sealed record ModelDescription
 {
+    /// <summary>Shape of the network, which also decides the size of an image.</summary>
     public required UNetShape Network { get; init; }
 
+    /// <summary>How the noise grows over the timesteps.</summary>
     public BetaSchedule Schedule { get; init; }
 
-    /// <summary>Steps of the noise schedule, T.</summary>
+    /// <summary>Timesteps of the noise schedule, T.</summary>
     public required int Timesteps { get; init; }
 
+    /// <summary>What the network predicts.</summary>
     public PredictionTarget Prediction { get; init; }
 
-    /// <summary>Whether the network has learnt to draw without a label.</summary>
-    public bool DrawsUnlabelled { get; init; }
+    /// <summary>Whether the network has learnt to generate without a label.</summary>
+    [JsonPropertyName("DrawsUnlabelled")] // the name in existing files
+    public bool GeneratesUnlabelled { get; init; }
 
-    /// <summary>What stands for no label among the rows of the label table; null where the network needs one.</summary>
+    /// <summary>The label row that stands for no label; null where the network needs a label.</summary>
     [JsonIgnore]
-    public int? Unlabelled => DrawsUnlabelled ? -1 : null;
+    public int? Unlabelled => GeneratesUnlabelled ? -1 : null;
 
+    /// <summary>Labels of the training data.</summary>
     public required LabelVocabulary Labels { get; init; }
 
+    /// <summary>Name of the key column with the label of each row.</summary>
     public required string LabelColumnName { get; init; }
 
+    /// <summary>Name of the generated image column.</summary>
     public required string OutputColumnName { get; init; }
 
+    /// <summary>Name of the generated column with the values of the images; null for no such column.</summary>
     public string? PixelsColumnName { get; init; }
 
+    /// <summary>Name of the column that decides a row's noise in place of the row's id; null to use the id.</summary>
     public string? SeedColumnName { get; init; }
 
     /// <summary>
-    /// How pictures are drawn. A file of format 1.1 does not say: its model draws by every step of the ancestral sampler in float32, as the
-    /// library did then.
+    /// How images are generated. A file of format 1.1 does not contain this: its model generates with every step of the
+    /// ancestral sampler in float32, which was the only way then.
     /// </summary>
     public SamplingOptions Sampling
     {
@@ -51,24 +63,28 @@ internal sealed record ModelDescription
         init;
     }
 
-    /// <summary>Of rows that have none of their own.</summary>
+    /// <summary>The guidance scale of rows whose guidance column has no value.</summary>
     [JsonIgnore]
-    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (DrawsUnlabelled ? 2 : 1));
+    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (GeneratesUnlabelled ? 2 : 1));
 
-    /// <summary>Images generated at a time; null for a number chosen where they are.</summary>
+    /// <summary>Images generated at a time; null to choose a number that suits the device.</summary>
     public int? BatchSize { get; init; }
 
-    /// <summary>Decides every row's noise, with the row's id or seed.</summary>
+    /// <summary>Decides the noise of every row, together with the row's noise key.</summary>
     public required ulong Seed { get; init; }
 
-    /// <exception cref="FormatException">This is not the description of a possible model; the message says why.</exception>
+    /// <summary>Reads a description from the JSON of a model file.</summary>
+    /// <exception cref="FormatException">
+    /// The JSON does not describe a possible model; the message says what is wrong.
+    /// </exception>
     public static ModelDescription Parse(ReadOnlySpan<byte> json)
     {
         try
         {
-            var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription);
-            return description is null ? throw new FormatException("the description is null.")
-                : description.Error() is { } error ? throw new FormatException($"{error}.")
+            var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription)
+                ?? throw new FormatException("the description is null.");
+            return description.Error() is { } error
+                ? throw new FormatException($"the description is impossible: {error}")
                 : description;
         }
         catch (JsonException exception)
@@ -77,36 +93,48 @@ internal sealed record ModelDescription
         }
     }
 
+    /// <summary>Writes the description as UTF-8, so that <see cref="Parse"/> reads it again.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ModelJson.Default.ModelDescription);
 
+    /// <summary>Returns what is wrong with a description that was read from a file; null if nothing is.</summary>
     private string? Error()
     {
-        static bool InRange(int value) => value is >= 1 and <= LabelVocabulary.Most;
-        var (network, labels) = (Network, Labels);
-        var sampling = new OptionErrors();
-        Sampling.Check(sampling, DrawsUnlabelled);
-        string?[] added = [OutputColumnName, PixelsColumnName], names = [LabelColumnName, .. added, SeedColumnName];
-        return
-            network.Widths.Count != 3 || !network.Widths.All(InRange) || !InRange(network.EmbeddingSize) || !InRange(network.Labels)
-                ? $"a network of widths [{string.Join(", ", network.Widths)}], embedding {network.EmbeddingSize} and {network.Labels} labels is impossible" :
-            !InRange(network.Channels) || !UNetShape.IsSide(network.Height) || !UNetShape.IsSide(network.Width)
-                || (Int128)network.Channels * network.Height * network.Width > UNetShape.MostPixels
-                ? $"images of {network.Channels} x {network.Height} x {network.Width} are impossible" :
-            labels.Count != network.Labels ? $"the network has {network.Labels} labels, the vocabulary {labels}" :
-            labels.Error() is { } error ? error :
-            !Enum.IsDefined(Schedule) || !Enum.IsDefined(Prediction) ? $"the schedule {Schedule} or the prediction {Prediction} is unknown" :
-            names.Any(name => name is not null && string.IsNullOrWhiteSpace(name)) || added.Distinct().Count() < added.Length
-                ? $"the columns' names are impossible: \"{string.Join("\", \"", names)}\"" :
-            !InRange(Timesteps) ? $"the schedule has {Timesteps} timesteps" :
-            sampling.Text is { } text ? $"its sampling is impossible: {text}" :
-            BatchSize is { } size && !InRange(size) ? $"the batch size is {BatchSize}" :
-            null;
+        const int Most = LabelVocabulary.Most;
+        var errors = new OptionErrors();
+
+        var labelErrors = errors.In(nameof(Labels));
+        Network.Check(errors.In(nameof(Network)), Most);
+        Labels.Check(labelErrors);
+        labelErrors.Check(
+            Labels.Count == Network.Labels,
+            nameof(Labels.Count),
+            $"{Network.Labels}, as in {nameof(Network)}",
+            Labels.Count);
+
+        errors.Defined(Schedule);
+        errors.Positive(Timesteps, Most);
+        errors.Defined(Prediction);
+
+        errors.ColumnName(LabelColumnName);
+        errors.ColumnName(OutputColumnName);
+        errors.ColumnNameOrNull(PixelsColumnName);
+        errors.AnotherColumn(PixelsColumnName, OutputColumnName);
+        errors.ColumnNameOrNull(SeedColumnName);
+
+        Sampling.Check(errors, GeneratesUnlabelled, owner: nameof(Sampling));
+        errors.PositiveOrNull(BatchSize, Most);
+
+        return errors.Text;
     }
 }
 
 /// <summary>Reads and writes the JSON without reflection.</summary>
 [JsonSourceGenerationOptions(
-    WriteIndented = true, NewLine = "\n", UseStringEnumConverter = true, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+    WriteIndented = true,
+    NewLine = "\n",
+    UseStringEnumConverter = true,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ModelDescription))]
 internal sealed partial class ModelJson : JsonSerializerContext;

@@ -3,89 +3,109 @@ using CondDiffusion.MLNet.Model;
 namespace CondDiffusion.MLNet;
 
 /// <summary>
-/// How a model draws its pictures. Chosen for a training in <see cref="ConditionalDiffusionTrainer.Options.Sampling"/>, saved with the model,
-/// and changed on any model by <see cref="ImageGenerationCatalog.WithSampling"/>.
+/// How a model generates its images. Chosen for a training in
+/// <see cref="ConditionalDiffusionTrainer.Options.Sampling"/>, saved with the model, and changed on any model by
+/// <see cref="ImageGenerationCatalog.WithSampling"/>.
 /// </summary>
 public sealed record SamplingOptions
 {
-    /// <summary>The way from noise to picture. Default: <see cref="Sampler.DpmSolver"/>.</summary>
+    /// <summary>The algorithm that turns noise into an image.</summary>
+    /// <value>Default: <see cref="Sampler.DpmSolver"/>.</value>
     public Sampler Sampler { get; init; } = Sampler.DpmSolver;
 
-    /// <summary>Steps that it takes; of a model with fewer timesteps, each of these. At least 1. Default: 20.</summary>
+    /// <summary>Number of sampling steps. A model with fewer timesteps takes one step for each of them.</summary>
+    /// <value>At least 1. Default: 20.</value>
     public int Steps { get; init; } = 20;
 
     /// <summary>
-    /// The share of fresh noise in the steps of <see cref="Sampler.Ddim"/>; the others have no such choice. In [0, 1]; 1 is
-    /// <see cref="Sampler.Ancestral"/>. Default: 0.
+    /// Amount of fresh noise in the steps of <see cref="Sampler.Ddim"/>, eta of Song et al. 2021 (arXiv 2010.02502,
+    /// equation 16), as a fraction of that of <see cref="Sampler.Ancestral"/>. The other samplers ignore it.
     /// </summary>
+    /// <value>In [0, 1]. Default: 0.</value>
     public double Eta { get; init; }
 
-    /// <summary>Where the steps lie. Default: <see cref="StepSpacing.LogSnr"/>.</summary>
+    /// <summary>How the steps are spread over the timesteps.</summary>
+    /// <value>Default: <see cref="StepSpacing.LogSnr"/>.</value>
     public StepSpacing Spacing { get; init; } = StepSpacing.LogSnr;
 
-    /// <summary>Whether each step's guess of the picture is cut off at -1 and 1, where pixels end, before it is used. Default: true.</summary>
+    /// <summary>
+    /// Whether each step's estimate of the image is clipped to [-1, 1], the range of the pixels, before it is used.
+    /// </summary>
+    /// <value>Default: true.</value>
     public bool ClipPixels { get; init; } = true;
 
     /// <summary>
-    /// The number format of the network: bfloat16 takes about half the time of float32, and moves some pixels by some grey levels. Default:
-    /// <see cref="Precision.Auto"/>, so that machines which differ in that draw pictures which differ a little; the other two give the same
-    /// everywhere, in float32 to within a grey level.
+    /// Precision of the network. bfloat16 takes about half the time of float32 and changes some pixels by a few grey
+    /// levels. <see cref="Precision.Auto"/> depends on the device, so that different machines can generate slightly
+    /// different images; the other two give the same images everywhere, in float32 to within one grey level.
     /// </summary>
+    /// <value>Default: <see cref="Precision.Auto"/>.</value>
     public Precision Precision { get; init; } = Precision.Auto;
 
     /// <summary>
-    /// How strongly the label tells, g of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): a step goes by eps_uncond +
-    /// g (eps_cond - eps_uncond), the predictions without and with the label. Above 1, pictures are more typical of their labels and less
-    /// diverse. Any other value than 1 doubles the work, and needs a model trained with
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>. Finite and not negative. Null: 2 for such a model, 1 for others, which is
-    /// without guidance. Default: null.
+    /// Scale of classifier-free guidance, g (Ho and Salimans 2022, arXiv 2207.12598). A step uses eps_uncond + g
+    /// (eps_cond - eps_uncond), where eps_uncond and eps_cond are the predictions without and with the label. Above 1,
+    /// images are more typical of their labels and less diverse. Any value other than 1 doubles the work, and needs a
+    /// model trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
+    /// <value>
+    /// Finite and not negative, or null for 2 where the model was trained with label dropout and 1, which is no
+    /// guidance, where it was not. Default: null.
+    /// </value>
     public double? GuidanceScale { get; init; }
 
     /// <summary>
-    /// Where guidance ends: steps from timestep t are guided if t / T is above this and at most <see cref="GuidanceIntervalHigh"/>. Guidance
-    /// in the middle only keeps more diversity, and saves work (Kynkäänniemi et al. 2024, arXiv 2404.07724). In [0, 1). Default: 0.
+    /// Where guidance ends: a step from timestep t is guided if t / T is above this and at most
+    /// <see cref="GuidanceIntervalHigh"/>. Guidance in the middle only keeps more diversity, and saves work
+    /// (Kynkäänniemi et al. 2024, arXiv 2404.07724).
     /// </summary>
+    /// <value>A fraction of the timesteps, in [0, 1). Default: 0.</value>
     public double GuidanceIntervalLow { get; init; }
 
-    /// <summary>Where guidance begins, as a share of the timesteps T, at which a picture is noise alone. In (0, 1]. Default: 1.</summary>
+    /// <summary>Where guidance begins. Sampling runs from t = T, where x_t is pure noise, down to t = 1.</summary>
+    /// <value>A fraction of the timesteps, above <see cref="GuidanceIntervalLow"/> and at most 1. Default: 1.</value>
     public double GuidanceIntervalHigh { get; init; } = 1;
 
     /// <summary>
-    /// A column of the data to be transformed, of type Single, with each row's own <see cref="GuidanceScale"/>, which stands in where the
-    /// value is missing (NaN) or the data does not have the column. Null for none. Default: null.
+    /// A column of the data to transform, of type Single, with the guidance scale of each row.
+    /// <see cref="GuidanceScale"/> applies where the value is missing (NaN), or where the data does not have the
+    /// column.
     /// </summary>
+    /// <value>A column name, or null to use <see cref="GuidanceScale"/> for every row. Default: null.</value>
     public string? GuidanceColumnName { get; init; }
 
-    internal static bool IsScale(double value) => value >= 0 && double.IsFinite(value);
+    /// <summary>Whether a number can be a guidance scale.</summary>
+    internal static bool IsScale(double value) => OptionErrors.IsNotNegative(value);
 
-    /// <summary>Whether guidance is to be given at a timestep of so many.</summary>
-    internal bool Guides(int t, int timesteps) => t > GuidanceIntervalLow * timesteps && t <= GuidanceIntervalHigh * timesteps;
+    /// <summary>Whether the step from timestep t of T is guided.</summary>
+    internal bool Guides(int t, int timesteps) =>
+        t > GuidanceIntervalLow * timesteps && t <= GuidanceIntervalHigh * timesteps;
 
-    /// <summary>Adds what is wrong, with the options named after <paramref name="prefix"/>.</summary>
-    /// <param name="errors">Where to.</param>
-    /// <param name="drawsUnlabelled">Whether the model learns to draw without a label.</param>
-    /// <param name="prefix">What to write before an option's name.</param>
-    internal void Check(OptionErrors errors, bool drawsUnlabelled, string prefix = "")
+    /// <summary>Adds what is wrong with the options.</summary>
+    /// <param name="errors">Receives the errors.</param>
+    /// <param name="generatesUnlabelled">Whether the model learns to generate without a label.</param>
+    /// <param name="owner">
+    /// Name of the property that holds these options, for the messages; empty where there is none.
+    /// </param>
+    internal void Check(OptionErrors errors, bool generatesUnlabelled, string owner = "")
     {
-        void Check(bool valid, string option, string expected, object? found) => errors.Check(valid, prefix + option, expected, found);
+        var own = errors.In(owner);
+        own.Defined(Sampler);
+        own.Positive(Steps);
+        own.FractionOrAll(Eta);
+        own.Defined(Spacing);
+        own.Defined(Precision);
+        own.NotNegativeOrNull(GuidanceScale);
+        own.Fraction(GuidanceIntervalLow);
+        own.EndOfInterval(GuidanceIntervalHigh, GuidanceIntervalLow);
+        own.ColumnNameOrNull(GuidanceColumnName);
 
-        Check(Enum.IsDefined(Sampler), nameof(Sampler), "a value of its type", Sampler);
-        Check(Steps >= 1, nameof(Steps), "at least 1", Steps);
-        Check(Eta is >= 0 and <= 1, nameof(Eta), "in [0, 1]", Eta);
-        Check(Enum.IsDefined(Spacing), nameof(Spacing), "a value of its type", Spacing);
-        Check(Enum.IsDefined(Precision), nameof(Precision), "a value of its type", Precision);
-        Check(IsScale(GuidanceScale ?? 1), nameof(GuidanceScale), "finite and not negative", GuidanceScale);
-        Check(GuidanceIntervalLow is >= 0 and < 1, nameof(GuidanceIntervalLow), "in [0, 1)", GuidanceIntervalLow);
-        Check(
-            GuidanceIntervalHigh > GuidanceIntervalLow && GuidanceIntervalHigh <= 1, nameof(GuidanceIntervalHigh),
-            $"above {nameof(GuidanceIntervalLow)} and at most 1", GuidanceIntervalHigh);
-        Check(
-            GuidanceColumnName is null || !string.IsNullOrWhiteSpace(GuidanceColumnName), nameof(GuidanceColumnName), "a column name",
-            $"\"{GuidanceColumnName}\"");
+        var isGuided = GuidanceScale is not (null or 1) || GuidanceColumnName is not null;
         errors.Check(
-            drawsUnlabelled || (GuidanceScale is null or 1 && GuidanceColumnName is null), "LabelDropout",
-            $"above 0 in training for guidance ({prefix}{nameof(GuidanceScale)} other than 1, or {prefix}{nameof(GuidanceColumnName)}), which " +
-            "compares with drawing without a label", 0);
+            generatesUnlabelled || !isGuided,
+            nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
+            $"above 0 in training for guidance ({nameof(GuidanceScale)} other than 1, or {nameof(GuidanceColumnName)}),"
+                + " which compares the predictions with and without a label",
+            0);
     }
 }

@@ -134,7 +134,7 @@ internal sealed class GeneratedBindings
     {
         if (Label.Type is not KeyDataViewType)
             throw MLNetInternals.WrongColumn(_host, "label", Label.Name, "a key (MapValueToKey makes one)", Label.Type.ToString()!);
-        var found = LabelVocabulary.Of(_host, Label);
+        var found = LabelVocabulary.Read(_host, Label);
         if (!found.Matches(_model.Labels))
             throw MLNetInternals.WrongColumn(_host, "label", Label.Name, $"the trained keys, {_model.Labels}", found.ToString());
     }

@@ -1,11 +1,20 @@
 namespace CondDiffusion.MLNet;
 
-/// <summary>What becomes of a training whose token is cancelled.</summary>
+/// <summary>
+/// What <see cref="ConditionalDiffusionTrainer.Fit"/> does when
+/// <see cref="ConditionalDiffusionTrainer.Options.CancellationToken"/> is cancelled.
+/// </summary>
 public enum CancellationBehavior
 {
-    /// <summary>It throws <see cref="OperationCanceledException"/>; where there are checkpoints, the last one is of that moment.</summary>
+    /// <summary>
+    /// It throws <see cref="OperationCanceledException"/>, after writing a last checkpoint where there is a checkpoint
+    /// directory.
+    /// </summary>
     Throw,
 
-    /// <summary>It returns the model as trained so far. Cancelled before its first step, it throws.</summary>
+    /// <summary>
+    /// It returns the model as trained so far. If the token is cancelled before the first step, it throws
+    /// <see cref="OperationCanceledException"/>.
+    /// </summary>
     ReturnModel,
 }

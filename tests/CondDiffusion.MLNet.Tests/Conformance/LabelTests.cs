@@ -115,13 +115,17 @@ public sealed class LabelTests
     }
 
     [TestMethod]
-    [DataRow("""{"Count":2,"Values":["1"],"Kind":"String"}""", "there are 2 labels, but 1 values")]
-    [DataRow("""{"Count":1,"Values":["x"],"Kind":"Int32"}""", "a label is none of the kind Int32")]
-    [DataRow("""{"Count":1,"Values":["300"],"Kind":"Byte"}""", "a label is none of the kind Byte")]
-    [DataRow("""{"Count":1,"Values":[null],"Kind":"String"}""", "a label is null")]
-    [DataRow("""{"Count":1,"Values":["x"],"Kind":"DateTime"}""", "labels cannot be of the kind DateTime")]
-    public void Vocabulary_DamagedInTheModelFile_SaysHow(string json, string expected) =>
-        Assert.StartsWith(expected, JsonSerializer.Deserialize(json, ModelJson.Default.LabelVocabulary)!.Error() ?? "");
+    [DataRow("""{"Count":2,"Values":["1"],"Kind":"String"}""", "Values must be 2 texts, one for each label, but is 1.")]
+    [DataRow("""{"Count":1,"Values":["x"],"Kind":"Int32"}""", "Values must be texts of the kind Int32, but is not: ")]
+    [DataRow("""{"Count":1,"Values":["300"],"Kind":"Byte"}""", "Values must be texts of the kind Byte, but is not: ")]
+    [DataRow("""{"Count":1,"Values":[null],"Kind":"String"}""", "Values must be a text for each label, but is null for one of them.")]
+    [DataRow("""{"Count":1,"Values":["x"],"Kind":"DateTime"}""", "Kind must be the kind of a text, a boolean or a number, but is DateTime.")]
+    public void Vocabulary_DamagedInTheModelFile_SaysHow(string json, string expected)
+    {
+        var errors = new OptionErrors();
+        JsonSerializer.Deserialize(json, ModelJson.Default.LabelVocabulary)!.Check(errors);
+        Assert.StartsWith(expected, errors.Text ?? "");
+    }
 
     [TestMethod]
     public void Label_MissingAfterLabelDropout_DrawsWithoutOne()
@@ -223,7 +227,9 @@ public sealed class LabelTests
         var json = JsonSerializer.Serialize(vocabulary, ModelJson.Default.LabelVocabulary);
         var read = JsonSerializer.Deserialize(json, ModelJson.Default.LabelVocabulary)!;
         Assert.IsTrue(vocabulary.Matches(read));
-        Assert.IsNull(read.Error());
+        var errors = new OptionErrors();
+        read.Check(errors);
+        Assert.IsNull(errors.Text);
         var annotations = read.ToAnnotations()!;
         Assert.AreEqual(new VectorDataViewType(type, values.Length), annotations.Schema[Annotation].Type);
         VBuffer<T> buffer = default;
@@ -238,7 +244,7 @@ public sealed class LabelTests
         annotations.Add<VBuffer<T>>("KeyValues", new VectorDataViewType(type, buffer.Length), (ref VBuffer<T> copy) => buffer.CopyTo(ref copy));
         var schema = new DataViewSchema.Builder();
         schema.AddColumn("Label", new KeyDataViewType(typeof(uint), buffer.Length), annotations.ToAnnotations());
-        return LabelVocabulary.Of(((Microsoft.ML.Runtime.IHostEnvironment)Ml).Register("test"), schema.ToSchema()["Label"]);
+        return LabelVocabulary.Read(((Microsoft.ML.Runtime.IHostEnvironment)Ml).Register("test"), schema.ToSchema()["Label"]);
     }
 
     private static IDataView View(IEnumerable<KeyPixels> rows, KeyDataViewType type)

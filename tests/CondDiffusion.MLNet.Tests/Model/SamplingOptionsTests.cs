@@ -4,13 +4,13 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Model;
 
-/// <summary>What each option does to the pictures.</summary>
+/// <summary>Checks what each option does to the generated images.</summary>
 [TestClass]
 public sealed class SamplingOptionsTests
 {
     private static readonly MLContext Ml = new(seed: 1);
 
-    // Trained for a little, on a schedule that ends in noise, so that neither labels nor steps are all alike.
+    // Trained for a few steps, on a schedule that ends in pure noise, so that labels and steps make a difference.
     private static readonly ConditionalDiffusionTransformer Model = TinyTraining.Fit(Ml, TinyTraining.Options with
     {
         ChannelWidths = [4, 4, 4],
@@ -33,29 +33,29 @@ public sealed class SamplingOptionsTests
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { Steps = 100 });
         model.Generate(["1"], progress: progress => steps = progress.Steps);
         Assert.AreEqual(20, steps);
-        AreClose(Draw(new() { Steps = 20 }), Draw(new() { Steps = 100 }));
+        AreClose(Generate(new() { Steps = 20 }), Generate(new() { Steps = 100 }));
     }
 
     [TestMethod]
-    public void Sampler_EachOfThem_DrawsOtherPictures() =>
-        AreFar([.. Enum.GetValues<Sampler>().Select(sampler => Draw(new() { Sampler = sampler, Steps = 4 }))]);
+    public void Sampler_EachOfThem_GeneratesOtherImages() =>
+        AreFar([.. Enum.GetValues<Sampler>().Select(sampler => Generate(new() { Sampler = sampler, Steps = 4 }))]);
 
     [TestMethod]
-    public void Spacing_EachOfThem_DrawsOtherPictures() =>
-        AreFar([.. Enum.GetValues<StepSpacing>().Select(spacing => Draw(new() { Spacing = spacing, Steps = 3 }))]);
+    public void Spacing_EachOfThem_GeneratesOtherImages() =>
+        AreFar([.. Enum.GetValues<StepSpacing>().Select(spacing => Generate(new() { Spacing = spacing, Steps = 3 }))]);
 
     [TestMethod]
     public void Eta_FromNoneToAll_GoesFromDdimToAncestral()
     {
         SamplingOptions options = new() { Sampler = Sampler.Ddim, Steps = 4 };
-        AreClose(Draw(options with { Sampler = Sampler.Ancestral }), Draw(options with { Eta = 1 }));
-        AreFar(Draw(options), Draw(options with { Eta = 0.5 }), Draw(options with { Eta = 1 }));
+        AreClose(Generate(options with { Sampler = Sampler.Ancestral }), Generate(options with { Eta = 1 }));
+        AreFar(Generate(options), Generate(options with { Eta = 0.5 }), Generate(options with { Eta = 1 }));
     }
 
     [TestMethod]
     public void ClipPixels_On_KeepsPixelsWithinTheirRange()
     {
-        // Of the last step's guess, which the picture is.
+        // The image is the last step's estimate.
         SamplingOptions options = new() { Steps = 4 };
         Assert.IsGreaterThan(1.01f, Raw(options with { ClipPixels = false }).Max(Math.Abs));
         Assert.IsLessThan(1.0001f, Raw(options).Max(Math.Abs));
@@ -70,19 +70,21 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     public void GuidanceInterval_WithoutOrWithSomeOfTheSteps_GuidesThoseWithin()
     {
-        var plain = Draw(new() { GuidanceScale = 1 });
-        var guided = Draw(new() { GuidanceScale = 9 });
-        AreClose(plain, Draw(new() { GuidanceScale = 9, GuidanceIntervalHigh = 0.04 })); // t / T is 0.05 at least
-        AreClose(guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.04 }));
-        AreFar(plain, guided, Draw(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.7 }));
+        var plain = Generate(new() { GuidanceScale = 1 });
+        var guided = Generate(new() { GuidanceScale = 9 });
+        AreClose(plain, Generate(new() { GuidanceScale = 9, GuidanceIntervalHigh = 0.04 })); // t / T is at least 0.05
+        AreClose(guided, Generate(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.04 }));
+
+        var inTheMiddle = Generate(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.7 });
+        AreFar(plain, guided, inTheMiddle);
     }
 
     [TestMethod]
     public void GuidanceScale_LeftOpen_IsTwoWhereTheModelCanBeGuidedAndOneElsewhere()
     {
-        AreClose(Draw(new() { GuidanceScale = 2 }), Draw(new()));
-        AreFar(Draw(new() { GuidanceScale = 1 }), Draw(new()));
-        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), DrawsUnlabelled = true }).GuidanceScale);
+        AreClose(Generate(new() { GuidanceScale = 2 }), Generate(new()));
+        AreFar(Generate(new() { GuidanceScale = 1 }), Generate(new()));
+        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
         Assert.AreEqual(1, (TinyModel.Description with { Sampling = new() }).GuidanceScale);
     }
 
@@ -90,7 +92,8 @@ public sealed class SamplingOptionsTests
     public void GuidanceInterval_Ends_AreOpenBelowAndClosedAbove()
     {
         SamplingOptions options = new() { GuidanceIntervalLow = 0.25, GuidanceIntervalHigh = 0.75 };
-        Assert.AreSequenceEqual(new[] { 3, 4, 5, 6 }, Enumerable.Range(1, 8).Where(t => options.Guides(t, 8)).ToArray());
+        var guided = Enumerable.Range(1, 8).Where(t => options.Guides(t, 8)).ToArray();
+        Assert.AreSequenceEqual(new[] { 3, 4, 5, 6 }, guided);
     }
 
     [TestMethod]
@@ -99,28 +102,31 @@ public sealed class SamplingOptionsTests
         SamplingOptions options = new() { GuidanceScale = 4, GuidanceColumnName = "Guidance" };
         using var model = Ml.ImageGeneration.WithSampling(Model, options);
         var rows = new[] { 1, 9, float.NaN, 0 }.Select(guidance => new GuidedRow { Label = 1, Guidance = guidance });
-        var pictures = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows));
-        foreach (var (i, scale) in new[] { 1.0, 9, 4, 0 }.Index()) AreClose(Row(new() { GuidanceScale = scale }, i), pictures[i]);
+        var images = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows));
+        foreach (var (i, scale) in new[] { 1.0, 9, 4, 0 }.Index())
+            AreClose(Row(new() { GuidanceScale = scale }, i), images[i]);
 
-        // Data without the column go by the scale.
-        var unguided = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows.Select(row => new TinyModel.Row { Label = row.Label })));
+        // Data without the column uses the scale of the options.
+        var unguidedRows = rows.Select(row => new TinyModel.Row { Label = row.Label });
+        var unguided = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(unguidedRows));
         AreClose(Row(new() { GuidanceScale = 4 }, 3), unguided[3]);
 
         static float[] Row(SamplingOptions options, int row)
         {
             using var model = Ml.ImageGeneration.WithSampling(Model, options);
-            return TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(Enumerable.Repeat(new TinyModel.Row { Label = 1 }, row + 1)))[row];
+            var rows = Enumerable.Repeat(new TinyModel.Row { Label = 1 }, row + 1);
+            return TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows))[row];
         }
     }
 
     [TestMethod]
-    public void GuidanceScaleZero_IsThePictureWithoutALabel()
+    public void GuidanceScaleZero_IsTheImageWithoutALabel()
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceScale = 0 });
-        var pictures = model.Generate(["1", "2", null], [5, 5, 5]).Select(Levels).ToArray();
-        AreClose(pictures[0], pictures[1]);
-        AreClose(pictures[0], pictures[2]);
-        AreFar(pictures[0], Draw(new()));
+        var images = model.Generate(["1", "2", null], [5, 5, 5]).Select(Levels).ToArray();
+        AreClose(images[0], images[1]);
+        AreClose(images[0], images[2]);
+        AreFar(images[0], Generate(new()));
     }
 
     [TestMethod]
@@ -129,8 +135,9 @@ public sealed class SamplingOptionsTests
     public void GuidanceColumn_ValueOutOfRange_NamesTheRow(float value)
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Guidance" });
-        var rows = Ml.Data.LoadFromEnumerable(new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance }));
-        var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, rows)).Message;
+        var rows = new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance });
+        var data = Ml.Data.LoadFromEnumerable(rows);
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, data)).Message;
         Assert.Contains($"Row 1: column 'Guidance' must be finite and not negative, but is {value}", message);
     }
 
@@ -138,12 +145,13 @@ public sealed class SamplingOptionsTests
     public void GuidanceColumn_OfAnotherType_IsRefused()
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Label" });
-        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Transform(TinyModel.Rows(Ml))).Message;
+        var rows = TinyModel.Rows(Ml);
+        var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Transform(rows)).Message;
         Assert.Contains("guidance column 'Label': expected Single, got Key<UInt32, 0-1>", message);
     }
 
-    /// <summary>The levels of one picture of the first label.</summary>
-    private static float[] Draw(SamplingOptions options)
+    /// <summary>Returns the levels of one image of the first label.</summary>
+    private static float[] Generate(SamplingOptions options)
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, options);
         return Levels(model.Generate(["1"], [5])[0]);
@@ -153,13 +161,15 @@ public sealed class SamplingOptionsTests
 
     private static float Distance(float[] a, float[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Max();
 
-    /// <summary>Within a grey level.</summary>
-    private static void AreClose(float[] expected, float[] actual) => Assert.IsLessThan(1.01f / 127.5f, Distance(expected, actual));
+    /// <summary>Checks that two images are equal to within one grey level.</summary>
+    private static void AreClose(float[] expected, float[] actual) =>
+        Assert.IsLessThan(1.01f / 127.5f, Distance(expected, actual));
 
-    private static void AreFar(params float[][] pictures)
+    private static void AreFar(params float[][] images)
     {
-        for (var i = 0; i < pictures.Length; i++)
-            for (var j = 0; j < i; j++) Assert.IsGreaterThan(1.01f / 127.5f, Distance(pictures[i], pictures[j]), $"{i} and {j}");
+        for (var i = 0; i < images.Length; i++)
+            for (var j = 0; j < i; j++)
+                Assert.IsGreaterThan(1.01f / 127.5f, Distance(images[i], images[j]), $"{i} and {j}");
     }
 
     private sealed class GuidedRow

@@ -128,7 +128,7 @@ public sealed class TrainingReporterTests
 
     [TestMethod]
     [DataRow(2, 1, "SampleEpochs must be 0 where an image has 2 channels")]
-    [DataRow(1, -1, "SampleEpochs must be finite and not negative")]
+    [DataRow(1, -1, "SampleEpochs must be not negative, but is -1")]
     public void Options_SampleEpochsImpossible_SaysSo(int channels, int epochs, string message) => Assert.Contains(message, Assert.ThrowsExactly<ArgumentException>(() =>
         new MLContext().ImageGeneration.Trainers.ConditionalDiffusion(Options with { Channels = channels, SampleEpochs = epochs })).Message);
 

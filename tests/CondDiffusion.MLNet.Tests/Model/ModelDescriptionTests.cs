@@ -1,0 +1,71 @@
+using System.Text;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Support;
+
+namespace CondDiffusion.MLNet.Tests.Model;
+
+/// <summary>The description in a model file; ModelFileDamageTests has what is refused of a whole file.</summary>
+[TestClass]
+public sealed class ModelDescriptionTests
+{
+    [TestMethod]
+    public void ToJson_Description_HasTheNamesOfExistingFiles()
+    {
+        var json = Encoding.UTF8.GetString((TinyModel.Description with { GeneratesUnlabelled = true }).ToJson());
+        Assert.Contains("\n  \"DrawsUnlabelled\": true,\n", json);
+        Assert.IsTrue(ModelDescription.Parse(Encoding.UTF8.GetBytes(json)).GeneratesUnlabelled);
+    }
+
+    [TestMethod]
+    public void Parse_SeveralFieldsOutOfRange_NamesAllAtOnce()
+    {
+        var description = TinyModel.Description with
+        {
+            Network = TinyModel.Description.Network with
+            {
+                Channels = 0,
+                Height = 30,
+                Width = -4,
+                Labels = LabelVocabulary.Most + 1,
+                EmbeddingSize = 0,
+                Widths = [1, 0, 1],
+            },
+            Schedule = (BetaSchedule)9,
+            Prediction = (PredictionTarget)9,
+            Timesteps = LabelVocabulary.Most + 1,
+            LabelColumnName = " ",
+            OutputColumnName = "",
+            PixelsColumnName = "",
+            SeedColumnName = " ",
+            Labels = new(2, ["cat"], (Microsoft.ML.Data.DataKind)99),
+            Sampling = new() { Sampler = (Sampler)9, Precision = (Precision)9, GuidanceScale = -1 },
+            BatchSize = -1,
+        };
+        var message = Assert.ThrowsExactly<FormatException>(() => ModelDescription.Parse(description.ToJson())).Message;
+        foreach (var part in new[]
+        {
+            "Network.Channels must be from 1 to 16777216, but is 0.",
+            "Network.Height must be a positive multiple of 4, but is 30.",
+            "Network.Width must be a positive multiple of 4, but is -4.",
+            "Network.Widths must be three numbers from 1 to 16777216, but is [1, 0, 1].",
+            "Network.EmbeddingSize must be from 1 to 16777216, but is 0.",
+            "Network.Labels must be from 1 to 16777216, but is 16777217.",
+            "Labels.Values must be 2 texts, one for each label, but is 1.",
+            "Labels.Kind must be the kind of a text, a boolean or a number, but is 99.",
+            "Labels.Count must be 16777217, as in Network, but is 2.",
+            "Schedule must be a value of its type, but is 9.",
+            "Timesteps must be from 1 to 16777216, but is 16777217.",
+            "Prediction must be a value of its type, but is 9.",
+            "LabelColumnName must be a column name, but is \" \".",
+            "OutputColumnName must be a column name, but is \"\".",
+            "PixelsColumnName must be a column name, but is \"\".",
+            "PixelsColumnName must be another column than OutputColumnName, but is \"\".",
+            "SeedColumnName must be a column name, but is \" \".",
+            "Sampling.Sampler must be a value of its type, but is 9.",
+            "Sampling.Precision must be a value of its type, but is 9.",
+            "Sampling.GuidanceScale must be finite and not negative, but is -1.",
+            "LabelDropout must be above 0 in training for guidance",
+            "BatchSize must be from 1 to 16777216, but is -1.",
+        }) Assert.Contains(part, message);
+    }
+}

@@ -1,0 +1,201 @@
+using System.Reflection;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
+using static TorchSharp.torch;
+using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
+
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>
+/// Every option must reach the part of the training that it belongs to. These tests read the options by reflection, so
+/// that an option that is added and then forgotten in one of these places fails here.
+/// </summary>
+[TestClass]
+public sealed class TrainingIdentityTests
+{
+    /// <summary>The options that do not decide the weights that a training ends with, and why they do not.</summary>
+    private static readonly Dictionary<string, string> NotInIdentity = new()
+    {
+        [nameof(Options.LabelColumnName)] = "the labels themselves are in the identity",
+        [nameof(Options.FeatureColumnName)] = "the images themselves are in the identity",
+        [nameof(Options.OutputColumnName)] = "used after training",
+        [nameof(Options.PixelsColumnName)] = "used after training",
+        [nameof(Options.SeedColumnName)] = "used after training",
+        [nameof(Options.Sampling)] = "used after training",
+        [nameof(Options.GenerationBatchSize)] = "used after training",
+        [nameof(Options.ImageMemory)] = "the images are the same in memory and on disk",
+        [nameof(Options.Progress)] = "reports change nothing",
+        [nameof(Options.ProgressInterval)] = "reports change nothing",
+        [nameof(Options.TensorBoardDirectory)] = "reports change nothing",
+        [nameof(Options.SampleEpochs)] = "reports change nothing",
+        [nameof(Options.CancellationToken)] = "a cancelled training is to be resumed",
+        [nameof(Options.OnCancellation)] = "a cancelled training is to be resumed",
+        [nameof(Options.CheckpointDirectory)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointInterval)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointSteps)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointsKept)] = "checkpoints change nothing",
+    };
+
+    /// <summary>
+    /// The options that are neither in the loop's settings nor in the model's description, and who uses them.
+    /// </summary>
+    private static readonly Dictionary<string, string> UsedElsewhere = new()
+    {
+        [nameof(Options.FeatureColumnName)] = "the reader of the data",
+        [nameof(Options.ImageMemory)] = "the store of the images",
+        [nameof(Options.Precision)] = "the device's data type is an argument",
+        [nameof(Options.Seed)] = "the seed in use is an argument",
+        [nameof(Options.Progress)] = "the reporter",
+        [nameof(Options.TensorBoardDirectory)] = "the reporter",
+        [nameof(Options.SampleEpochs)] = "the reporter",
+        [nameof(Options.CancellationToken)] = "the trainer",
+        [nameof(Options.OnCancellation)] = "the trainer",
+        [nameof(Options.CheckpointDirectory)] = "the checkpoints",
+        [nameof(Options.CheckpointInterval)] = "the checkpoints",
+        [nameof(Options.CheckpointSteps)] = "the checkpoints",
+        [nameof(Options.CheckpointsKept)] = "the checkpoints",
+    };
+
+    /// <summary>
+    /// What the options are called in the loop's settings and the model's description, where that is another name.
+    /// </summary>
+    private static readonly Dictionary<string, string[]> OtherNames = new()
+    {
+        [nameof(Options.ChannelWidths)] = ["Network.Widths"],
+        [nameof(Options.Channels)] = ["Network.Channels"],
+        [nameof(Options.Height)] = ["Network.Height"],
+        [nameof(Options.Width)] = ["Network.Width"],
+        [nameof(Options.EmbeddingSize)] = ["Network.EmbeddingSize"],
+        [nameof(Options.Timesteps)] = ["Description.Timesteps"],
+        [nameof(Options.Schedule)] = ["Description.Schedule"],
+        [nameof(Options.Prediction)] = ["Settings.Target", "Description.Prediction"],
+        [nameof(Options.LearningRate)] = ["LearningRate.Peak"],
+        [nameof(Options.WarmUpSteps)] = ["LearningRate.WarmUpSteps"],
+        [nameof(Options.CosineLearningRateDecay)] = ["LearningRate.CosineDecay"],
+        [nameof(Options.ProgressInterval)] = ["Settings.ReportInterval"],
+        [nameof(Options.LabelColumnName)] = ["Description.LabelColumnName"],
+        [nameof(Options.OutputColumnName)] = ["Description.OutputColumnName"],
+        [nameof(Options.PixelsColumnName)] = ["Description.PixelsColumnName"],
+        [nameof(Options.SeedColumnName)] = ["Description.SeedColumnName"],
+        [nameof(Options.Sampling)] = ["Description.Sampling"],
+        [nameof(Options.GenerationBatchSize)] = ["Description.BatchSize"],
+    };
+
+    // With cosine decay, the number of epochs decides every step's learning rate.
+    private static readonly Options Base = TinyTraining.Options with { CosineLearningRateDecay = true };
+
+    private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
+
+    private static IEnumerable<PropertyInfo> Properties => typeof(Options).GetProperties();
+
+    [TestMethod]
+    public void Identity_EveryOption_IsInItOrKnownNotToDecideTheResult()
+    {
+        var options = Properties.Select(property => property.Name).ToArray();
+        var decisive = Identity(Base).Keys.Intersect(options);
+        CollectionAssert.AreEquivalent(options.Except(NotInIdentity.Keys).ToArray(), decisive.ToArray());
+        Assert.IsEmpty(NotInIdentity.Keys.Except(options));
+    }
+
+    [TestMethod]
+    public void Identity_OneOptionChanged_DiffersInItsTextAndNoOther()
+    {
+        foreach (var property in Properties)
+        {
+            var before = Identity(Base);
+            var after = Identity(Changed(property));
+            var changed = before.Keys.Union(after.Keys)
+                .Where(key => before.GetValueOrDefault(key) != after.GetValueOrDefault(key)).ToArray();
+
+            string[] expected = NotInIdentity.ContainsKey(property.Name) ? [] : [property.Name];
+
+            // At a constant learning rate, a longer training begins with the steps of a shorter one.
+            if (property.Name == nameof(Options.CosineLearningRateDecay))
+                expected = [property.Name, nameof(Options.Epochs)];
+
+            CollectionAssert.AreEquivalent(expected, changed, property.Name);
+        }
+    }
+
+    [TestMethod]
+    public void LoopSettingsAndDescribe_OneOptionChanged_DifferInItsValueAndNoOther()
+    {
+        foreach (var property in Properties)
+        {
+            var options = Changed(property);
+            var before = Arrivals(Base);
+            var after = Arrivals(options);
+            var changed = after.Keys.Where(name => !Equals(before[name], after[name])).ToArray();
+
+            var expected = UsedElsewhere.ContainsKey(property.Name)
+                ? []
+                : OtherNames.GetValueOrDefault(property.Name, [$"Settings.{property.Name}"]);
+            CollectionAssert.AreEquivalent(expected, changed, property.Name);
+            foreach (var name in changed) Assert.AreEqual(property.GetValue(options), after[name], name);
+        }
+    }
+
+    [TestMethod]
+    [DataRow(0.0, false)]
+    [DataRow(0.1, true)]
+    public void Describe_LabelDropout_DecidesWhetherTheModelGeneratesUnlabelled(double dropout, bool expected) =>
+        Assert.AreEqual(expected, (Base with { LabelDropout = dropout }).Describe(Labels, seed: 1).GeneratesUnlabelled);
+
+    private static IReadOnlyDictionary<string, string> Identity(Options options)
+    {
+        using var images = new ImageStore(pixels: 1);
+        images.Add([0.5f], label: 1);
+        var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        return options.Identity(options.Seed!.Value, type, Labels, images);
+    }
+
+    /// <summary>
+    /// Returns every value in the loop's settings and the model's description, by the record and property it is in.
+    /// </summary>
+    private static Dictionary<string, object?> Arrivals(Options options)
+    {
+        var settings = options.LoopSettings(seed: 1, ScalarType.Float32);
+        var description = options.Describe(Labels, seed: 1);
+        var values = new Dictionary<string, object?>();
+        Add("Settings", settings);
+        Add("LearningRate", settings.LearningRate);
+        Add("Description", description);
+        Add("Network", description.Network);
+        return values;
+
+        void Add(string record, object owner)
+        {
+            // Properties that cannot be set follow from the others; the records inside are added on their own.
+            foreach (var property in owner.GetType().GetProperties().Where(property => property.CanWrite))
+                if (property.PropertyType != typeof(LearningRate) && property.Name != nameof(ModelDescription.Network))
+                    values.Add($"{record}.{property.Name}", property.GetValue(owner));
+        }
+    }
+
+    /// <summary>Returns the options with one of them set to another value.</summary>
+    private static Options Changed(PropertyInfo property)
+    {
+        var options = Base with { };
+        var other = property.GetValue(Base) switch
+        {
+            _ when property.PropertyType == typeof(Precision) => (object)Precision.BFloat16,
+            _ when property.PropertyType == typeof(IProgress<TrainingProgress>) => new Reporter(_ => { }),
+            _ when property.PropertyType == typeof(string) => "Another",
+            _ when property.PropertyType == typeof(int?) => 12,
+            bool value => !value,
+            int value => value + 4,
+            long value => value + 1,
+            double value => (value + 1) / 2,
+            TimeSpan value => value + TimeSpan.FromSeconds(1),
+            IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
+            Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
+            CancellationToken => new CancellationToken(canceled: true),
+            SamplingOptions value => value with { Steps = value.Steps + 1 },
+            var value => throw new AssertFailedException($"Say here what another value of {property} than {value} is."),
+        };
+        property.SetValue(options, other);
+        Assert.AreNotEqual(property.GetValue(Base), other, property.Name);
+        return options;
+    }
+}
