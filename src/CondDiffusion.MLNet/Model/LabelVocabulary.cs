@@ -26,15 +26,15 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
         if (keys > Most) throw MLNetInternals.WrongColumn(host, "label", column.Name, $"a key of at most {Most} values", $"one of {keys}");
 
         var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
-        return type?.Size == (int)keys && LabelKind.NameOf(type.ItemType) is { } kind
-            ? new((int)keys, LabelKind.Of(kind)!.Read(column.Annotations, KeyValues), kind)
+        return type?.Size == (int)keys && LabelKind.FindName(type.ItemType) is { } kind
+            ? new((int)keys, LabelKind.Find(kind)!.Read(column.Annotations, KeyValues), kind)
             : new((int)keys, null);
     }
 
     /// <summary>The annotations that the generated columns will have, where the label column of the training data has this shape.</summary>
     public static SchemaShape? Promise(SchemaShape.Column label) =>
         label.Annotations.FirstOrDefault(annotation => annotation.Name == KeyValues) is { Kind: SchemaShape.Column.VectorKind.Vector } values
-        && LabelKind.NameOf(values.ItemType) is not null
+        && LabelKind.FindName(values.ItemType) is not null
             ? new([MLNetInternals.Column(TrainingLabelValues, values.Kind, values.ItemType)])
             : null;
 
@@ -43,7 +43,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     {
         if (Values is null) return null;
         var annotations = new DataViewSchema.Annotations.Builder();
-        LabelKind.Of(Kind)!.Write(annotations, TrainingLabelValues, Values);
+        LabelKind.Find(Kind)!.Write(annotations, TrainingLabelValues, Values);
         return annotations.ToAnnotations();
     }
 
@@ -53,7 +53,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
         if (Values is null) return null;
         if (Values.Count != Count) return $"there are {Count} labels, but {Values.Count} values";
         if (Values.Contains(null!)) return "a label is null";
-        if (LabelKind.Of(Kind) is null) return $"labels cannot be of the kind {Kind}";
+        if (LabelKind.Find(Kind) is null) return $"labels cannot be of the kind {Kind}";
         try
         {
             ToAnnotations();

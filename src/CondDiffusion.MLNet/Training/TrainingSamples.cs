@@ -23,9 +23,9 @@ internal sealed class TrainingSamples(TrainingLoop loop, ModelDescription model,
     public IReadOnlyList<MLImage> Draw()
     {
         using var generator = new ImageGenerator(new(loop.CopyAveraged()), model, checkAlive, typeof(TrainingSamples));
-        var (shape, labels) = (model.Network, Math.Min(model.Labels.Count, LabelsAtMost));
+        var labels = Math.Min(model.Labels.Count, LabelsAtMost);
         var pixels = generator.Generate([.. Enumerable.Range(0, PicturesPerLabel * labels).Select(i =>
             new Condition(i % labels, (uint)(i / labels), model.GuidanceScale))]);
-        return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
+        return PixelConversion.ToImages(pixels, model.Network.ToImageShape());
     }
 }
