@@ -2,6 +2,7 @@ using System.Diagnostics;
 using CondDiffusion.Examples;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML.Data;
@@ -134,9 +135,8 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
     private void SavePictures(Tensor drawn, string name)
     {
         if (pictures is null) return;
-        var shape = options.NetworkShape(Labels);
         var cells = PixelConversion.ToImages(
-            drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray(), shape.Channels, shape.Height, shape.Width);
+            drawn.narrow(0, 0, 100).contiguous().data<float>().ToArray(), options.NetworkShape(Labels).ToImageShape());
         ImageGrid.Save(cells, columns: Labels, Path.Combine(pictures, $"{name}.png"), scale: 2);
         foreach (var cell in cells) cell.Dispose();
     }

@@ -9,32 +9,41 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 [assembly: LoadableClass(
-    typeof(ConditionalDiffusionTransformer), null, typeof(SignatureLoadModel), "Conditional diffusion image generator",
+    typeof(ConditionalDiffusionTransformer),
+    null,
+    typeof(SignatureLoadModel),
+    "Conditional diffusion image generator",
     ModelFile.LoaderSignature)]
 
 namespace CondDiffusion.MLNet;
 
 /// <summary>
-/// Maps a label column to a column of generated images. A picture depends on the model, the label and the row's id (or seed column) alone.
-/// Safe to use from several threads.
+/// Generates an image for the label in each row. This is the model that <see cref="ConditionalDiffusionTrainer.Fit"/>
+/// trains and that ML.NET's <c>Model.Load</c> loads.
 /// </summary>
 /// <remarks>
-/// Saved and loaded by ML.NET's own <c>Model.Save</c> and <c>Model.Load</c>. It holds the network's memory until it is disposed (a transformer
-/// that never is gives it back when it is finalized). The <c>CancelExecution</c> of its context ends its drawing, for good; a
-/// <c>PredictionEngine</c> disposes it unless <c>PredictionEngineOptions.OwnsTransformer</c> is false.
+/// <para><b>Reproducibility.</b> A row's image depends only on the model, on the row's label and guidance scale, and on
+/// its seed: the value in the model's seed column, or the row's id if there is no such column. The same row therefore
+/// gets the same image in every batch, thread and process, up to one grey level, because processors round
+/// differently.</para>
+/// <para><b>Saving.</b> ML.NET's own <c>Model.Save</c> and <c>Model.Load</c> save and load it, alone or in a
+/// chain.</para>
+/// <para><b>Threads.</b> Any number of threads may use it at once. They take turns, because one generation uses every
+/// core.</para>
+/// <para><b>Memory.</b> It holds the network's memory until it is disposed or, if it never is, until the garbage
+/// collector finalizes it. A <c>PredictionEngine</c> disposes its model unless
+/// <c>PredictionEngineOptions.OwnsTransformer</c> is false.</para>
+/// <para><b>Cancellation.</b> <c>CancelExecution</c> of its context stops its generation for good. To generate again,
+/// load the model with another context.</para>
 /// </remarks>
 public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
 {
     private readonly IHost _host;
     private readonly ModelDescription _model;
 
-    internal ConditionalDiffusionTransformer(IHostEnvironment environment, ModelDescription model, ConditionalUNet network)
+    internal ConditionalDiffusionTransformer(
+        IHostEnvironment environment, ModelDescription model, ConditionalUNet network)
         : this(environment.Register(nameof(ConditionalDiffusionTransformer)), model, new SharedNetwork(network))
-    {
-    }
-
-    private ConditionalDiffusionTransformer(IHost host, (ModelDescription Description, ConditionalUNet Network) model)
-        : this(host, model.Description, new SharedNetwork(model.Network))
     {
     }
 
@@ -42,41 +51,60 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     {
         _host = host;
         _model = model;
-        Generator = new(network, model, () => MLNetInternals.CheckAlive(_host), typeof(ConditionalDiffusionTransformer));
+        Generator = new(
+            network, model, () => MLNetInternals.CheckAlive(_host), typeof(ConditionalDiffusionTransformer));
     }
 
-    /// <summary>Whether rows are mapped one by one: true, so that a PredictionEngine can use it.</summary>
+    /// <summary>
+    /// Gets whether the transformer maps rows one by one. It does, so a <c>PredictionEngine</c> can use it.
+    /// </summary>
+    /// <value>Always true.</value>
     public bool IsRowToRowMapper => true;
 
-    /// <summary>
-    /// The values of the labels that the model was trained with, as text: the first is that of key 1. Null where the training data's key
-    /// column did not say.
-    /// </summary>
+    /// <summary>Gets the labels that the model was trained with, as text, in the order of their keys.</summary>
+    /// <value>
+    /// The first value is that of key 1. Null if the label column of the training data held keys without values.
+    /// </value>
     public IReadOnlyList<string>? LabelValues => _model.Labels.Values;
 
-    /// <summary>Steps of the noise schedule that the model was trained with, T.</summary>
+    /// <summary>Gets the number of timesteps, T, of the noise schedule that the model was trained with.</summary>
     public int Timesteps => _model.Timesteps;
 
-    /// <summary>How the model draws. <see cref="ImageGenerationCatalog.WithSampling"/> gives a model that draws in another way.</summary>
+    /// <summary>
+    /// Gets the sampling options that the model generates with. <see cref="ImageGenerationCatalog.WithSampling"/>
+    /// creates a model with other options.
+    /// </summary>
     public SamplingOptions Sampling => _model.Sampling;
 
     /// <summary>
-    /// Whether the model can draw without a label, and with guidance: it was trained with
+    /// Gets whether the model can generate images without a label and with guidance. It can if it was trained with
     /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
     public bool GeneratesUnlabelled => _model.GeneratesUnlabelled;
 
     internal ImageGenerator Generator { get; }
 
-    /// <summary>Adds the generated columns after those of <paramref name="inputSchema"/>.</summary>
-    /// <param name="inputSchema">The columns of the data to be transformed; it needs no images.</param>
+    /// <summary>Returns the columns of <paramref name="inputSchema"/> followed by the generated ones.</summary>
+    /// <param name="inputSchema">The columns of the rows to generate images for. No image column is needed.</param>
+    /// <returns>The columns that <see cref="Transform"/> gives for such rows.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// The label column is missing or not a key, its keys are not the trained ones, or the seed column is not of type Int64.
+    /// The label column is missing or is not a key column, its keys differ from those of the training, or the seed
+    /// column or guidance column has the wrong type. The message names the column.
     /// </exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => Bind(inputSchema).Output;
 
-    /// <summary>Adds the generated columns, lazily: pictures are drawn in batches, when a value of theirs is first read.</summary>
-    /// <param name="input">Labelled rows.</param>
+    /// <summary>Adds the generated columns to labelled rows, lazily.</summary>
+    /// <remarks>
+    /// Nothing is generated until a generated value is read. The first such value generates the images of a whole batch
+    /// of rows, so reading rows in order costs far less per image than a <c>PredictionEngine</c>. The input is opened
+    /// twice, to read labels ahead, and must give its rows in the same order both times. The reader owns the images and
+    /// should dispose them.
+    /// </remarks>
+    /// <param name="input">The labelled rows.</param>
+    /// <returns>
+    /// The rows with the generated columns. Reading a generated value throws an <see cref="InvalidOperationException"/>
+    /// if the row has no label and the model needs one, or if its guidance scale is invalid.
+    /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IDataView Transform(IDataView input)
     {
@@ -84,80 +112,110 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         return new GeneratedDataView(Generator, Bind(input.Schema), input);
     }
 
-    /// <summary>A mapper that draws one row at a time.</summary>
-    /// <param name="inputSchema">The columns of the rows.</param>
+    /// <summary>Creates a mapper that generates one row at a time, as a <c>PredictionEngine</c> needs it.</summary>
+    /// <param name="inputSchema">The columns of the rows to map.</param>
+    /// <returns>The mapper; it generates the same image for a row as <see cref="Transform"/>.</returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
-    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => new GeneratedRowMapper(Generator, Bind(inputSchema));
+    public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) =>
+        new GeneratedRowMapper(Generator, Bind(inputSchema));
 
-    /// <summary>Draws pictures outside a pipeline, all in one batch.</summary>
+    /// <summary>
+    /// Generates an image for each label, outside any pipeline. All of them are generated in one batch.
+    /// </summary>
     /// <param name="labels">
-    /// A label of each picture, as one of <see cref="LabelValues"/> (or as the number of its key, from "1", where those are null); a null
-    /// label draws without one, where the model was trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// Label of each image: one of <see cref="LabelValues"/> or, if those are null, the number of its key, from "1". A
+    /// null label generates an image without a label, if the model was trained with
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </param>
     /// <param name="seeds">
-    /// Of each picture, what decides its noise: pictures of one seed start from the same noise, and a data view's row with the seed's number
-    /// as its id or in its seed column gives the same picture. Null: 0, 1, 2, ...
+    /// Seed of each image; by default 0, 1, 2 and so on. The seed decides the noise that an image is generated from:
+    /// images with the same seed start from the same noise, and the same label with the same seed always gives the same
+    /// image. A row of a data view gets that image, too, if it has the label and has the seed's value in its seed
+    /// column or, without such a column, as its id.
     /// </param>
     /// <param name="progress">
-    /// Is told after each step, on the calling thread, from the noisiest to the finished; it can look at the pictures, and stop the drawing by an
-    /// exception.
+    /// Callback that receives a progress report after each step, on the calling thread, from the noisiest images to the
+    /// finished ones. It can look at the images as they are then, and can stop the generation by throwing an exception.
     /// </param>
-    /// <param name="cancellationToken">Ends the drawing, within a step.</param>
-    /// <returns>A picture for each label; the caller owns them.</returns>
-    /// <exception cref="ArgumentException">There are no labels, a label is none of the model's, or there are not as many seeds as labels.</exception>
-    /// <exception cref="OperationCanceledException">The token, or the transformer's context, was cancelled.</exception>
+    /// <param name="cancellationToken">Token that stops the generation within a step.</param>
+    /// <returns>An image for each label, in order. The caller owns the images and should dispose them.</returns>
+    /// <exception cref="ArgumentException">
+    /// There are no labels; a label is not one of the model's, or is null although the model cannot generate without a
+    /// label; or the numbers of seeds and labels differ.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The token or the transformer's context was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IReadOnlyList<MLImage> Generate(
-        IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds = null, Action<GenerationProgress>? progress = null,
+        IReadOnlyList<string?> labels,
+        IReadOnlyList<long>? seeds = null,
+        Action<GenerationProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(labels);
-        if (labels.Count == 0) throw new ArgumentException("There are no labels to draw.", nameof(labels));
+        if (labels.Count == 0)
+            throw new ArgumentException("There are no labels to generate images for.", nameof(labels));
         if (seeds is not null && seeds.Count != labels.Count)
             throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
 
+        var conditions = labels
+            .Select((_, i) => new Condition(FindLabel(labels, i), (ulong)(seeds?[i] ?? i), _model.GuidanceScale))
+            .ToArray();
+
         var step = 0;
-        return Images(Generator.Generate(
-            [.. labels.Select((label, i) => new Condition(
-                label is null ? Unlabelled() : _model.Labels.IndexOf(label), (ulong)(seeds?[i] ?? i), _model.GuidanceScale))],
-            (t, pixels) =>
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                progress?.Invoke(new(++step, Generator.Steps, t, () => Images(pixels())));
-            }));
+        return ToImages(Generator.Generate(conditions, (t, pixels) =>
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Invoke(new(++step, Generator.Steps, t, () => ToImages(pixels())));
+        }));
     }
 
-    /// <summary>Frees the network's memory; using the transformer afterwards throws <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>
+    /// Frees the network's memory, unless another model shares it. Generating with this transformer afterwards throws
+    /// an <see cref="ObjectDisposedException"/>.
+    /// </summary>
     public void Dispose() => Generator.Dispose();
 
-    /// <summary>The same model, drawing in another way: it shares the weights, which stay until both are disposed.</summary>
-    /// <exception cref="ArgumentException">An option is out of its range, or the model cannot be guided; the message names every one that is.</exception>
+    /// <summary>
+    /// Creates a transformer of the same model with other sampling options. Both share the weights, which stay until
+    /// both are disposed.
+    /// </summary>
+    /// <exception cref="ArgumentException">
+    /// An option is out of its range, or the model cannot be guided. The message lists every invalid option.
+    /// </exception>
     internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options)
     {
         var errors = new OptionErrors();
         options.Check(errors, _model.GeneratesUnlabelled);
-        return errors.Text is { } text
-            ? throw new ArgumentException($"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options))
-            : new(_host, _model with { Sampling = options }, Generator.Share());
+        if (errors.Text is { } text)
+        {
+            throw new ArgumentException(
+                $"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options));
+        }
+
+        return new(_host, _model with { Sampling = options }, Generator.Share());
     }
 
-    /// <summary>Called by ML.NET to load a model file; it finds the method by its name and parameters.</summary>
+    // ML.NET calls this to load a model file. It finds the method by its name and parameters.
     private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
     {
         var host = environment.Register(nameof(ConditionalDiffusionTransformer));
-        return new(host, ModelFile.Load(host, context));
+        var (description, network) = ModelFile.Load(host, context);
+        return new(host, description, new SharedNetwork(network));
     }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
 
-    private int Unlabelled() => _model.Unlabelled
-        ?? throw new ArgumentException("A label is null, but this model was trained with a label for every image (LabelDropout is 0).", "labels");
-
-    private MLImage[] Images(float[] pixels)
+    /// <summary>Returns the row of a label in the label embedding table.</summary>
+    private int FindLabel(IReadOnlyList<string?> labels, int index)
     {
-        var shape = _model.Network;
-        return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
+        if (labels[index] is { } label) return _model.Labels.IndexOf(label);
+
+        return _model.Unlabelled ?? throw new ArgumentException(
+            "A label is null, but this model was trained with a label for every image (LabelDropout is 0).",
+            nameof(labels));
     }
+
+    private MLImage[] ToImages(float[] pixels) => PixelConversion.ToImages(pixels, _model.Network.ToImageShape());
 
     private GeneratedBindings Bind(DataViewSchema inputSchema)
     {

@@ -3,71 +3,47 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet;
 
-/// <summary>Loaders of image sets, as verbs of <see cref="MLContext.Data"/>.</summary>
+/// <summary>Adds loaders of image data sets to <see cref="MLContext.Data"/>.</summary>
 public static class DataExtensions
 {
     /// <summary>
-    /// Loads MNIST, or any set in its file format, such as Fashion-MNIST: one image file and one label file in the IDX format,
-    /// raw or gzip-compressed.
+    /// Loads MNIST, or another data set in its file format, such as Fashion-MNIST: an image file and a label file in
+    /// the IDX format, raw or compressed with gzip.
     /// </summary>
     /// <remarks>
-    /// The view has the columns <c>Image</c> (<c>MLImage</c> of the size that the file states, 28 x 28 for MNIST; grey replicated to
-    /// the three colors, alpha 255) and <c>Label</c> (<see cref="uint"/>, the file's byte as it stands: 0 to 9 for MNIST). Only headers
-    /// are read here; rows are read as a cursor asks for them, except that a shuffled cursor first reads the columns it needs into
-    /// memory. A row keeps its id, its index in the files, in whatever order it comes. A file that turns out damaged at some row
-    /// ends the cursor there with a <see cref="FormatException"/>.
+    /// <para>The view has two columns. <c>Image</c> holds an <c>MLImage</c> of the size that the file states, 28 x 28
+    /// for MNIST; the grey level is repeated in red, green and blue, and alpha is 255. <c>Label</c> holds a
+    /// <see cref="uint"/>, the byte in the file: 0 to 9 for MNIST.</para>
+    /// <para>This method reads only the files' headers. A cursor reads each row from the files when it moves there; a
+    /// shuffled cursor first reads the columns that it needs into memory. A row's id is its index in the files,
+    /// whatever the order of the rows. If a file turns out to be damaged at some row, the cursor ends there with a
+    /// <see cref="FormatException"/>.</para>
     /// </remarks>
     /// <param name="catalog">The catalog, <see cref="MLContext.Data"/>.</param>
     /// <param name="directory">
-    /// The directory that holds <c>train-images-idx3-ubyte</c> and <c>train-labels-idx1-ubyte</c>, or <c>t10k-images-idx3-ubyte</c> and
-    /// <c>t10k-labels-idx1-ubyte</c>; each with or without <c>.gz</c>, and with <c>.idx</c> in place of <c>-idx</c> if need be.
+    /// Directory that holds <c>train-images-idx3-ubyte</c> and <c>train-labels-idx1-ubyte</c>, or
+    /// <c>t10k-images-idx3-ubyte</c> and <c>t10k-labels-idx1-ubyte</c>. Each name may end in <c>.gz</c>, and may have
+    /// <c>.idx</c> in place of <c>-idx</c>.
     /// </param>
-    /// <param name="split">Which part of the set to load. Default: the training part.</param>
-    /// <returns>The rows, in the order of the files.</returns>
-    /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
+    /// <param name="split">Part of the data set to load: the training part (the default) or the test part.</param>
+    /// <returns>A view of the rows, in the order of the files.</returns>
+    /// <exception cref="ArgumentException"><paramref name="directory"/> is empty.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="split"/> is not a member of its enumeration.
+    /// </exception>
+    /// <exception cref="DirectoryNotFoundException">The directory does not exist.</exception>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
     /// <exception cref="FormatException">
-    /// A file is not what it should be: another magic number, an impossible size, or fewer bytes than its header promises; or there are
-    /// not as many labels as images.
+    /// A file is not in the format (it has another magic number or an impossible size, or is shorter than its header
+    /// promises), or the numbers of labels and images differ.
     /// </exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="split"/> is not one of its values.</exception>
-    public static IDataView LoadMnist(this DataOperationsCatalog catalog, string directory, MnistSplit split = MnistSplit.Train)
+    public static IDataView LoadMnist(
+        this DataOperationsCatalog catalog, string directory, MnistSplit split = MnistSplit.Train)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
-        var prefix = split switch
-        {
-            MnistSplit.Train => "train",
-            MnistSplit.Test => "t10k",
-            _ => throw new ArgumentOutOfRangeException(nameof(split), split, "Expected Train or Test."),
-        };
 
-        var files = FindFiles(Path.GetFullPath(directory), [$"{prefix}-images-idx3-ubyte", $"{prefix}-labels-idx1-ubyte"]);
-        return new MnistDataView(IdxFile.Open(files[0], dimensions: 3), IdxFile.Open(files[1], dimensions: 1));
-    }
-
-    private static string[] FindFiles(string directory, string[] names)
-    {
-        var wanted = $"'{names[0]}' and '{names[1]}' (each may end in '.gz')";
-        if (!Directory.Exists(directory))
-            throw new DirectoryNotFoundException($"There is no directory '{directory}'. Create it and put {wanted} in it.");
-
-        var files = names.Select(name => FindFile(directory, name)).ToArray();
-        var missing = names.Where((_, i) => files[i] is null).ToArray();
-        if (missing.Length > 0)
-        {
-            throw new FileNotFoundException(
-                $"Expected {wanted} in '{directory}', but found no '{string.Join("' and no '", missing)}'. Put them into that directory.",
-                Path.Combine(directory, missing[0]));
-        }
-
-        return files!;
-    }
-
-    private static string? FindFile(string directory, string name)
-    {
-        var variant = name.Replace("-idx", ".idx", StringComparison.Ordinal);
-        string[] candidates = [$"{name}.gz", name, $"{variant}.gz", variant];
-        return candidates.Select(candidate => Path.Combine(directory, candidate)).FirstOrDefault(File.Exists);
+        var (images, labels) = MnistFiles.Find(directory, split);
+        return new MnistDataView(IdxFile.Open(images, dimensions: 3), IdxFile.Open(labels, dimensions: 1));
     }
 }

@@ -3,7 +3,10 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet;
 
-/// <summary>What an <see cref="MLContext"/> offers for generating labelled images: <c>mlContext.ImageGeneration</c>.</summary>
+/// <summary>
+/// Provides the trainers and operations for generating labelled images. Get it from an <see cref="MLContext"/>:
+/// <c>mlContext.ImageGeneration</c>.
+/// </summary>
 public sealed class ImageGenerationCatalog
 {
     internal ImageGenerationCatalog(MLContext context)
@@ -12,21 +15,27 @@ public sealed class ImageGenerationCatalog
         Trainers = new(context);
     }
 
-    /// <summary>The trainers.</summary>
+    /// <summary>Gets the trainers of image generation.</summary>
     public ImageGenerationTrainers Trainers { get; }
 
     /// <summary>
-    /// The same model, drawing in another way. It shares the weights, which stay until both models are disposed; saved, it has the new options.
+    /// Creates a copy of a model that generates with other sampling options. The model itself does not change.
     /// </summary>
-    /// <typeparam name="T">The kind of model, which is also that of the result.</typeparam>
+    /// <remarks>
+    /// The two models share their weights, which stay in memory until both are disposed. If the new model is saved, its
+    /// file has the new options.
+    /// </remarks>
+    /// <typeparam name="T">The type of the model, and of the result.</typeparam>
     /// <param name="model">
-    /// A <see cref="ConditionalDiffusionTransformer"/>, or a chain with one or more of them, which may be inside inner chains; the chain's other
-    /// transformers are taken over as they are.
+    /// A <see cref="ConditionalDiffusionTransformer"/>, or a chain that contains one or more of them, also inside inner
+    /// chains. The result uses the chain's other transformers as they are.
     /// </param>
-    /// <param name="options">How to draw.</param>
+    /// <param name="options">The new sampling options: sampler, number of steps, guidance and so on.</param>
+    /// <returns>A model of the same type with the new options.</returns>
     /// <exception cref="ArgumentException">
-    /// An option is out of its range; there is guidance, and the model was trained without
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>; or the model draws no images. The message names every one that is.
+    /// An option is out of its range; the options ask for guidance, but the model was trained without
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>; or the model does not generate images. The
+    /// message lists every invalid option.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public T WithSampling<T>(T model, SamplingOptions options)
@@ -34,36 +43,51 @@ public sealed class ImageGenerationCatalog
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
+
         var found = false;
+        var result = (T)Replace(model);
+        if (!found)
+        {
+            throw new ArgumentException(
+                $"The model has no {nameof(ConditionalDiffusionTransformer)}.", nameof(model));
+        }
+
+        return result;
+
         ITransformer Replace(ITransformer transformer)
         {
             if (transformer is not ConditionalDiffusionTransformer generator)
                 return MLNetInternals.ReplaceInChain(transformer, Replace) ?? transformer;
+
             found = true;
             return generator.WithSampling(options);
         }
-
-        var result = (T)Replace(model);
-        return found ? result : throw new ArgumentException($"The model has no {nameof(ConditionalDiffusionTransformer)}.", nameof(model));
     }
 
-    /// <summary>Creates trainers that learn to generate labelled images.</summary>
+    /// <summary>Creates trainers of models that generate labelled images.</summary>
     public sealed class ImageGenerationTrainers
     {
         private readonly MLContext _context;
 
         internal ImageGenerationTrainers(MLContext context) => _context = context;
 
-        /// <summary>Creates a trainer with default options, for grey images of 32 x 32 pixels.</summary>
-        /// <param name="labelColumnName">The key column with each image's label.</param>
+        /// <summary>
+        /// Creates a trainer of a label-conditioned diffusion model with default options, for grey images of 32 x 32
+        /// pixels.
+        /// </summary>
+        /// <param name="labelColumnName">Name of the key column that holds each image's label.</param>
         /// <param name="featureColumnName">
-        /// The column with the images: a float vector [1, 32, 32] in [-1, 1], as <see cref="TransformsExtensions.NormalizeImages"/> makes
-        /// it, or an image column, which is then resized and scaled in the same way.
+        /// Name of the column that holds the training images: either float vectors [1, 32, 32] with values in [-1, 1],
+        /// as <see cref="TransformsExtensions.NormalizeImages"/> creates them, or images, which the trainer resizes and
+        /// scales in the same way.
         /// </param>
-        /// <param name="outputColumnName">The image column to generate.</param>
+        /// <param name="outputColumnName">Name of the image column that the trained model adds.</param>
+        /// <returns>The trainer, to append to a pipeline.</returns>
         /// <exception cref="ArgumentException">A column name is empty.</exception>
         public ConditionalDiffusionTrainer ConditionalDiffusion(
-            string labelColumnName = "Label", string featureColumnName = "Pixels", string outputColumnName = "GeneratedImage") =>
+            string labelColumnName = "Label",
+            string featureColumnName = "Pixels",
+            string outputColumnName = "GeneratedImage") =>
             ConditionalDiffusion(new()
             {
                 LabelColumnName = labelColumnName,
@@ -71,9 +95,13 @@ public sealed class ImageGenerationCatalog
                 OutputColumnName = outputColumnName,
             });
 
-        /// <summary>Creates a trainer.</summary>
-        /// <param name="options">Every choice, with its default.</param>
-        /// <exception cref="ArgumentException">An option is out of its range; the message names every one that is.</exception>
-        public ConditionalDiffusionTrainer ConditionalDiffusion(ConditionalDiffusionTrainer.Options options) => new(_context, options);
+        /// <summary>Creates a trainer of a label-conditioned diffusion model.</summary>
+        /// <param name="options">The options of the images, the network, the training and the generation.</param>
+        /// <returns>The trainer, to append to a pipeline.</returns>
+        /// <exception cref="ArgumentException">
+        /// An option is out of its range; the message lists every invalid option.
+        /// </exception>
+        public ConditionalDiffusionTrainer ConditionalDiffusion(ConditionalDiffusionTrainer.Options options) =>
+            new(_context, options);
     }
 }

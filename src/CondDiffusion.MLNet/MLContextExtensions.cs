@@ -2,12 +2,12 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet;
 
-/// <summary>The entrance to this library from an <see cref="MLContext"/>.</summary>
+/// <summary>Adds this library's catalog to <see cref="MLContext"/>.</summary>
 public static class MLContextExtensions
 {
     extension(MLContext context)
     {
-        /// <summary>Trainers that learn to generate labelled images.</summary>
+        /// <summary>Gets the catalog of trainers and operations for generating labelled images.</summary>
         public ImageGenerationCatalog ImageGeneration => new(context);
     }
 }

@@ -4,8 +4,9 @@ using System.IO.Compression;
 namespace CondDiffusion.MLNet.Data;
 
 /// <summary>
-/// One file of bytes in the IDX format of MNIST, raw or gzip: a header of big-endian 32-bit integers (magic number, row count,
-/// then the length of each further dimension) and the rows one after the other.
+/// Reads a file of bytes in MNIST's IDX format, raw or compressed with gzip. The file consists of a header of
+/// big-endian 32-bit integers (the magic number, the row count, and the length of each further dimension) and the rows
+/// one after the other.
 /// </summary>
 internal sealed class IdxFile
 {
@@ -24,7 +25,9 @@ internal sealed class IdxFile
 
     public int RowCount { get; }
 
-    /// <summary>Gets the lengths of the dimensions after the first: none for labels, height and width for images.</summary>
+    /// <summary>
+    /// Gets the lengths of the dimensions after the first one: height and width for images; for labels, there are none.
+    /// </summary>
     public IReadOnlyList<int> RowShape { get; }
 
     /// <summary>Gets the number of bytes in a row.</summary>
@@ -32,8 +35,13 @@ internal sealed class IdxFile
 
     private int HeaderLength => 4 * (2 + RowShape.Count);
 
-    /// <summary>Reads the header only, and the file's length where it tells whether the rows are all there.</summary>
-    /// <exception cref="FormatException">The file is not an IDX file of bytes with so many dimensions, or is too short.</exception>
+    /// <summary>
+    /// Reads the header. For a raw file it also checks that the file is long enough for its rows; the length of a gzip
+    /// file does not show that.
+    /// </summary>
+    /// <exception cref="FormatException">
+    /// The file is not an IDX file of bytes in <paramref name="dimensions"/> dimensions, or is too short.
+    /// </exception>
     public static IdxFile Open(string path, int dimensions)
     {
         using var stream = OpenStream(path, out var isGzip);
@@ -45,17 +53,22 @@ internal sealed class IdxFile
         var magic = BinaryPrimitives.ReadUInt32BigEndian(header);
         if (magic != ByteMagic + dimensions)
         {
-            throw new FormatException($"'{path}' is not an IDX file of bytes in {dimensions} dimension(s): " +
+            throw new FormatException(
+                $"'{path}' is not an IDX file of bytes in {dimensions} dimension(s): " +
                 $"expected the magic number {ByteMagic + dimensions}, found {magic}.");
         }
 
-        var lengths = Enumerable.Range(1, dimensions).Select(i => BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4 * i))).ToArray();
+        var lengths = Enumerable.Range(1, dimensions)
+            .Select(i => BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(4 * i))).ToArray();
         var sides = lengths[1..];
         if (lengths[0] > int.MaxValue)
             throw new FormatException($"'{path}' claims {lengths[0]} rows: expected at most {int.MaxValue}.");
-        if (sides.Any(side => side is 0 or > MaxSide) || sides.Aggregate(1L, (product, side) => product * side) > int.MaxValue / 4)
+
+        if (sides.Any(side => side is 0 or > MaxSide)
+            || sides.Aggregate(1L, (product, side) => product * side) > int.MaxValue / 4)
         {
-            throw new FormatException($"'{path}' claims images of {string.Join(" x ", sides)} pixels: " +
+            throw new FormatException(
+                $"'{path}' claims images of {string.Join(" x ", sides)} pixels: " +
                 $"expected sides of 1 to {MaxSide} and at most {int.MaxValue / 4} pixels.");
         }
 
@@ -65,7 +78,7 @@ internal sealed class IdxFile
         return file;
     }
 
-    /// <summary>Opens the file at its first row.</summary>
+    /// <summary>Opens the file and moves to its first row.</summary>
     public Stream OpenRows()
     {
         var stream = OpenStream(Path, out _);
@@ -80,10 +93,16 @@ internal sealed class IdxFile
     {
         var found = Read(rows, destination, Path, $"at row {row} of {RowCount}");
         if (found < RowLength)
-            throw new FormatException($"'{Path}' ends at row {row} of {RowCount}: expected {RowLength} bytes, found {found}.");
+        {
+            throw new FormatException(
+                $"'{Path}' ends at row {row} of {RowCount}: expected {RowLength} bytes, found {found}.");
+        }
     }
 
-    /// <summary>Reads every row. Memory grows as rows arrive, so a header that lies costs no more than the file holds.</summary>
+    /// <summary>
+    /// Reads every row. It allocates each row when it reads it, so a header that claims too many rows costs no more
+    /// memory than the file's real contents.
+    /// </summary>
     public List<byte[]> ReadAllRows()
     {
         using var stream = OpenRows();
@@ -98,7 +117,8 @@ internal sealed class IdxFile
         return rows;
     }
 
-    // The first two bytes tell gzip from raw, since downloads are often unpacked or renamed.
+    // The first two bytes decide whether the file is compressed; its name does not, since downloads are often unpacked
+    // or renamed.
     private static Stream OpenStream(string path, out bool isGzip)
     {
         var stream = File.OpenRead(path);
@@ -115,7 +135,8 @@ internal sealed class IdxFile
         }
         catch (InvalidDataException e)
         {
-            throw new FormatException($"'{path}' is damaged {where}: expected {destination.Length} more bytes, " +
+            throw new FormatException(
+                $"'{path}' is damaged {where}: expected {destination.Length} more bytes, " +
                 $"found gzip data that is cut short or corrupt ({e.Message})", e);
         }
     }
@@ -125,7 +146,8 @@ internal sealed class IdxFile
         var expected = HeaderLength + (long)RowCount * RowLength;
         if (found < expected)
         {
-            throw new FormatException($"'{Path}' ends at row {(found - HeaderLength) / RowLength} of {RowCount}: " +
+            throw new FormatException(
+                $"'{Path}' ends at row {(found - HeaderLength) / RowLength} of {RowCount}: " +
                 $"expected {expected} bytes in all, found {found}.");
         }
     }

@@ -1,6 +1,8 @@
 namespace CondDiffusion.MLNet.Data;
 
-/// <summary>The current row of one IDX file: read on from the file in its order, or picked from memory in any order.</summary>
+/// <summary>
+/// Holds the current row of an IDX file, read either from the file in its order or from memory in any order.
+/// </summary>
 internal sealed class IdxRows : IDisposable
 {
     private readonly IdxFile _file;
@@ -19,7 +21,9 @@ internal sealed class IdxRows : IDisposable
 
     public byte[] Current { get; private set; }
 
-    /// <summary>Moves to a row. Without the rows in memory, each call must name the row after the last one's.</summary>
+    /// <summary>
+    /// Moves to a row. If the rows are not in memory, each call must name the row after the previous one.
+    /// </summary>
     public void MoveTo(int row)
     {
         if (_rows is not null)

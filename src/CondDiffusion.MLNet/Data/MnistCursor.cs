@@ -1,11 +1,15 @@
 using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Data;
 
-/// <summary>Walks the rows of a <see cref="MnistDataView"/>: as they stand in the files, or with a Random in an order of its choice.</summary>
-internal sealed class MnistCursor : DataViewRowCursor
+/// <summary>
+/// Reads the rows of a <see cref="MnistDataView"/>: in the order of the files, or in a random order if it is given a
+/// <see cref="Random"/>.
+/// </summary>
+internal sealed class MnistCursor : RowCursor
 {
     private const int ImageColumn = 0;
     private const int LabelColumn = 1;
@@ -14,8 +18,6 @@ internal sealed class MnistCursor : DataViewRowCursor
     private readonly IdxRows? _images;
     private readonly IdxRows? _labels;
     private readonly int[]? _order;
-    private int _position = -1;
-    private bool _ended;
 
     public MnistCursor(MnistDataView view, HashSet<int> columns, Random? random)
     {
@@ -26,7 +28,7 @@ internal sealed class MnistCursor : DataViewRowCursor
             random.Shuffle(_order);
         }
 
-        // The files of columns that nobody asked for stay closed.
+        // The file of a column that was not requested stays closed.
         if (columns.Contains(ImageColumn))
             _images = new IdxRows(view.Images, inMemory: random is not null);
         if (columns.Contains(LabelColumn))
@@ -35,27 +37,7 @@ internal sealed class MnistCursor : DataViewRowCursor
 
     public override DataViewSchema Schema => _view.Schema;
 
-    public override long Position => _position;
-
     public override long Batch => 0;
-
-    /// <summary>Gets the row's index in the files, which is also its id.</summary>
-    private int Row => _order?[_position] ?? _position;
-
-    public override bool MoveNext()
-    {
-        _ended |= _position + 1 == _view.Images.RowCount;
-        if (_ended)
-        {
-            _position = -1;
-            return false;
-        }
-
-        _position++;
-        _images?.MoveTo(Row);
-        _labels?.MoveTo(Row);
-        return true;
-    }
 
     public override bool IsColumnActive(DataViewSchema.Column column) => column.Index switch
     {
@@ -67,24 +49,26 @@ internal sealed class MnistCursor : DataViewRowCursor
     public override ValueGetter<DataViewRowId> GetIdGetter() => (ref id) =>
     {
         CheckOnRow();
-        id = new DataViewRowId((ulong)Row, 0);
+        id = new DataViewRowId((ulong)FileRow(Position), 0);
     };
 
-    public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
+    protected override bool TryMoveTo(long position)
     {
-        if (!IsColumnActive(column))
-            throw new InvalidOperationException($"Column '{column.Name}' is not active: name it among the columns needed when opening the cursor.");
+        if (position == _view.Images.RowCount) return false;
 
-        return Getter(column.Index) as ValueGetter<TValue> ?? throw new InvalidOperationException(
-            $"Column '{column.Name}' holds values of type {column.Type.RawType}, but a getter of {typeof(TValue)} was asked for.");
+        var row = FileRow(position);
+        _images?.MoveTo(row);
+        _labels?.MoveTo(row);
+        return true;
     }
+
+    protected override ValueGetter<TValue> CreateGetter<TValue>(DataViewSchema.Column column) =>
+        CreateGetter(column.Index) as ValueGetter<TValue> ?? throw RowErrors.WrongType(column, typeof(TValue));
 
     protected override void Dispose(bool disposing)
     {
         if (disposing)
         {
-            _ended = true;
-            _position = -1;
             _images?.Dispose();
             _labels?.Dispose();
         }
@@ -92,25 +76,24 @@ internal sealed class MnistCursor : DataViewRowCursor
         base.Dispose(disposing);
     }
 
-    private Delegate Getter(int column)
-    {
-        if (column == LabelColumn)
-            return (ValueGetter<uint>)((ref label) => label = Current(_labels!)[0]);
+    private Delegate CreateGetter(int column) =>
+        column == ImageColumn ? (ValueGetter<MLImage>)GetImage : (ValueGetter<uint>)GetLabel;
 
-        // Each call gives a new image, for its reader to dispose; the one in the argument is left alone, since its reader may still hold it.
-        var shape = _view.Images.RowShape;
-        return (ValueGetter<MLImage>)((ref image) => image = PixelConversion.ToImage(Current(_images!), shape[0], shape[1]));
-    }
+    /// <summary>Returns the index in the files of the row at a position. It is also the row's id.</summary>
+    private int FileRow(long position) => _order?[position] ?? (int)position;
 
-    private byte[] Current(IdxRows rows)
+    // Each call returns a new image, which the reader owns. The image passed in is not disposed: its reader may still
+    // hold it.
+    private void GetImage(ref MLImage image)
     {
         CheckOnRow();
-        return rows.Current;
+        var shape = _view.Images.RowShape;
+        image = PixelConversion.ToImage(_images!.Current, shape[0], shape[1]);
     }
 
-    private void CheckOnRow()
+    private void GetLabel(ref uint label)
     {
-        if (_position < 0)
-            throw new InvalidOperationException("The cursor is not on a row: call MoveNext first, and read only while it returns true.");
+        CheckOnRow();
+        label = _labels!.Current[0];
     }
 }

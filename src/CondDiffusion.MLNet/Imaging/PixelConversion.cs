@@ -2,59 +2,63 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Imaging;
 
-/// <summary>Pixels as the network has them, floats in [-1, 1] in planes [C, H, W], to and from images.</summary>
+/// <summary>Converts between images and the network's pixels: floats in [-1, 1], in planes [C, H, W].</summary>
 internal static class PixelConversion
 {
-    /// <summary>A grey level of 0 to 255 becomes (level - Offset) * Scale.</summary>
+    /// <summary>The offset of a level: the pixel of a grey level from 0 to 255 is (level - Offset) * Scale.</summary>
     public const float Offset = 127.5f;
 
-    /// <inheritdoc cref="Offset"/>
+    /// <summary>The scale of a level: the pixel of a grey level from 0 to 255 is (level - Offset) * Scale.</summary>
     public const float Scale = 1 / 127.5f;
 
     private const int BytesPerPixel = 4;
 
-    /// <summary>Makes an opaque image; values outside [-1, 1] are taken as the nearer end, NaN as black.</summary>
-    /// <param name="pixels">[channels, height, width].</param>
-    /// <param name="channels">1 for grey, 3 for red, green and blue.</param>
-    /// <param name="height">In pixels.</param>
-    /// <param name="width">In pixels.</param>
-    public static MLImage ToImage(ReadOnlySpan<float> pixels, int channels, int height, int width)
+    /// <summary>Creates an opaque image. Values outside [-1, 1] are clamped; NaN becomes black.</summary>
+    /// <param name="pixels">The pixels, [C, H, W].</param>
+    /// <param name="shape">Shape of the pixels, with 1 channel (grey) or 3 (red, green, blue).</param>
+    public static MLImage ToImage(ReadOnlySpan<float> pixels, ImageShape shape)
     {
-        CheckChannels(channels);
-        var plane = height * width;
-        CheckLength(pixels.Length, channels * plane);
+        CheckChannels(shape.Channels);
+        CheckLength(pixels.Length, shape);
 
-        var green = plane * (channels / 2); // the planes of grey are all one
+        // Where the three colors' planes begin. A grey image has one plane for all of them.
+        var plane = shape.PlanePixels;
         var red = 0;
+        var green = plane * (shape.Channels / 2);
         var blue = 2 * green;
+
         var bytes = new byte[plane * BytesPerPixel];
         for (var i = 0; i < plane; i++)
             SetPixel(bytes, i, ToLevel(pixels[red + i]), ToLevel(pixels[green + i]), ToLevel(pixels[blue + i]));
-        return MLImage.CreateFromPixels(width, height, MLPixelFormat.Bgra32, bytes);
+
+        return MLImage.CreateFromPixels(shape.Width, shape.Height, MLPixelFormat.Bgra32, bytes);
     }
 
-    /// <summary>Makes an image of each [channels, height, width] of <paramref name="pixels"/>, one after another.</summary>
-    public static MLImage[] ToImages(float[] pixels, int channels, int height, int width) =>
-        [.. pixels.Chunk(channels * height * width).Select(image => ToImage(image, channels, height, width))];
-
-    /// <summary>Makes an opaque grey image from levels of 0 to 255, [height, width].</summary>
+    /// <summary>Creates an opaque grey image from levels of 0 to 255, [H, W].</summary>
     public static MLImage ToImage(ReadOnlySpan<byte> levels, int height, int width)
     {
         var bytes = new byte[levels.Length * BytesPerPixel];
         for (var i = 0; i < levels.Length; i++)
             SetPixel(bytes, i, levels[i], levels[i], levels[i]);
+
         return MLImage.CreateFromPixels(width, height, MLPixelFormat.Bgra32, bytes);
     }
 
+    /// <summary>Creates an image from each [C, H, W] of a batch of pixels, [B, C, H, W].</summary>
+    public static MLImage[] ToImages(float[] pixels, ImageShape shape) =>
+        [.. pixels.Chunk(shape.Pixels).Select(image => ToImage(image, shape))];
+
     /// <summary>
-    /// Fills pixels, [channels, height, width], with what <see cref="TransformsExtensions.NormalizeImages"/> makes of an image of that size.
+    /// Fills pixels, [C, H, W], with the values that <see cref="TransformsExtensions.NormalizeImages"/> gives for an
+    /// image that already has the right size.
     /// </summary>
     public static void FromImage(MLImage image, int channels, Span<float> pixels)
     {
+        var shape = new ImageShape(channels, image.Height, image.Width);
         CheckChannels(channels);
-        var plane = image.Height * image.Width;
-        CheckLength(pixels.Length, channels * plane);
+        CheckLength(pixels.Length, shape);
 
+        var plane = shape.PlanePixels;
         var bytes = image.Pixels;
         var red = RedIndex(image);
         for (var i = 0; i < plane; i++)
@@ -74,18 +78,22 @@ internal static class PixelConversion
         }
     }
 
+    /// <summary>Checks that an image can have this number of channels.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There are neither 1 nor 3 channels.</exception>
     public static void CheckChannels(int channels)
     {
-        if (channels is not (1 or 3))
-            throw new ArgumentOutOfRangeException(nameof(channels), channels, "Expected 1 channel (grey) or 3 (red, green, blue).");
+        if (channels is 1 or 3) return;
+        throw new ArgumentOutOfRangeException(
+            nameof(channels), channels, "Expected 1 channel (grey) or 3 (red, green, blue).");
     }
 
-    /// <summary>Where in the four bytes of a pixel red stands; blue stands at two minus that.</summary>
+    /// <summary>
+    /// Returns the index of red among a pixel's four bytes. Green has index 1, and blue has 2 minus that of red.
+    /// </summary>
     public static int RedIndex(MLImage image) => image.PixelFormat == MLPixelFormat.Rgba32 ? 0 : 2;
 
-    // One color in a hundred lies half-way between two levels, so the order of operations is that of ML.NET's ConvertToGrayscale:
-    // with it, all 2^24 colors come out equal.
+    // The order of operations is that of ML.NET's ConvertToGrayscale. One color in a hundred lies half-way between two
+    // levels, and only this order rounds all 2^24 colors as ML.NET does.
     private static byte Grey(byte red, byte green, byte blue)
     {
         const float Unit = 1 / 255f;
@@ -93,7 +101,8 @@ internal static class PixelConversion
         return (byte)MathF.Round(sum * 255);
     }
 
-    private static byte ToLevel(float x) => (byte)Math.Clamp(MathF.Round((x + 1) / 2 * 255), 0, 255); // NaN converts to 0
+    // NaN passes through Clamp and converts to 0.
+    private static byte ToLevel(float x) => (byte)Math.Clamp(MathF.Round((x + 1) / 2 * 255), 0, 255);
 
     private static float FromLevel(byte level) => (level - Offset) * Scale;
 
@@ -103,12 +112,12 @@ internal static class PixelConversion
         bgra[0] = blue;
         bgra[1] = green;
         bgra[2] = red;
-        bgra[3] = 255; // with alpha 0 the colors would be lost on saving
+        bgra[3] = 255; // an encoder would discard the colors of a transparent pixel
     }
 
-    private static void CheckLength(int found, int expected)
+    private static void CheckLength(int found, ImageShape shape)
     {
-        if (found != expected)
-            throw new ArgumentException($"Expected {expected} pixel values, found {found}.");
+        if (found != shape.Pixels)
+            throw new ArgumentException($"Expected {shape.Pixels} pixel values, found {found}.");
     }
 }

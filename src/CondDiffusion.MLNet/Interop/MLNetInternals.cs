@@ -8,7 +8,10 @@ using Microsoft.ML.Runtime;
 
 namespace System.Runtime.CompilerServices
 {
-    /// <summary>Tells the runtime to let this assembly use the named one's internals; the runtime looks for it by name.</summary>
+    /// <summary>
+    /// Lets this assembly use the internals of the named one. The runtime finds this attribute by its name, so any
+    /// assembly may define it.
+    /// </summary>
     [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
     internal sealed class IgnoresAccessChecksToAttribute(string assemblyName) : Attribute
     {
@@ -19,8 +22,8 @@ namespace System.Runtime.CompilerServices
 namespace CondDiffusion.MLNet.Interop
 {
     /// <summary>
-    /// What any ML.NET component needs and ML.NET keeps to itself. Only this file and ModelFile.cs use its internals, so that an upgrade
-    /// that breaks them breaks in one place.
+    /// Gives access to the parts of ML.NET that every component needs but that ML.NET keeps internal. Only this file
+    /// and ModelFile.cs use internals, so that an upgrade of ML.NET can break the library in these two places only.
     /// </summary>
     internal static class MLNetInternals
     {
@@ -30,18 +33,23 @@ namespace CondDiffusion.MLNet.Interop
 
         public static bool FallbackToCpu(IHostEnvironment host) => ((IHostEnvironmentInternal)host).FallbackToCpu;
 
+        /// <summary>Throws if the context was cancelled.</summary>
         /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
         public static void CheckAlive(IHostEnvironment host) => host.CheckAlive();
 
         public static bool IsCanceled(IHostEnvironment host) => ((ICancelable)host).IsCanceled;
 
         /// <summary>
-        /// The chain with its transformers replaced, of the same type and with the same scopes; null if the transformer is no chain.
+        /// Creates a chain like <paramref name="transformer"/>, of the same type and with the same scopes, but with its
+        /// transformers replaced. Returns null if the transformer is not a chain.
         /// </summary>
-        public static ITransformer? ReplaceInChain(ITransformer transformer, Func<ITransformer, ITransformer> replace) =>
-            transformer is ITransformerChainAccessor chain
-                ? (ITransformer)Activator.CreateInstance(transformer.GetType(), chain.Transformers.Select(replace).ToArray(), chain.Scopes)!
-                : null;
+        public static ITransformer? ReplaceInChain(ITransformer transformer, Func<ITransformer, ITransformer> replace)
+        {
+            if (transformer is not ITransformerChainAccessor chain) return null;
+
+            var replaced = chain.Transformers.Select(replace).ToArray();
+            return (ITransformer)Activator.CreateInstance(transformer.GetType(), replaced, chain.Scopes)!;
+        }
 
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
@@ -52,7 +60,8 @@ namespace CondDiffusion.MLNet.Interop
         public static Exception MissingColumn(IHost host, string role, string column, string advice = "") =>
             host.ExceptParam("inputSchema", $"Could not find {role} column '{column}'.{advice}");
 
-        public static Exception WrongColumn(IHost host, string role, string column, string expected, string found) =>
+        public static Exception WrongColumn(
+            IHost host, string role, string column, string expected, string found) =>
             host.ExceptSchemaMismatch("inputSchema", role, column, expected, found);
     }
 }

@@ -33,7 +33,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
                 host, "label", column.Name, $"a key of at most {Most} values", $"one of {keys}");
 
         var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
-        return type?.Size == (int)keys && LabelKind.NameOf(type.ItemType) is { } kind
+        return type?.Size == (int)keys && LabelKind.FindName(type.ItemType) is { } kind
             ? new((int)keys, LabelKind.Find(kind)!.Read(column.Annotations, KeyValues), kind)
             : new((int)keys, null);
     }
@@ -43,7 +43,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     public static SchemaShape? Promise(SchemaShape.Column label) =>
         label.Annotations.FirstOrDefault(annotation => annotation.Name == KeyValues)
             is { Kind: SchemaShape.Column.VectorKind.Vector } values
-        && LabelKind.NameOf(values.ItemType) is not null
+        && LabelKind.FindName(values.ItemType) is not null
             ? new([MLNetInternals.Column(TrainingLabelValues, values.Kind, values.ItemType)])
             : null;
 

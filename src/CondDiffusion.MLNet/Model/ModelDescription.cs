@@ -28,7 +28,7 @@ internal sealed record ModelDescription
 
     /// <summary>The label row that stands for no label; null where the network needs a label.</summary>
     [JsonIgnore]
-    public int? Unlabelled => GeneratesUnlabelled ? -1 : null;
+    public int? Unlabelled => GeneratesUnlabelled ? LabelRow.None : null;
 
     /// <summary>Labels of the training data.</summary>
     public required LabelVocabulary Labels { get; init; }

@@ -4,71 +4,41 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Pipeline;
 
-/// <summary>Draws one row at a time, for a PredictionEngine: the same picture as the cursor's for the same row.</summary>
-internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedBindings columns) : IRowToRowMapper
+/// <summary>
+/// Generates one row at a time, for a PredictionEngine. It generates the same image for a row as
+/// <see cref="GeneratedDataView"/>.
+/// </summary>
+internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedBindings bindings) : IRowToRowMapper
 {
-    public DataViewSchema InputSchema => columns.Input;
+    public DataViewSchema InputSchema => bindings.Input;
 
-    public DataViewSchema OutputSchema => columns.Output;
+    public DataViewSchema OutputSchema => bindings.Output;
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>
-        columns.Dependencies(dependingColumns);
+        bindings.Dependencies(dependingColumns);
 
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns)
     {
         if (input.Schema != InputSchema)
-            throw new ArgumentException("The row's schema is not the one that this mapper was made for.", nameof(input));
-        return new Row(generator, columns, input, [.. activeColumns]);
-    }
-
-    private sealed class Row : DataViewRow
-    {
-        private readonly GeneratedBindings _columns;
-        private readonly DataViewRow _input;
-        private readonly HashSet<int> _active;
-        private readonly Dictionary<int, Delegate> _getters = [];
-
-        public Row(ImageGenerator generator, GeneratedBindings columns, DataViewRow input, DataViewSchema.Column[] active)
         {
-            _columns = columns;
-            _input = input;
-            _active = [.. active.Select(column => column.Index)];
-            if (!active.Any(columns.IsGenerated)) return;
-
-            var getCondition = columns.ConditionGetter(input);
-            long position = -1;
-            float[]? pixels = null;
-            ReadOnlyMemory<float> Pixels()
-            {
-                if (pixels is null || position != input.Position)
-                {
-                    var condition = getCondition();
-                    columns.Check(condition, input);
-                    pixels = generator.Generate([condition]);
-                    position = input.Position;
-                }
-                return pixels;
-            }
-            foreach (var column in active.Where(columns.IsGenerated)) _getters[column.Index] = columns.Getter(column, Pixels);
+            throw new ArgumentException(
+                "The row's schema differs from the one that this mapper was created for.", nameof(input));
         }
 
-        public override DataViewSchema Schema => _columns.Output;
+        // All generated columns of a row share one image, so it is kept until the row moves.
+        float[]? pixels = null;
+        long position = -1;
+        return new GeneratedRow(bindings, input, [.. activeColumns], Generate);
 
-        public override long Position => _input.Position;
-
-        public override long Batch => _input.Batch;
-
-        public override ValueGetter<DataViewRowId> GetIdGetter() => _input.GetIdGetter();
-
-        public override bool IsColumnActive(DataViewSchema.Column column) => _active.Contains(column.Index);
-
-        public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
-            IsColumnActive(column) ? _columns.GetGetter<TValue>(column, _input, _getters) : throw GeneratedBindings.Inactive(column);
-
-        protected override void Dispose(bool disposing)
+        ReadOnlyMemory<float> Generate(GeneratedRow row)
         {
-            if (disposing) _input.Dispose();
-            base.Dispose(disposing);
+            if (pixels is null || position != row.Position)
+            {
+                pixels = generator.Generate([row.ReadCondition()]);
+                position = row.Position;
+            }
+
+            return pixels;
         }
     }
 }

@@ -8,59 +8,60 @@ using Microsoft.ML.Runtime;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// The transformer's part of an ML.NET model file: beside the block that ML.NET makes it write, an entry with the
-/// <see cref="ModelDescription"/> as JSON and one with the weights as a safetensors stream. The block holds the SHA-256 of both, one after
-/// the other, since ML.NET does not check the zip's own checksums.
+/// Saves and loads the transformer's part of an ML.NET model file: the block that ML.NET requires, an entry with the
+/// <see cref="ModelDescription"/> as JSON, and an entry with the weights in the safetensors format. The block holds the
+/// SHA-256 of the two entries, one after the other, because ML.NET does not check the zip file's own checksums.
 /// </summary>
 internal static class ModelFile
 {
-    /// <summary>What a model file names its loader by: for good, since files have it in them.</summary>
+    /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
     public const string LoaderSignature = "CondDiffusionTransform";
 
-    private const string DescriptionEntry = "description.json", WeightsEntry = "weights.safetensors";
+    private const string DescriptionEntry = "description.json";
+    private const string WeightsEntry = "weights.safetensors";
 
-    private const uint FormatVersion = 0x00010002; // 1.2, with sampling options; 1.1 is the first
+    // Version 1.1 is the first one; 1.2 added the sampling options.
+    private const uint FormatVersion = 0x00010002;
+    private const uint OldestFormatVersion = 0x00010001;
 
+    // The assembly's name has no version, so that later versions of the library load older files.
     private static VersionInfo Version => new(
         modelSignature: "CONDDIFF",
         verWrittenCur: FormatVersion,
         verReadableCur: FormatVersion,
-        verWeCanReadBack: 0x00010001,
+        verWeCanReadBack: OldestFormatVersion,
         loaderSignature: LoaderSignature,
-        loaderAssemblyName: typeof(ModelFile).Assembly.GetName().Name!); // without its version, so that later versions load older files
+        loaderAssemblyName: typeof(ModelFile).Assembly.GetName().Name!);
 
+    /// <summary>Saves a model.</summary>
     public static void Save(ModelSaveContext context, ModelDescription description, ConditionalUNet network)
     {
-        context.CheckAtModel();
-        context.SetVersionInfo(Version);
+        WriteHeader(context);
+
         var json = description.ToJson();
-        using var hash = SHA256.Create();
-        using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
-        {
-            hashing.Write(json);
-            network.Save(hashing);
-        }
-        context.Writer.Write(hash.Hash!);
+        context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
+
         context.SaveBinaryStream(DescriptionEntry, writer => writer.Write(json));
         context.SaveBinaryStream(WeightsEntry, writer => network.Save(writer.BaseStream));
     }
 
-    /// <summary>Reads what <see cref="Save"/> wrote. The caller owns the network.</summary>
+    /// <summary>
+    /// Loads what <see cref="Save"/> saved. Everything is checked before memory for the weights is allocated. The
+    /// caller owns the network.
+    /// </summary>
+    /// <exception cref="FormatException">The file is damaged, or needs a newer version of the library.</exception>
     public static (ModelDescription Description, ConditionalUNet Network) Load(IHost host, ModelLoadContext context)
     {
         try
         {
-            CheckHeader(context);
+            ReadHeader(context);
             TorchRuntime.EnsureLoaded();
             var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
+
             var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
-            var json = ReadEntry(context, DescriptionEntry, stream =>
-            {
-                var bytes = new byte[stream.Length];
-                stream.ReadExactly(bytes);
-                return bytes;
-            });
-            return ReadEntry(context, WeightsEntry, stream =>
+
+            var json = LoadEntry(context, DescriptionEntry, ReadAll);
+            return LoadEntry(context, WeightsEntry, stream =>
             {
                 CheckHash(hash, json, stream);
                 var description = ModelDescription.Parse(json);
@@ -69,30 +70,46 @@ internal static class ModelFile
         }
         catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)
         {
-            // No inner exception: inside a chain ML.NET wraps this one, and GetBaseException() shall be the one that says what is wrong.
+            // This exception has no inner one. In a chain ML.NET wraps it, and GetBaseException() must return the
+            // exception that says what is wrong.
             throw host.ExceptDecode($"The model file cannot be read: {exception.Message}");
         }
         catch (InvalidOperationException exception)
         {
-            throw host.Process(exception); // marks it as one that ML.NET reports rather than takes for a bug
+            // Process marks the exception as one that ML.NET reports to the user, rather than as a bug.
+            throw host.Process(exception);
         }
     }
 
-    private static void CheckHeader(ModelLoadContext context)
+    private static void WriteHeader(ModelSaveContext context)
+    {
+        context.CheckAtModel();
+        context.SetVersionInfo(Version);
+    }
+
+    private static void ReadHeader(ModelLoadContext context)
     {
         var needed = context.Header.ModelVerReadable;
         if (needed > FormatVersion)
+        {
             throw new FormatException(
-                $"it needs a newer CondDiffusion.MLNet, one that reads format {Text(needed)}; this one reads up to {Text(FormatVersion)}.");
+                $"it needs a newer CondDiffusion.MLNet, one that reads format {Text(needed)}; " +
+                $"this one reads up to {Text(FormatVersion)}.");
+        }
+
         context.CheckAtModel(Version);
-        // ML.NET checks this too, but only when the network is in memory.
+
+        // ML.NET checks this too, but only after the network has been loaded.
         if (context.Header.CbModel != SHA256.HashSizeInBytes)
-            throw new FormatException($"its block has {context.Header.CbModel} bytes, expected {SHA256.HashSizeInBytes}.");
+        {
+            throw new FormatException(
+                $"its block has {context.Header.CbModel} bytes, expected {SHA256.HashSizeInBytes}.");
+        }
 
         static string Text(uint version) => $"{version >> 16}.{version & 0xFFFF}";
     }
 
-    private static T ReadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
+    private static T LoadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
     {
         var result = default(T);
         return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
@@ -100,16 +117,31 @@ internal static class ModelFile
             : throw new FormatException($"its entry '{name}' is missing.");
     }
 
+    private static byte[] ReadAll(Stream stream)
+    {
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
     private static void CheckHash(ReadOnlySpan<byte> expected, byte[] json, Stream weights)
     {
-        using var hash = SHA256.Create();
-        using (var hashing = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write))
+        if (!expected.SequenceEqual(ComputeHash(json, weights.CopyTo)))
         {
-            hashing.Write(json);
-            weights.CopyTo(hashing);
+            throw new FormatException(
+                $"its entries '{DescriptionEntry}' and '{WeightsEntry}' " +
+                "do not have the checksum that was saved with them.");
         }
-        if (!expected.SequenceEqual(hash.Hash))
-            throw new FormatException($"its entries '{DescriptionEntry}' and '{WeightsEntry}' do not have the checksum that they were saved with.");
+
         weights.Position = 0;
+    }
+
+    private static byte[] ComputeHash(byte[] json, Action<Stream> writeWeights)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var stream = new HashingStream(hash);
+        stream.Write(json);
+        writeWeights(stream);
+        return hash.GetHashAndReset();
     }
 }

@@ -37,7 +37,6 @@ internal sealed class TrainingSamples(TrainingLoop loop, ModelDescription model,
             select new Condition(label, (uint)noise, model.GuidanceScale);
         var pixels = generator.Generate([.. rows]);
 
-        var shape = model.Network;
-        return PixelConversion.ToImages(pixels, shape.Channels, shape.Height, shape.Width);
+        return PixelConversion.ToImages(pixels, model.Network.ToImageShape());
     }
 }

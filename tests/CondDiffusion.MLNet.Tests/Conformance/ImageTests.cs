@@ -88,7 +88,7 @@ public sealed class ImageTests
         var view = transformer.Transform(Tiny.Keyed(Ml));
         Assert.HasCount(Tiny.Rows, view.GetColumn<float[]>("GeneratedPixels").ToArray());
         var e = Assert.ThrowsExactly<InvalidOperationException>(() => Tiny.Pictures(view));
-        Assert.StartsWith("Column 'GeneratedImage': an image has 1 or 3 channels, but this model's pictures have 2.", e.Message);
+        Assert.StartsWith("Column 'GeneratedImage': an image has 1 or 3 channels, but this model generates 2.", e.Message);
     }
 
     [TestMethod]

@@ -8,34 +8,38 @@ namespace CondDiffusion.MLNet.Tests.Data;
 public sealed class IdxFileTests
 {
     [TestMethod]
-    public void Open_WrongMagic_NamesExpectedAndFound() => AssertRefused(LabelBytes(20), "magic number 2051", "found 2049");
+    public void Open_WrongMagic_NamesExpectedAndFound() =>
+        AssertRefused(LabelBytes(20), "magic number 2051", "found 2049");
 
     [TestMethod]
-    public void Open_NotAnIdxFile_NamesExpectedAndFound() => AssertRefused("<html><body>404"u8.ToArray(), "expected 16 bytes, found 15");
+    public void Open_NotAnIdxFile_NamesExpectedAndFound() =>
+        AssertRefused("<html><body>404"u8.ToArray(), "expected 16 bytes, found 15");
 
     [TestMethod]
     [DataRow(0u, 28u)]
     [DataRow(28u, 0u)]
     [DataRow(65_536u, 1u)]
-    [DataRow(65_535u, 65_535u)] // their product does not fit 32 bits
+    [DataRow(65_535u, 65_535u)] // their product exceeds 32 bits
     [DataRow(4_294_967_295u, 4_294_967_295u)]
-    public void Open_ImpossibleSize_NamesIt(uint height, uint width)
-        => AssertRefused(Bytes(2051, [1, height, width], []), $"{height} x {width} pixels");
+    public void Open_ImpossibleSize_NamesIt(uint height, uint width) =>
+        AssertRefused(Bytes(2051, [1, height, width], []), $"{height} x {width} pixels");
 
     [TestMethod]
-    public void Open_MoreRowsThanCanBe_NamesTheCount() => AssertRefused(Bytes(2051, [4_294_967_295, 1, 1], []), "4294967295 rows");
+    public void Open_TooManyRows_NamesTheCount() =>
+        AssertRefused(Bytes(2051, [4_294_967_295, 1, 1], []), "4294967295 rows");
 
     [TestMethod]
-    public void Open_RawFileCutShort_NamesTheRow()
-        => AssertRefused(ImageBytes(4)[..^8], "row 2 of 4", "expected 40 bytes", "found 32");
+    public void Open_RawFileCutShort_NamesTheRow() =>
+        AssertRefused(ImageBytes(4)[..^8], "row 2 of 4", "expected 40 bytes", "found 32");
 
     [TestMethod]
-    [DataRow(2_147_483_647u, 65_535u, 8_191u)] // all rows together overflow 32 bits and nearly 64
-    public void Open_RawFileFarTooShort_DoesNotOverflow(uint rows, uint height, uint width)
-        => AssertRefused(Bytes(2051, [rows, height, width], [1, 2, 3]), "row 0 of", "found 19");
+    [DataRow(2_147_483_647u, 65_535u, 8_191u)] // the size of all rows exceeds 32 bits, and nearly 64
+    public void Open_RawFileFarTooShort_DoesNotOverflow(uint rows, uint height, uint width) =>
+        AssertRefused(Bytes(2051, [rows, height, width], [1, 2, 3]), "row 0 of", "found 19");
 
     [TestMethod]
-    public void Open_GzipHeaderDamaged_IsAFormatException() => AssertRefused(Gzip(ImageBytes(1))[..12], "header");
+    public void Open_GzipHeaderDamaged_IsAFormatException() =>
+        AssertRefused(Gzip(ImageBytes(1))[..12], "header");
 
     [TestMethod]
     public void ReadRow_GzipOfTooFewRows_NamesTheRow()

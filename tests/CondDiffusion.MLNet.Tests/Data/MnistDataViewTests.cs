@@ -22,7 +22,7 @@ public sealed class MnistDataViewTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [TestMethod]
-    public void Cursor_FromStartToEnd_KeepsTheLaws()
+    public void Cursor_FromStartToEnd_KeepsTheRules()
     {
         using var cursor = _view.GetRowCursor(_view.Schema);
         var label = cursor.GetGetter<uint>(_view.Schema["Label"]);
@@ -49,7 +49,7 @@ public sealed class MnistDataViewTests : IDisposable
     }
 
     [TestMethod]
-    public void Cursor_Shuffled_GivesEachRowOnceUnderItsId()
+    public void Cursor_Shuffled_ReadsEachRowOnceWithItsId()
     {
         Assert.IsTrue(_view.CanShuffle);
         using var cursor = _view.GetRowCursor(_view.Schema, new Random(3));
@@ -60,7 +60,9 @@ public sealed class MnistDataViewTests : IDisposable
         var rows = new List<int>();
         while (cursor.MoveNext())
         {
-            var (pixels, digit, rowId) = (default(MLImage)!, 0u, default(DataViewRowId));
+            MLImage pixels = null!;
+            var digit = 0u;
+            var rowId = default(DataViewRowId);
             image(ref pixels);
             label(ref digit);
             id(ref rowId);
@@ -78,7 +80,9 @@ public sealed class MnistDataViewTests : IDisposable
     public void GetGetter_OfAnotherType_NamesBoth()
     {
         using var cursor = _view.GetRowCursor(_view.Schema);
+
         var e = Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<float>(_view.Schema["Label"]));
+
         Assert.Contains("System.UInt32", e.Message);
         Assert.Contains("System.Single", e.Message);
     }
@@ -89,7 +93,10 @@ public sealed class MnistDataViewTests : IDisposable
         using var cursor = _view.GetRowCursor([_view.Schema["Label"]]);
         Assert.IsTrue(cursor.IsColumnActive(_view.Schema["Label"]));
         Assert.IsFalse(cursor.IsColumnActive(_view.Schema["Image"]));
-        Assert.Contains("Image", Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<MLImage>(_view.Schema["Image"])).Message);
+
+        var e = Assert.ThrowsExactly<InvalidOperationException>(
+            () => cursor.GetGetter<MLImage>(_view.Schema["Image"]));
+        Assert.Contains("Image", e.Message);
     }
 
     [TestMethod]
@@ -120,11 +127,29 @@ public sealed class MnistDataViewTests : IDisposable
 
         Assert.IsFalse(cursor.MoveNext());
         Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
-        using var exclusive = new FileStream(_directory.File(Images), FileMode.Open, FileAccess.ReadWrite, FileShare.None); // nobody holds the file
+
+        // The file is closed: it can be opened exclusively.
+        using var file = new FileStream(_directory.File(Images), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
     }
 
     [TestMethod]
-    public void ImageGetter_CalledAgain_LeavesTheImageHandedIn()
+    public void Cursor_AtADamagedRow_Ends()
+    {
+        File.WriteAllBytes(_directory.File(Labels), Gzip(LabelBytes(Rows)[..^5]));
+        using var cursor = _view.GetRowCursor([_view.Schema["Label"]]);
+        var label = cursor.GetGetter<uint>(_view.Schema["Label"]);
+        var value = 0u;
+        for (var row = 0; row < Rows - 5; row++) Assert.IsTrue(cursor.MoveNext());
+
+        Assert.ThrowsExactly<FormatException>(() => cursor.MoveNext());
+
+        Assert.AreEqual(-1, cursor.Position);
+        Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
+        Assert.IsFalse(cursor.MoveNext());
+    }
+
+    [TestMethod]
+    public void ImageGetter_CalledAgain_DoesNotDisposeTheFirstImage()
     {
         using var cursor = _view.GetRowCursor(_view.Schema);
         var getter = cursor.GetGetter<MLImage>(_view.Schema["Image"]);
@@ -135,9 +160,11 @@ public sealed class MnistDataViewTests : IDisposable
         getter(ref image);
 
         Assert.AreNotSame(first, image);
-        CollectionAssert.AreEqual(first.Pixels.ToArray(), image.Pixels.ToArray()); // reading a disposed image would throw
+
+        // Reading the pixels of a disposed image would throw.
+        CollectionAssert.AreEqual(first.Pixels.ToArray(), image.Pixels.ToArray());
     }
 
     [TestMethod]
-    public void GetRowCursorSet_OfSeveral_GivesOne() => Assert.HasCount(1, _view.GetRowCursorSet(_view.Schema, 4));
+    public void GetRowCursorSet_OfSeveral_ReturnsOne() => Assert.HasCount(1, _view.GetRowCursorSet(_view.Schema, 4));
 }

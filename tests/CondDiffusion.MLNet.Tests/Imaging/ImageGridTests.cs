@@ -9,11 +9,16 @@ public sealed class ImageGridTests
     [TestMethod]
     public void Compose_ThreeInTwoColumns_PutsThemRowByRow()
     {
-        MLImage[] images = [TestImages.Plain(1, 2, 10, 20, 30), TestImages.Plain(1, 2, 11, 21, 31), TestImages.Plain(1, 2, 12, 22, 32)];
+        MLImage[] images =
+        [
+            TestImages.Plain(1, 2, 10, 20, 30),
+            TestImages.Plain(1, 2, 11, 21, 31),
+            TestImages.Plain(1, 2, 12, 22, 32),
+        ];
 
         using var grid = ImageGrid.Compose(images, columns: 2, padding: 1, scale: 2);
 
-        // Cells of 2 x 4 pixels, and 1 pixel around each.
+        // Each image becomes a cell of 2 x 4 pixels, with 1 pixel of background around it.
         Assert.AreEqual((7, 11), (grid.Height, grid.Width));
         const string Expected =
             """
@@ -25,7 +30,8 @@ public sealed class ImageGridTests
             .CCCC......
             ...........
             """;
-        var rows = Enumerable.Range(0, 7).Select(y => string.Concat(Enumerable.Range(0, 11).Select(x => Letter(grid, y, x))));
+        var rows = Enumerable.Range(0, 7)
+            .Select(y => string.Concat(Enumerable.Range(0, 11).Select(x => Letter(grid, y, x))));
         Assert.AreEqual(Expected, string.Join('\n', rows));
     }
 
@@ -43,7 +49,11 @@ public sealed class ImageGridTests
     {
         using var directory = new TemporaryDirectory();
         var path = directory.File(Path.Combine("new", "deeper", "grid.PNG"));
-        MLImage[] images = [TestImages.Random(4, 5, MLPixelFormat.Bgra32, 1), TestImages.Random(4, 5, MLPixelFormat.Rgba32, 2)];
+        MLImage[] images =
+        [
+            TestImages.Random(4, 5, MLPixelFormat.Bgra32, 1),
+            TestImages.Random(4, 5, MLPixelFormat.Rgba32, 2),
+        ];
 
         ImageGrid.Save([images[0]], 1, path);
         ImageGrid.Save(images, 2, path, padding: 2, scale: 3);
@@ -51,7 +61,8 @@ public sealed class ImageGridTests
         using var saved = MLImage.CreateFromFile(path);
         using var grid = ImageGrid.Compose(images, 2, padding: 2, scale: 3);
         CollectionAssert.AreEqual(grid.Pixels.ToArray(), saved.Pixels.ToArray());
-        CollectionAssert.AreEqual(new[] { path }, Directory.GetFiles(directory.Path, "*", SearchOption.AllDirectories));
+        var files = Directory.GetFiles(directory.Path, "*", SearchOption.AllDirectories);
+        CollectionAssert.AreEqual(new[] { path }, files);
     }
 
     [TestMethod]
@@ -80,7 +91,7 @@ public sealed class ImageGridTests
             ImageGrid.Save([image], 1, path);
             Assert.Fail("A file must not replace a directory.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) // it differs from platform to platform
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) // which one depends on the platform
         {
             Assert.IsEmpty(Directory.GetFiles(directory.Path));
         }
@@ -98,13 +109,18 @@ public sealed class ImageGridTests
     }
 
     [TestMethod]
-    public void Compose_NoImages_Throws()
-        => Assert.ThrowsExactly<ArgumentException>(() => ImageGrid.Compose([], 1, 1, 1));
+    public void Compose_NoImages_Throws() =>
+        Assert.ThrowsExactly<ArgumentException>(() => ImageGrid.Compose([], 1, 1, 1));
 
     [TestMethod]
     public void Compose_ImagesOfTwoSizes_NamesThem()
     {
-        MLImage[] images = [TestImages.Plain(2, 3, 0, 0, 0), TestImages.Plain(2, 3, 0, 0, 0), TestImages.Plain(4, 5, 0, 0, 0)];
+        MLImage[] images =
+        [
+            TestImages.Plain(2, 3, 0, 0, 0),
+            TestImages.Plain(2, 3, 0, 0, 0),
+            TestImages.Plain(4, 5, 0, 0, 0),
+        ];
         var e = Assert.ThrowsExactly<ArgumentException>(() => ImageGrid.Compose(images, 1, 1, 1));
         Assert.Contains("image 0 is 3 x 2 pixels, image 2 is 5 x 4", e.Message);
     }
@@ -116,7 +132,9 @@ public sealed class ImageGridTests
     public void Compose_BadNumber_NamesIt(int columns, int padding, int scale, string name)
     {
         using var image = TestImages.Plain(2, 2, 0, 0, 0);
-        Assert.AreEqual(name, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => ImageGrid.Compose([image], columns, padding, scale)).ParamName);
+        var e = Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => ImageGrid.Compose([image], columns, padding, scale));
+        Assert.AreEqual(name, e.ParamName);
     }
 
     [TestMethod]

@@ -12,31 +12,35 @@ public sealed class PixelConversionTests
     public void ToImage_Grey_IsRoundedClampedAndOpaque()
     {
         using var image = PixelConversion.ToImage(
-            [-1, 0.001f, 1, -3, 3, float.NaN, float.PositiveInfinity, float.NegativeInfinity], channels: 1, height: 2, width: 4);
+            [-1, 0.001f, 1, -3, 3, float.NaN, float.PositiveInfinity, float.NegativeInfinity],
+            new(Channels: 1, Height: 2, Width: 4));
 
         Assert.AreEqual((2, 4, MLPixelFormat.Bgra32), (image.Height, image.Width, image.PixelFormat));
         byte[] levels = [0, 128, 255, 0, 255, 0, 255, 0];
-        CollectionAssert.AreEqual(levels.SelectMany(level => new byte[] { level, level, level, 255 }).ToArray(), image.Pixels.ToArray());
+        var expected = levels.SelectMany(level => new byte[] { level, level, level, 255 }).ToArray();
+        CollectionAssert.AreEqual(expected, image.Pixels.ToArray());
     }
 
     [TestMethod]
     public void ToImage_Color_TakesPlanesOfRedGreenBlue()
     {
-        using var image = PixelConversion.ToImage([1, -1, -0.6f, 1, -1, 0.6f], channels: 3, height: 1, width: 2);
+        using var image = PixelConversion.ToImage([1, -1, -0.6f, 1, -1, 0.6f], new(Channels: 3, Height: 1, Width: 2));
+
         CollectionAssert.AreEqual(new byte[] { 0, 51, 255, 255, 204, 255, 0, 255 }, image.Pixels.ToArray());
     }
 
     [TestMethod]
     [DataRow(1)]
     [DataRow(3)]
-    public void ToImage_OfFromImage_GivesEveryLevelBack(int channels)
+    public void ToImage_OfFromImage_RestoresEveryLevel(int channels)
     {
-        var levels = Enumerable.Range(0, 256).SelectMany(level => Enumerable.Repeat((byte)level, 3).Append((byte)255)).ToArray();
+        var levels = Enumerable.Range(0, 256)
+            .SelectMany(level => Enumerable.Repeat((byte)level, 3).Append((byte)255)).ToArray();
         using var image = MLImage.CreateFromPixels(16, 16, MLPixelFormat.Bgra32, levels);
         var pixels = new float[channels * 256];
 
         PixelConversion.FromImage(image, channels, pixels);
-        using var back = PixelConversion.ToImage(pixels, channels, 16, 16);
+        using var back = PixelConversion.ToImage(pixels, new(channels, 16, 16));
 
         CollectionAssert.AreEqual(levels, back.Pixels.ToArray());
     }
@@ -58,20 +62,24 @@ public sealed class PixelConversionTests
         var view = TestImages.View(ml, TestImages.Random(Height, Width, format, seed: 5));
         var model = ml.Transforms.NormalizeImages("Pixels", "Image", Width, Height, channels).Fit(view);
 
-        CollectionAssert.AreEqual(model.Transform(view, TransformerScope.Training).GetColumn<float[]>("Pixels").Single(), pixels);
+        var expected = model.Transform(view, TransformerScope.Training).GetColumn<float[]>("Pixels").Single();
+        CollectionAssert.AreEqual(expected, pixels);
     }
 
     [TestMethod]
     [DataRow(0)]
     [DataRow(2)]
     [DataRow(4)]
-    public void ToImage_OtherChannels_Throws(int channels)
-        => Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => PixelConversion.ToImage(new float[4 * channels], channels, 2, 2));
+    public void ToImage_OtherChannels_Throws(int channels) =>
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(
+            () => PixelConversion.ToImage(new float[4 * channels], new(channels, 2, 2)));
 
     [TestMethod]
     public void ToImage_WrongLength_NamesBoth()
     {
-        var e = Assert.ThrowsExactly<ArgumentException>(() => PixelConversion.ToImage(new float[11], 3, 2, 2));
+        var e = Assert.ThrowsExactly<ArgumentException>(
+            () => PixelConversion.ToImage(new float[11], new(Channels: 3, Height: 2, Width: 2)));
+
         Assert.Contains("Expected 12 pixel values, found 11", e.Message);
     }
 }

@@ -8,7 +8,10 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Pipeline;
 
-/// <summary>Files that cannot be read: what ML.NET throws has one FormatException at its base, which says what is wrong; nothing leaks.</summary>
+/// <summary>
+/// Tests files that cannot be read. Whatever ML.NET throws, its base exception is a FormatException that says what is
+/// wrong, and no tensor leaks.
+/// </summary>
 [TestClass]
 public sealed class ModelFileDamageTests
 {
@@ -19,7 +22,10 @@ public sealed class ModelFileDamageTests
     {
         var file = Save(chain: true);
         foreach (var bytes in new[] { [], new byte[5000], file[..(file.Length / 2)], file[..^100] })
-            Assert.Contains("zip archive", Assert.ThrowsExactly<FormatException>(() => ModelZip.Load(Ml, bytes)).Message);
+        {
+            var e = Assert.ThrowsExactly<FormatException>(() => ModelZip.Load(Ml, bytes));
+            Assert.Contains("zip archive", e.Message);
+        }
     }
 
     [TestMethod]
@@ -38,7 +44,9 @@ public sealed class ModelFileDamageTests
     {
         foreach (var entry in new[] { ModelZip.Weights, ModelZip.Description })
         {
-            void Refuses(Func<byte[], byte[]> change) => AssertRefused(Damage(zip => zip[entry] = change(zip[entry]), chain), "checksum");
+            void Refuses(Func<byte[], byte[]> change) =>
+                AssertRefused(Damage(zip => zip[entry] = change(zip[entry]), chain), "checksum");
+
             Refuses(bytes => bytes[..(bytes.Length / 2)]);
             Refuses(_ => []);
             Refuses(bytes => new byte[bytes.Length]);
@@ -59,7 +67,7 @@ public sealed class ModelFileDamageTests
     {
         using var model = TinyModel.Create(Ml);
         var file = ModelZip.Save(Ml, model);
-        ModelFileTests.AssertSame(model, model); // it now has all that it draws with
+        ModelFileTests.AssertSame(model, model); // creates all of the tensors that generation uses
         var before = TensorAssert.Count();
         for (var at = 0; at < file.Length; at += 13)
         {
@@ -68,13 +76,14 @@ public sealed class ModelFileDamageTests
             try
             {
                 using var loaded = (IDisposable)ModelZip.Load(Ml, damaged);
-                ModelFileTests.AssertSame(model, (ITransformer)loaded); // a date, or the like
+                ModelFileTests.AssertSame(model, (ITransformer)loaded); // the byte was part of a date, for example
             }
             catch (Exception exception) when (exception is not UnitTestAssertException)
             {
-                // Where it is ML.NET that cannot find or read an entry, the exception is its own.
-                if (exception.GetBaseException() is not (FormatException or InvalidDataException or IOException or InvalidOperationException))
-                    Assert.Fail($"byte {at}: {exception}");
+                // If ML.NET itself cannot find or read an entry, the exception is one of its own.
+                var isExpected = exception.GetBaseException()
+                    is FormatException or InvalidDataException or IOException or InvalidOperationException;
+                if (!isExpected) Assert.Fail($"byte {at}: {exception}");
             }
         }
         Assert.AreEqual(before, Tensor.TotalCount);
@@ -85,7 +94,7 @@ public sealed class ModelFileDamageTests
     {
         using var model = TinyModel.Create(Ml);
         var file = ModelZip.Save(Ml, model);
-        ModelFileTests.AssertSame(model, model); // it now has all that it draws with
+        ModelFileTests.AssertSame(model, model); // creates all of the tensors that generation uses
         var before = TensorAssert.Count();
         var refused = 0;
         var length = new ModelZip(file)[ModelZip.Key].Length;
@@ -96,13 +105,15 @@ public sealed class ModelFileDamageTests
             try
             {
                 using var loaded = (IDisposable)ModelZip.Load(Ml, zip.ToBytes());
-                ModelFileTests.AssertSame(model, (ITransformer)loaded); // a field that is not used
+                ModelFileTests.AssertSame(model, (ITransformer)loaded); // the byte was part of an unused field
             }
             catch (Exception exception) when (exception is not UnitTestAssertException)
             {
                 refused++;
-                // The name of the library is in it, too: .NET finds none of the wrong name.
-                if (exception.GetBaseException() is not (FormatException or IOException)) Assert.Fail($"byte {at}: {exception}");
+
+                // The key also contains the library's name. With a wrong name, .NET does not find the library.
+                if (exception.GetBaseException() is not (FormatException or IOException))
+                    Assert.Fail($"byte {at}: {exception}");
             }
         }
         Assert.IsGreaterThan(length / 6, refused);
@@ -118,7 +129,9 @@ public sealed class ModelFileDamageTests
             BinaryPrimitives.WriteUInt32LittleEndian(zip[ModelZip.Key].AsSpan(0x4C), readable);
         }
 
-        AssertRefused(Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true), "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.2");
+        AssertRefused(
+            Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true),
+            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.2");
         using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
         AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
     }
@@ -138,7 +151,8 @@ public sealed class ModelFileDamageTests
         "Height", "16777216", "Network.Channels x Height x Width must be at most 16777216 values, but is 1 x 16777216 x 8")]
     [DataRow("Height", "\"high\"", "Network.Height")]
     [DataRow("Unknown", "1", "Unknown")]
-    public void Load_DescriptionOfAnotherNetwork_IsRefusedBeforeAllocating(string property, string value, string message)
+    public void Load_DescriptionOfAnotherNetwork_IsRefusedBeforeAllocating(
+        string property, string value, string message)
     {
         var file = Damage(zip => Edit(zip, json => json["Network"]![property] = JsonNode.Parse(value)));
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -174,8 +188,8 @@ public sealed class ModelFileDamageTests
     [DataRow("[]")]
     [DataRow("{}")]
     [DataRow("{\"Network\":")]
-    public void Load_DescriptionNotJson_SaysSo(string text) =>
-        AssertRefused(Damage(zip => zip.Forge(() => zip[ModelZip.Description] = Encoding.UTF8.GetBytes(text))), "description");
+    public void Load_DescriptionNotJson_SaysSo(string text) => AssertRefused(
+        Damage(zip => zip.Forge(() => zip[ModelZip.Description] = Encoding.UTF8.GetBytes(text))), "description");
 
     private static void Edit(ModelZip zip, Action<JsonNode> edit)
     {
@@ -194,7 +208,10 @@ public sealed class ModelFileDamageTests
     private static byte[] Save(bool chain)
     {
         using var model = TinyModel.Create(Ml);
-        return ModelZip.Save(Ml, chain ? new TransformerChain<ITransformer>(Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml)), model) : model);
+        if (!chain) return ModelZip.Save(Ml, model);
+
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        return ModelZip.Save(Ml, new TransformerChain<ITransformer>(copy, model));
     }
 
     private static void AssertRefused(byte[] file, params string[] parts)

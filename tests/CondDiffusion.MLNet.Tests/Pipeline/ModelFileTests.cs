@@ -15,7 +15,7 @@ public sealed class ModelFileTests
     private static readonly MLContext Ml = new(seed: 1);
 
     [TestMethod]
-    public void Load_SavedSolo_IsTheTransformerAndDrawsTheSame()
+    public void Load_SavedSolo_IsTheTransformerAndGeneratesTheSame()
     {
         using var model = TinyModel.Create(Ml);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(new(seed: 99), ModelZip.Save(Ml, model));
@@ -25,7 +25,7 @@ public sealed class ModelFileTests
     }
 
     [TestMethod]
-    public void Load_SavedInChainsByPath_DrawsTheSame()
+    public void Load_SavedInChainsByPath_GeneratesTheSame()
     {
         using var directory = new TemporaryDirectory();
         using var model = TinyModel.Create(Ml);
@@ -41,11 +41,12 @@ public sealed class ModelFileTests
     }
 
     [TestMethod]
-    public void Load_SavedWithDataLoader_BringsTheLoaderAndDrawsTheSame()
+    public void Load_SavedWithDataLoader_BringsTheLoaderAndGeneratesTheSame()
     {
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory.File("rows.tsv"), "0\n1\n0\n");
-        var loader = Ml.Data.CreateTextLoader([new("Label", DataKind.UInt32, [new TextLoader.Range(0)], new KeyCount(2))]);
+        var loader = Ml.Data.CreateTextLoader(
+            [new("Label", DataKind.UInt32, [new TextLoader.Range(0)], new KeyCount(2))]);
         using var model = TinyModel.Create(Ml);
         Ml.Model.Save(model, loader, directory.File("model.zip"));
 
@@ -78,31 +79,41 @@ public sealed class ModelFileTests
     }
 
     [TestMethod]
-    public void Load_FileOfFormatVersionOne_DrawsItsPictures()
+    public void Load_FileOfFormatVersionOne_GeneratesItsImages()
     {
-        // ModelZip.Save(Ml, TinyModel.Create(Ml)) of that version's code; in another process, so that this tests both.
+        // ModelZip.Save(Ml, TinyModel.Create(Ml)) wrote the file with that version's code, in another process: this
+        // tests both.
         const string Expected =
             "FFACB671660ABFAFFF5616FE6DFF00FFA65AF1F794FFFF6491DC7B7AFF000E29" +
             "5B00C9E4009BC1FF8A007D688EEC0F16321300484700765152AB9C56ECFFFF5D";
         using var file = typeof(ModelFileTests).Assembly.GetManifestResourceStream("model-v1.zip")!;
         var model = new MLContext().Model.Load(file, out _);
         using var disposable = (IDisposable)model;
-        // What it does not say is what its library did.
-        Assert.AreEqual(
-            new() { Sampler = Sampler.Ancestral, Steps = 4, Spacing = StepSpacing.Uniform, ClipPixels = false, Precision = Precision.Float32, GuidanceScale = 1 },
-            ((ConditionalDiffusionTransformer)model).Sampling);
+
+        // The file has no sampling options: it is sampled as that version of the library did.
+        var expectedSampling = new SamplingOptions
+        {
+            Sampler = Sampler.Ancestral,
+            Steps = 4,
+            Spacing = StepSpacing.Uniform,
+            ClipPixels = false,
+            Precision = Precision.Float32,
+            GuidanceScale = 1,
+        };
+        Assert.AreEqual(expectedSampling, ((ConditionalDiffusionTransformer)model).Sampling);
+
         var image = model.Transform(TinyModel.Rows(Ml)).GetColumn<MLImage>("GeneratedImage").Last();
         var levels = image.Pixels.ToArray().Where((_, i) => i % 4 == 0).ToArray();
 
-        foreach (var (expected, level) in Convert.FromHexString(Expected).Zip(levels)) Assert.AreEqual(expected, level, 1.0, Convert.ToHexString(levels));
+        foreach (var (expected, level) in Convert.FromHexString(Expected).Zip(levels))
+            Assert.AreEqual(expected, level, 1.0, Convert.ToHexString(levels));
     }
 
     [TestMethod]
     public void Save_Twice_GivesTheSameEntries()
     {
         using var model = TinyModel.Create(Ml);
-        var (first, second) = (new ModelZip(ModelZip.Save(Ml, model)), new ModelZip(ModelZip.Save(Ml, model)));
-        foreach (var entry in new[] { ModelZip.Key, ModelZip.Description, ModelZip.Weights }) Assert.AreSequenceEqual(first[entry], second[entry]);
+        AssertSameEntries(ModelZip.Save(Ml, model), ModelZip.Save(Ml, model));
     }
 
     [TestMethod]
@@ -111,8 +122,7 @@ public sealed class ModelFileTests
         using var model = TinyModel.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, file);
-        var (first, second) = (new ModelZip(file), new ModelZip(ModelZip.Save(Ml, loaded)));
-        foreach (var entry in new[] { ModelZip.Key, ModelZip.Description, ModelZip.Weights }) Assert.AreSequenceEqual(first[entry], second[entry]);
+        AssertSameEntries(file, ModelZip.Save(Ml, loaded));
     }
 
     [TestMethod]
@@ -129,30 +139,48 @@ public sealed class ModelFileTests
     [TestMethod]
     public void Load_LargeModel_NeedsLittleMoreMemoryThanItsWeights()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Inconclusive("Only Linux tells a process its peak memory, and forgets it on demand.");
+        if (!OperatingSystem.IsLinux())
+            Assert.Inconclusive("Only Linux reports a process's peak memory and can reset it.");
+
         using var directory = new TemporaryDirectory();
-        var description = TinyModel.Description with { Network = TinyModel.Description.Network with { Widths = [108, 216, 432] } };
-        using (var model = new ConditionalDiffusionTransformer(Ml, description, ConditionalUNet.Create(description.Network, CPU, seed: 1)))
+        var description = TinyModel.Description with
+        {
+            Network = TinyModel.Description.Network with { Widths = [108, 216, 432] },
+        };
+        var network = ConditionalUNet.Create(description.Network, CPU, seed: 1);
+        using (var model = new ConditionalDiffusionTransformer(Ml, description, network))
             Ml.Model.Save(model, null, directory.File("model.zip"));
         var size = sizeof(float) * description.Network.Tensors().Sum(tensor => tensor.Length); // 24 MB
 
         GC.Collect();
         GC.WaitForPendingFinalizers();
         File.WriteAllText("/proc/self/clear_refs", "5");
-        var (before, managed) = (Memory("VmRSS"), GC.GetAllocatedBytesForCurrentThread());
+        var before = Memory("VmRSS");
+        var managed = GC.GetAllocatedBytesForCurrentThread();
+
         using var loaded = (IDisposable)Ml.Model.Load(directory.File("model.zip"), out _);
         Assert.IsLessThan(2.0, (Memory("VmHWM") - before) / (double)size);
         Assert.IsLessThan(1_000_000, GC.GetAllocatedBytesForCurrentThread() - managed);
 
         static long Memory(string key)
         {
-            var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith(key, StringComparison.Ordinal)); // "VmRSS:   123 kB"
+            // The line looks like "VmRSS:   123 kB".
+            var line = File.ReadLines("/proc/self/status")
+                .First(line => line.StartsWith(key, StringComparison.Ordinal));
             return 1024 * long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1]);
         }
     }
 
     internal static void AssertSame(ITransformer expected, ITransformer actual) =>
         AssertSame(TinyModel.Pixels(expected, TinyModel.Rows(Ml, 5)), TinyModel.Pixels(actual, TinyModel.Rows(Ml, 5)));
+
+    private static void AssertSameEntries(byte[] expected, byte[] actual)
+    {
+        var first = new ModelZip(expected);
+        var second = new ModelZip(actual);
+        foreach (var entry in new[] { ModelZip.Key, ModelZip.Description, ModelZip.Weights })
+            Assert.AreSequenceEqual(first[entry], second[entry]);
+    }
 
     private static void AssertSame(float[][] expected, float[][] actual)
     {
