@@ -1,2 +1,2 @@
-// libtorch uses every core for one operation: tests side by side would only slow each other.
+// libtorch uses every core for one operation, so that tests in parallel would only slow each other down.
 [assembly: DoNotParallelize]

@@ -15,17 +15,17 @@ public sealed class ImageGenerationCatalogTests
     private static readonly SamplingOptions TwoSteps = new() { Sampler = Sampler.Ddim, Steps = 2, ClipPixels = false };
 
     [TestMethod]
-    public void WithSampling_Transformer_DrawsInTheNewWayAndLeavesTheOldOne()
+    public void WithSampling_Transformer_SamplesAsAskedAndLeavesTheOldOne()
     {
-        using var model = TinyModel.Create(Ml);
-        var before = TinyModel.Pixels(model, TinyModel.Rows(Ml));
+        using var model = Tiny.Create(Ml);
+        var before = Tiny.Pixels(model, Tiny.Rows(Ml));
         using var changed = Ml.ImageGeneration.WithSampling(model, TwoSteps);
-        using var expected = TinyModel.Create(Ml, TinyModel.Description with { Sampling = TwoSteps });
+        using var expected = Tiny.Create(Ml, Tiny.Description with { Sampling = TwoSteps });
 
         Assert.AreSame(TwoSteps, changed.Sampling);
         ModelFileTests.AssertSame(expected, changed);
-        Assert.AreSequenceEqual(before[1], TinyModel.Pixels(model, TinyModel.Rows(Ml))[1]);
-        Assert.IsFalse(before[1].SequenceEqual(TinyModel.Pixels(changed, TinyModel.Rows(Ml))[1]));
+        Assert.AreSequenceEqual(before[1], Tiny.Pixels(model, Tiny.Rows(Ml))[1]);
+        Assert.IsFalse(before[1].SequenceEqual(Tiny.Pixels(changed, Tiny.Rows(Ml))[1]));
     }
 
     [TestMethod]
@@ -35,7 +35,7 @@ public sealed class ImageGenerationCatalogTests
     {
         TorchRuntime.EnsureLoaded();
         var none = TensorAssert.Count();
-        var model = TinyModel.Create(Ml);
+        var model = Tiny.Create(Ml);
         var one = Tensor.TotalCount;
         var changed = Ml.ImageGeneration.WithSampling(model, TwoSteps);
         Assert.AreEqual(one, Tensor.TotalCount);
@@ -54,9 +54,9 @@ public sealed class ImageGenerationCatalogTests
     [TestMethod]
     public void WithSampling_ChainsInChains_KeepTheirTypesScopesAndOthers()
     {
-        using var model = TinyModel.Create(Ml);
-        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
-        var inTraining = Ml.Transforms.CopyColumns("Copy", "Label").Fit(TinyModel.Rows(Ml));
+        using var model = Tiny.Create(Ml);
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
+        var inTraining = Ml.Transforms.CopyColumns("Copy", "Label").Fit(Tiny.Rows(Ml));
         TransformerChain<ConditionalDiffusionTransformer> inner = new(
             [inTraining, model], [TransformerScope.Training, TransformerScope.Everything]);
         var outer = new TransformerChain<ColumnCopyingTransformer>(inner, copy);
@@ -67,8 +67,9 @@ public sealed class ImageGenerationCatalogTests
         Assert.AreSame(copy, changed.LastTransformer);
         var changedInner = (TransformerChain<ConditionalDiffusionTransformer>)changed.First();
         Assert.AreEqual(TwoSteps, changedInner.LastTransformer.Sampling);
-        Assert.IsNull(changedInner.Transform(TinyModel.Rows(Ml)).Schema.GetColumnOrNull("Copy"));
-        Assert.IsNotNull(changedInner.Transform(TinyModel.Rows(Ml), TransformerScope.Training).Schema.GetColumnOrNull("Copy"));
+        Assert.IsNull(changedInner.Transform(Tiny.Rows(Ml)).Schema.GetColumnOrNull("Copy"));
+        var training = changedInner.Transform(Tiny.Rows(Ml), TransformerScope.Training);
+        Assert.IsNotNull(training.Schema.GetColumnOrNull("Copy"));
 
         var any = Ml.ImageGeneration.WithSampling<ITransformer>(outer, TwoSteps);
         using var disposable = (IDisposable)any;
@@ -76,7 +77,7 @@ public sealed class ImageGenerationCatalogTests
     }
 
     [TestMethod]
-    public void WithSampling_SavedAndLoaded_DrawsInTheNewWay()
+    public void WithSampling_SavedAndLoaded_SamplesAsAsked()
     {
         var sampling = new SamplingOptions
         {
@@ -91,7 +92,7 @@ public sealed class ImageGenerationCatalogTests
             GuidanceIntervalHigh = 0.75,
             GuidanceColumnName = "Guidance",
         };
-        using var model = TinyModel.Create(Ml, TinyModel.Description with { GeneratesUnlabelled = true });
+        using var model = Tiny.Create(Ml, Tiny.Description with { GeneratesUnlabelled = true });
         Assert.IsTrue(model.GeneratesUnlabelled);
         using var changed = Ml.ImageGeneration.WithSampling(model, sampling);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, ModelZip.Save(Ml, changed));
@@ -100,23 +101,29 @@ public sealed class ImageGenerationCatalogTests
     }
 
     [TestMethod]
-    public void WithSampling_WhatCannotBe_IsRefused()
+    public void WithSampling_ImpossibleOptions_AreRefused()
     {
-        using var model = TinyModel.Create(Ml);
-        void Refuses(SamplingOptions options, params string[] parts)
-        {
-            var message = Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.WithSampling(model, options)).Message;
-            foreach (var part in parts) Assert.Contains(part, message);
-        }
+        using var model = Tiny.Create(Ml);
+        void Refuses(SamplingOptions options, params string[] parts) =>
+            Throws.Saying<ArgumentException>(() => Ml.ImageGeneration.WithSampling(model, options), parts);
 
-        Refuses(new() { Steps = -1, Eta = double.NaN }, "Steps must be at least 1, but is -1", "Eta must be in [0, 1], but is NaN");
+        Refuses(
+            new() { Steps = -1, Eta = double.NaN },
+            "Steps must be at least 1, but is -1",
+            "Eta must be in [0, 1], but is NaN");
+
         Assert.IsFalse(model.GeneratesUnlabelled);
         Refuses(new() { GuidanceScale = 2 }, "LabelDropout must be above 0 in training for guidance");
         Refuses(new() { GuidanceColumnName = "Guidance" }, "LabelDropout must be above 0 in training for guidance");
+
         Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.WithSampling(model, null!));
         Assert.ThrowsExactly<ArgumentNullException>(() => Ml.ImageGeneration.WithSampling<ITransformer>(null!, new()));
-        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
         foreach (var other in new ITransformer[] { copy, new TransformerChain<ITransformer>(copy) })
-            Assert.Contains("no ConditionalDiffusionTransformer", Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.WithSampling(other, new())).Message);
+        {
+            Throws.Saying<ArgumentException>(
+                () => Ml.ImageGeneration.WithSampling(other, new()), "no ConditionalDiffusionTransformer");
+        }
     }
 }

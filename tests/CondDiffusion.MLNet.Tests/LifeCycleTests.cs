@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
 
-/// <summary>From training or loading to disposal: no tensor stays behind, whatever goes wrong on the way.</summary>
+/// <summary>No tensor stays behind from training or loading to disposal, whatever goes wrong in between.</summary>
 [TestClass]
 public sealed class LifeCycleTests
 {
@@ -30,20 +30,22 @@ public sealed class LifeCycleTests
     [TestMethod]
     public void Dispose_AfterEveryUse_FreesEveryTensor()
     {
-        using var model = TinyTraining.Fit(Ml);
-        TinyModel.Pixels(model, TinyModel.Rows(Ml, 5));
+        using var model = Tiny.Fit(Ml);
+        Tiny.Pixels(model, Tiny.Rows(Ml, 5));
         model.Generate(["1"]);
-        using (var loaded = (IDisposable)ModelZip.Load(Ml, ModelZip.Save(Ml, model))) TinyModel.Pixels((ITransformer)loaded, TinyModel.Rows(Ml));
-        using var engine = Engine(Ml, model, owns: false);
+        using (var loaded = (IDisposable)ModelZip.Load(Ml, ModelZip.Save(Ml, model)))
+            Tiny.Pixels((ITransformer)loaded, Tiny.Rows(Ml));
+
+        using var engine = Tiny.Engine<Tiny.Row>(Ml, model);
         engine.Predict(new());
     }
 
     [TestMethod]
     public void Use_AfterDispose_ThrowsNamingTheTransformer()
     {
-        var model = TinyModel.Create(Ml);
-        using var engine = Engine(Ml, model, owns: false);
-        var view = model.Transform(TinyModel.Rows(Ml));
+        var model = Tiny.Create(Ml);
+        using var engine = Tiny.Engine<Tiny.Row>(Ml, model);
+        var view = model.Transform(Tiny.Rows(Ml));
         using var cursor = view.GetRowCursor(view.Schema);
         var getter = cursor.GetGetter<VBuffer<float>>(view.Schema["GeneratedPixels"]);
         cursor.MoveNext();
@@ -54,7 +56,7 @@ public sealed class LifeCycleTests
         foreach (var use in new Action[]
         {
             () => getter(ref pixels),
-            () => TinyModel.Pixels(model, TinyModel.Rows(Ml)),
+            () => Tiny.Pixels(model, Tiny.Rows(Ml)),
             () => model.Generate(["cat"]),
             () => engine.Predict(new()),
             () => ModelZip.Save(Ml, model),
@@ -67,16 +69,16 @@ public sealed class LifeCycleTests
     }
 
     [TestMethod]
-    public void Dispose_WhileDrawing_EndsTheDrawing()
+    public void Dispose_WhileGenerating_EndsTheGeneration()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"], progress: _ => model.Dispose()));
     }
 
     [TestMethod]
-    public void Dispose_FromAnotherThread_WaitsForTheDrawing()
+    public void Dispose_FromAnotherThread_WaitsForTheGeneration()
     {
-        var model = TinyModel.Create(Ml);
+        var model = Tiny.Create(Ml);
         Task? disposing = null;
         var images = model.Generate(["cat"], progress: _ => disposing ??= Task.Run(model.Dispose));
         disposing!.GetAwaiter().GetResult();
@@ -86,18 +88,22 @@ public sealed class LifeCycleTests
     [TestMethod]
     public void PredictionEngine_ByDefault_DisposesTheModel()
     {
-        var model = TinyModel.Create(Ml);
-        using (var engine = Engine(Ml, model, owns: true)) Assert.HasCount(64, engine.Predict(new()).GeneratedPixels!);
+        var model = Tiny.Create(Ml);
+        using (var engine = Ml.Model.CreatePredictionEngine<Tiny.Row, Tiny.GeneratedRow>(model))
+            Assert.HasCount(64, engine.Predict(new()).GeneratedPixels!);
+
         Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"]));
     }
 
     [TestMethod]
     public void PredictionEngine_NotTheOwner_LeavesTheModelToOthers()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         float[] first;
-        using (var engine = Engine(Ml, model, owns: false)) first = engine.Predict(new()).GeneratedPixels!;
-        using var second = Engine(Ml, model, owns: false);
+        using (var engine = Tiny.Engine<Tiny.Row>(Ml, model))
+            first = engine.Predict(new()).GeneratedPixels!;
+
+        using var second = Tiny.Engine<Tiny.Row>(Ml, model);
         Assert.AreSequenceEqual(first, second.Predict(new()).GeneratedPixels!);
     }
 
@@ -106,24 +112,25 @@ public sealed class LifeCycleTests
     {
         using var source = new CancellationTokenSource();
         var steps = 0;
-        var options = TinyTraining.Options with
+        var options = Tiny.Options with
         {
             Epochs = 100,
             CancellationToken = source.Token,
             Progress = new Reporter(_ =>
             {
-                if (++steps == 2) source.Cancel();
+                if (++steps == 2)
+                    source.Cancel();
             }),
         };
-        Assert.ThrowsExactly<OperationCanceledException>(() => TinyTraining.Fit(Ml, options));
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options));
         Assert.AreEqual(2, steps);
     }
 
     [TestMethod]
     public void Fit_TokenCancelledBefore_ReadsNoRow()
     {
-        var options = TinyTraining.Options with { CancellationToken = new(canceled: true) };
-        Assert.ThrowsExactly<OperationCanceledException>(() => TinyTraining.Fit(Ml, options));
+        var options = Tiny.Options with { CancellationToken = new(canceled: true) };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options));
     }
 
     [TestMethod]
@@ -131,29 +138,30 @@ public sealed class LifeCycleTests
     {
         var ml = new MLContext(seed: 1);
         var steps = 0;
-        var options = TinyTraining.Options with
+        var options = Tiny.Options with
         {
             Epochs = 100,
             Progress = new Reporter(_ =>
             {
-                if (++steps == 2) CancelExecution(ml);
+                if (++steps == 2)
+                    CancelExecution(ml);
             }),
         };
-        Assert.ThrowsExactly<OperationCanceledException>(() => TinyTraining.Fit(ml, options));
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(ml, options));
         Assert.AreEqual(2, steps);
     }
 
     [TestMethod]
     public void Fit_ProgressFails_GivesItsException()
     {
-        var options = TinyTraining.Options with { Progress = new Reporter(_ => throw new NotSupportedException()) };
-        Assert.ThrowsExactly<NotSupportedException>(() => TinyTraining.Fit(Ml, options));
+        var options = Tiny.Options with { Progress = new Reporter(_ => throw new NotSupportedException()) };
+        Assert.ThrowsExactly<NotSupportedException>(() => Tiny.Fit(Ml, options));
     }
 
     [TestMethod]
     public void Generate_TokenCancelledOrProgressFails_StopsAndWorksAfterwards()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         using var source = new CancellationTokenSource();
         var steps = 0;
         Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, _ =>
@@ -162,18 +170,19 @@ public sealed class LifeCycleTests
             source.Cancel();
         }, source.Token));
         Assert.AreEqual(1, steps);
-        Assert.ThrowsExactly<NotSupportedException>(() => model.Generate(["cat"], null, _ => throw new NotSupportedException()));
+        Assert.ThrowsExactly<NotSupportedException>(
+            () => model.Generate(["cat"], null, _ => throw new NotSupportedException()));
         Assert.HasCount(1, model.Generate(["cat"]));
     }
 
     [TestMethod]
-    public void Transform_ContextCancelledWhileDrawing_StopsWithinTheStep()
+    public void Transform_ContextCancelledWhileGenerating_StopsWithinTheStep()
     {
         var ml = new MLContext(seed: 1);
-        using var model = TinyModel.Create(ml);
+        using var model = Tiny.Create(ml);
         var file = ModelZip.Save(ml, model);
-        var view = model.Transform(TinyModel.Rows(ml));
-        using var engine = Engine(ml, model, owns: false);
+        var view = model.Transform(Tiny.Rows(ml));
+        using var engine = Tiny.Engine<Tiny.Row>(ml, model);
         var steps = 0;
         Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, _ =>
         {
@@ -184,27 +193,31 @@ public sealed class LifeCycleTests
         Assert.ThrowsExactly<OperationCanceledException>(() => view.GetColumn<float[]>("GeneratedPixels").First());
         Assert.ThrowsExactly<OperationCanceledException>(() => engine.Predict(new()));
 
-        // A context is cancelled for good; another one is not.
+        // A context stays cancelled; another one is not.
         using var loaded = (IDisposable)ModelZip.Load(Ml, file);
-        Assert.HasCount(2, TinyModel.Pixels((ITransformer)loaded, TinyModel.Rows(Ml)));
+        Assert.HasCount(2, Tiny.Pixels((ITransformer)loaded, Tiny.Rows(Ml)));
     }
 
     [TestMethod]
     public void Load_TwoHundredTimes_KeepsMemoryFlat()
     {
-        var description = TinyModel.Description with { Network = TinyModel.Description.Network with { Widths = [8, 16, 32] } };
-        using var model = new ConditionalDiffusionTransformer(Ml, description, ConditionalUNet.Create(description.Network, CPU, seed: 1));
+        var description = Tiny.Description with { Network = Tiny.Description.Network with { Widths = [8, 16, 32] } };
+        var network = ConditionalUNet.Create(description.Network, CPU, seed: 1);
+        using var model = new ConditionalDiffusionTransformer(Ml, description, network);
         var file = ModelZip.Save(Ml, model);
         void Load(int times)
         {
-            for (var i = 0; i < times; i++) ((IDisposable)ModelZip.Load(Ml, file)).Dispose();
+            for (var i = 0; i < times; i++)
+                ((IDisposable)ModelZip.Load(Ml, file)).Dispose();
         }
 
         Load(30);
-        var (tensors, before) = (Tensor.TotalCount, Resident());
+        var tensors = Tensor.TotalCount;
+        var before = Resident();
         Load(200);
+
         Assert.AreEqual(tensors, Tensor.TotalCount);
-        // 200 models that stayed would be 37 MB.
+        // 200 models that stay in memory would be 37 MB.
         Assert.IsLessThan(15_000_000, Resident() - before);
     }
 
@@ -217,10 +230,11 @@ public sealed class LifeCycleTests
             GC.Collect();
             GC.WaitForPendingFinalizers();
         }
+
         Assert.AreEqual(_tensors, Tensor.TotalCount);
 
         [MethodImpl(MethodImplOptions.NoInlining)]
-        static void Abandon() => TinyModel.Create(Ml).Generate(["cat"]);
+        static void Abandon() => Tiny.Create(Ml).Generate(["cat"]);
     }
 
     private static long Resident()
@@ -231,10 +245,8 @@ public sealed class LifeCycleTests
         return process.WorkingSet64;
     }
 
-    private static PredictionEngine<TinyModel.Row, TinyModel.Picture> Engine(MLContext ml, ITransformer model, bool owns) =>
-        ml.Model.CreatePredictionEngine<TinyModel.Row, TinyModel.Picture>(model, new PredictionEngineOptions { OwnsTransformer = owns });
-
-    // Public in the package Microsoft.ML.Experimental.
+    // This method is public in the package Microsoft.ML.Experimental.
     private static void CancelExecution(MLContext ml) =>
-        typeof(MLContext).GetMethod("CancelExecution", BindingFlags.Instance | BindingFlags.NonPublic)!.Invoke(ml, null);
+        typeof(MLContext).GetMethod("CancelExecution", BindingFlags.Instance | BindingFlags.NonPublic)!
+            .Invoke(ml, null);
 }

@@ -10,8 +10,10 @@ public sealed class FrechetDistanceTests
     public void Between_TwoGaussiansOfTwoDimensions_IsTheClosedForm()
     {
         using var scope = NewDisposeScope();
-        var (a, b) = (tensor(new[,] { { 2.0, 0 }, { 1, 0.5 } }), tensor(new[,] { { 1.0, 0 }, { -3, 2 } }));
-        var (c1, c2) = (a.matmul(a.t()), b.matmul(b.t())); // they do not commute
+        var a = tensor(new[,] { { 2.0, 0 }, { 1, 0.5 } });
+        var b = tensor(new[,] { { 1.0, 0 }, { -3, 2 } });
+        var c1 = a.matmul(a.t());
+        var c2 = b.matmul(b.t()); // c1 and c2 do not commute
 
         // A 2 x 2 matrix has Tr(M^(1/2)) = sqrt(Tr M + 2 sqrt(det M)), by its two eigenvalues.
         var m = c1.matmul(c2);
@@ -24,12 +26,13 @@ public sealed class FrechetDistanceTests
     public void Between_EqualSetsOfDependentFeatures_IsZero()
     {
         using var scope = NewDisposeScope();
-        var mix = arange(16, ScalarType.Float64).sin().view(2, 8); // of eight eigenvalues six are 0, but for rounding
+        // Six of the eight eigenvalues are 0, but for rounding.
+        var mix = arange(16, ScalarType.Float64).sin().view(2, 8);
         var features = Sample(eye(2, dtype: ScalarType.Float64), 1, 2).matmul(mix);
         Assert.AreEqual(0, FrechetDistance.Between(features, features), 1e-6);
     }
 
-    /// <summary>Four points of which mean and covariance, A A^T, are exact.</summary>
+    /// <summary>Returns four points whose mean is exactly (x, y) and whose covariance is exactly A A^T.</summary>
     private static Tensor Sample(Tensor a, double x, double y)
     {
         var offsets = Math.Sqrt(1.5) * a.t();

@@ -8,13 +8,13 @@ namespace CondDiffusion.MLNet.Tests.Conformance;
 public sealed class BatchedGenerationTests
 {
     private static readonly MLContext Ml = new(seed: 7);
-    private static readonly ConditionalDiffusionTransformer Transformer = Tiny.Fit(Ml, Tiny.Options with { PixelsColumnName = "GeneratedPixels" });
+    private static readonly ConditionalDiffusionTransformer Transformer = Tiny.FitAnimals(Ml);
 
-    private readonly IDataView _view = Transformer.Transform(Tiny.Keyed(Ml));
-    private readonly List<int> _drawn = [];
+    private readonly IDataView _view = Transformer.Transform(Tiny.KeyedAnimals(Ml));
+    private readonly List<int> _batches = [];
 
     [TestInitialize]
-    public void Count() => Transformer.Generator.Shared.BatchStarting = _drawn.Add;
+    public void Count() => Transformer.Generator.Shared.BatchStarting = _batches.Add;
 
     [TestCleanup]
     public void StopCounting() => Transformer.Generator.Shared.BatchStarting = null;
@@ -23,61 +23,65 @@ public sealed class BatchedGenerationTests
     public static void Free() => Transformer.Dispose();
 
     [TestMethod]
-    public void View_ReadInWhole_DrawsEachBatchOnce()
+    public void View_ReadCompletely_GeneratesEachBatchOnce()
     {
         ViewConformance.Read(_view, _ => true); // image and pixels
-        CollectionAssert.AreEqual(new[] { 4, 4, 2 }, _drawn);
+        Assert.AreSequenceEqual([4, 4, 2], _batches);
     }
 
     [TestMethod]
-    public void View_OfAModelWithoutABatchSize_DrawsAsManyAsServeTheDevice()
+    public void View_OfAModelWithoutABatchSize_GeneratesBatchesThatSuitTheDevice()
     {
-        var drawn = new List<int>();
-        using var model = Tiny.Fit(Ml, Tiny.Options with { GenerationBatchSize = null });
-        model.Generator.Shared.BatchStarting = drawn.Add;
-        var rows = Ml.Data.LoadFromEnumerable(Enumerable.Range(0, 70).Select(_ => new Tiny.Row { Name = "cat", Pixels = new float[64] }));
-        Assert.HasCount(70, Tiny.Pictures(model.Transform(Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(rows))));
-        CollectionAssert.AreEqual(new[] { 32, 32, 6 }, drawn);
+        var batches = new List<int>();
+        using var model = Tiny.FitAnimals(Ml, Tiny.AnimalOptions with { GenerationBatchSize = null });
+        model.Generator.Shared.BatchStarting = batches.Add;
+
+        var rows = Enumerable.Range(0, 70).Select(_ => new Tiny.NameRow { Name = "cat" });
+        Assert.HasCount(70, Tiny.ImageBytes(model.Transform(Tiny.KeyedNames(Ml, rows))));
+        Assert.AreSequenceEqual([32, 32, 6], batches);
     }
 
     [TestMethod]
-    public void View_WithoutReadingPictures_DrawsNothing()
+    public void View_WithoutReadingImages_GeneratesNothing()
     {
         ViewConformance.Read(_view, column => column.Index < _view.Schema["GeneratedImage"].Index);
         using (var cursor = _view.GetRowCursor(_view.Schema))
         {
             var getter = cursor.GetGetter<MLImage>(_view.Schema["GeneratedImage"]); // active, but never called
-            while (cursor.MoveNext()) Assert.IsNotNull(getter);
+            while (cursor.MoveNext())
+                Assert.IsNotNull(getter);
         }
-        Assert.AreEqual(Tiny.Rows, Ml.Data.CreateEnumerable<Tiny.Row>(_view, reuseRowObject: false).Count());
-        Assert.IsEmpty(_drawn);
+
+        Assert.AreEqual(Tiny.AnimalCount, Ml.Data.CreateEnumerable<Tiny.Animal>(_view, reuseRowObject: false).Count());
+        Assert.IsEmpty(_batches);
     }
 
     [TestMethod]
-    public void View_ReadInPart_DrawsFromTheFirstRowReadOn()
+    public void View_ReadInPart_GeneratesFromTheFirstRowReadOn()
     {
-        Assert.HasCount(1, Tiny.Pictures(Ml.Data.TakeRows(_view, 1)));
-        CollectionAssert.AreEqual(new[] { 4 }, _drawn, "TakeRows(1)");
+        Assert.HasCount(1, Tiny.ImageBytes(Ml.Data.TakeRows(_view, 1)));
+        Assert.AreSequenceEqual([4], _batches, "TakeRows(1)");
 
-        _drawn.Clear();
-        var all = Tiny.Pictures(_view);
-        _drawn.Clear();
-        Tiny.AreClose(all[7..], Tiny.Pictures(Ml.Data.SkipRows(_view, 7)));
-        CollectionAssert.AreEqual(new[] { 3 }, _drawn, "SkipRows(7)");
+        _batches.Clear();
+        var all = Tiny.ImageBytes(_view);
+        _batches.Clear();
+        Tiny.AreClose(all[7..], Tiny.ImageBytes(Ml.Data.SkipRows(_view, 7)));
+        Assert.AreSequenceEqual([3], _batches, "SkipRows(7)");
     }
 
     [TestMethod]
     public void View_RowCount_IsTheSources()
     {
-        Assert.AreEqual(Tiny.Rows, _view.GetRowCount());
-        Assert.IsNull(Transformer.Transform(Ml.Data.FilterRowsByColumn(Tiny.Keyed(Ml), "Number", 1)).GetRowCount());
+        Assert.AreEqual(Tiny.AnimalCount, _view.GetRowCount());
+        var filtered = Ml.Data.FilterRowsByColumn(Tiny.KeyedAnimals(Ml), "Number", 1);
+        Assert.IsNull(Transformer.Transform(filtered).GetRowCount());
     }
 
     [TestMethod]
-    public void Source_ThatShufflesFiltersSkipsCachesOrSplits_GivesEachRowItsPicture()
+    public void Source_ThatShufflesFiltersSkipsCachesOrSplits_GivesEachRowItsImage()
     {
-        var source = Tiny.Keyed(Ml);
-        var pictures = BySeed(_view);
+        var source = Tiny.KeyedAnimals(Ml);
+        var images = BySeed(_view);
         var split = Ml.Data.TrainTestSplit(source, testFraction: 0.4, seed: 1);
         IDataView[] sources =
         [
@@ -87,41 +91,45 @@ public sealed class BatchedGenerationTests
         var rows = 0;
         foreach (var some in sources)
         {
-            foreach (var (seed, picture) in BySeed(Transformer.Transform(some)))
+            foreach (var (seed, image) in BySeed(Transformer.Transform(some)))
             {
-                Tiny.AreClose([pictures[seed]], [picture]);
+                Tiny.AreClose([images[seed]], [image]);
                 rows++;
             }
         }
         Assert.AreEqual(6 + 7 + 5 + 10 + 10, rows);
 
-        // A shuffled view numbers its rows anew, so that pictures go by the new ids: what was read ahead must still be the row itself.
+        // A shuffled view gives its rows new ids, which decide the images: those read ahead must still be the rows'
+        // own.
         var shuffled = Transformer.Transform(Ml.Data.ShuffleRows(source, seed: 2));
         ViewConformance.AreEqual(shuffled, shuffled);
-        CollectionAssert.AreEquivalent(pictures.Keys, BySeed(shuffled).Keys);
+        Assert.AreSequenceEqual(images.Keys, BySeed(shuffled).Keys, SequenceOrder.InAnyOrder);
     }
 
     [TestMethod]
     public void View_DownstreamOfItself_CachesAndSplits()
     {
-        var pictures = Tiny.Pictures(_view);
+        var images = Tiny.ImageBytes(_view);
         var cached = Ml.Data.Cache(_view, "GeneratedPixels");
-        _drawn.Clear();
+        _batches.Clear();
         var first = cached.GetColumn<float[]>("GeneratedPixels").ToArray();
         var second = cached.GetColumn<float[]>("GeneratedPixels").ToArray();
-        Assert.HasCount(3, _drawn);
-        for (var i = 0; i < Tiny.Rows; i++) CollectionAssert.AreEqual(first[i], second[i]);
+        Assert.HasCount(3, _batches);
+        for (var i = 0; i < Tiny.AnimalCount; i++)
+            Assert.AreSequenceEqual(first[i], second[i]);
 
         var split = Ml.Data.TrainTestSplit(_view, testFraction: 0.4, seed: 1);
-        Assert.HasCount(Tiny.Rows, Tiny.Pictures(split.TrainSet).Concat(Tiny.Pictures(split.TestSet)).ToArray());
-        foreach (var picture in Tiny.Pictures(split.TestSet))
-            Assert.IsTrue(pictures.Any(other => other.Zip(picture, (a, b) => Math.Abs(a - b)).Max() <= 1));
+        var tested = Tiny.ImageBytes(split.TestSet);
+        Assert.HasCount(Tiny.AnimalCount, Tiny.ImageBytes(split.TrainSet).Concat(tested).ToArray());
+        foreach (var image in tested)
+            Assert.IsTrue(images.Any(other => other.Zip(image, (a, b) => Math.Abs(a - b)).Max() <= 1));
     }
 
     [TestMethod]
     public void PassThroughColumns_OfEveryType_AreUntouched()
     {
-        var source = Tiny.Keyed(Ml, Ml.Data.LoadFromEnumerable(Enumerable.Range(3, 6).Select(i => new EveryType(i)).ToArray()));
+        var rows = Enumerable.Range(3, 6).Select(i => new EveryType(i)).ToArray();
+        var source = Tiny.Keyed(Ml, Ml.Data.LoadFromEnumerable(rows));
         var schema = source.Schema;
         var view = Transformer.Transform(source);
 
@@ -130,7 +138,11 @@ public sealed class BatchedGenerationTests
 
         Assert.IsGreaterThanOrEqualTo(19, schema.Count);
         for (var row = 0; row < expected.Count; row++)
-            for (var i = 0; i < schema.Count; i++) Cells.AreEqual(expected[row].Values[i], actual[row].Values[i], exact: true, schema[i].Name);
+        {
+            for (var i = 0; i < schema.Count; i++)
+                Cells.AreEqual(expected[row].Values[i], actual[row].Values[i], exact: true, schema[i].Name);
+        }
+
         ViewConformance.Refuses(view);
     }
 
@@ -138,68 +150,74 @@ public sealed class BatchedGenerationTests
     public void Source_ThatChangesWhenReadAgain_IsRefusedByRow()
     {
         var reads = 0;
-        IEnumerable<Tiny.Row> Rows()
+        IEnumerable<Tiny.NameRow> Rows()
         {
-            var names = reads++ % 2 == 0 ? ["cat", "dog", "eel"] : new[] { "cat", "eel", "dog" };
-            return names.Select(name => new Tiny.Row { Name = name });
+            string[] names = reads++ % 2 == 0 ? ["cat", "dog", "eel"] : ["cat", "eel", "dog"];
+            return names.Select(name => new Tiny.NameRow { Name = name });
         }
 
-        var labels = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml));
-        var view = Transformer.Transform(labels.Transform(Ml.Data.LoadFromEnumerable(Changing(Rows))));
+        var view = Transformer.Transform(Tiny.KeyedNames(Ml, Changing(Rows)));
         using var cursor = view.GetRowCursor(view.Schema);
         var getter = cursor.GetGetter<MLImage>(view.Schema["GeneratedImage"]);
         MLImage image = null!;
         cursor.MoveNext();
         getter(ref image);
         cursor.MoveNext();
-        var e = Assert.ThrowsExactly<InvalidOperationException>(() => getter(ref image));
-        Assert.Contains("Row 1: the source gave other rows", e.Message);
+        Throws.Saying<InvalidOperationException>(() => getter(ref image), "Row 1: the source gave other rows");
     }
 
     [TestMethod]
-    public void Cursors_BeforeAndAfterTheRows_HaveNoPicture()
+    public void Cursors_BeforeAndAfterTheRows_HaveNoImage()
     {
         using var cursor = _view.GetRowCursor(_view.Schema);
         var getter = cursor.GetGetter<MLImage>(_view.Schema["GeneratedImage"]);
         MLImage image = null!;
         Assert.ThrowsExactly<InvalidOperationException>(() => getter(ref image));
-        while (cursor.MoveNext()) { }
+        while (cursor.MoveNext())
+        {
+        }
+
         Assert.ThrowsExactly<InvalidOperationException>(() => getter(ref image));
     }
 
     [TestMethod]
-    public void Transformer_UsedByManyThreads_GivesThePicturesOfOne()
+    public void Transformer_UsedByManyThreads_GivesTheImagesOfOne()
     {
-        var expected = Tiny.Pictures(_view);
+        var expected = Tiny.ImageBytes(_view);
         var alone = Predict();
-        int inside = 0, most = 0;
+        var inside = 0;
+        var most = 0;
         Transformer.Generator.Shared.BatchStarting = _ =>
         {
             most = Math.Max(most, Interlocked.Increment(ref inside));
-            Thread.Sleep(2); // for the others to come in, if they can
+            Thread.Sleep(2); // for the others to enter, if they can
             Interlocked.Decrement(ref inside);
         };
         Parallel.For(0, 4, i =>
         {
-            if (i % 2 == 0) Tiny.AreClose(expected, Tiny.Pictures(Transformer.Transform(Tiny.Keyed(new MLContext()))));
-            else Tiny.AreClose(alone, Predict());
+            if (i % 2 == 0)
+                Tiny.AreClose(expected, Tiny.ImageBytes(Transformer.Transform(Tiny.KeyedAnimals(new MLContext()))));
+            else
+                Tiny.AreClose(alone, Predict());
         });
-        Assert.AreEqual(1, most, "threads drawing at a time");
+        Assert.AreEqual(1, most, "threads that generate at a time");
 
         static byte[][] Predict()
         {
             var ml = new MLContext();
-            using var engine = ml.Model.CreatePredictionEngine<KeyRow, PictureRow>(
-                Transformer, new PredictionEngineOptions { OwnsTransformer = false, InputSchemaDefinition = KeyRow.Schema });
-            return [.. Enumerable.Range(0, 5).Select(i => engine.Predict(new() { Label = (uint)(i % 3) }).GeneratedImage!.Pixels.ToArray())];
+            using var engine = Tiny.Engine<Tiny.Row>(ml, Transformer, schema: Tiny.Schema<Tiny.Row>(labels: 3));
+            var labels = Enumerable.Range(0, 5).Select(i => new Tiny.Row { Label = (uint)(i % 3) });
+            return [.. labels.Select(label => engine.Predict(label).GeneratedImage!.Pixels.ToArray())];
         }
     }
 
     private static Dictionary<long, byte[]> BySeed(IDataView view) =>
-        view.GetColumn<long>("Seed").Zip(Tiny.Pictures(view)).ToDictionary(row => row.First, row => row.Second);
+        view.GetColumn<long>("Seed").Zip(Tiny.ImageBytes(view)).ToDictionary(row => row.First, row => row.Second);
 
+    /// <summary>Returns rows that are computed again at every reading.</summary>
     private static IEnumerable<T> Changing<T>(Func<IEnumerable<T>> rows)
     {
-        foreach (var row in rows()) yield return row;
+        foreach (var row in rows())
+            yield return row;
     }
 }

@@ -12,66 +12,76 @@ public sealed class ConformanceTests
     private readonly MLContext _ml = new(seed: 7);
 
     [TestMethod]
-    [DataRow("Name", false, false, false)]
-    [DataRow("Name", true, true, false)]
-    [DataRow("Name", false, true, true)]
-    [DataRow("Number", false, true, false)]
-    [DataRow("Number", true, false, true)]
-    [DataRow("Flag", false, false, true)]
-    [DataRow("Flag", true, true, true)]
-    public void Trainer_OfAnyLabelAndFeature_Conforms(string label, bool images, bool pixels, bool seed)
+    [DataRow("Name", Variant.None)]
+    [DataRow("Name", Variant.Images | Variant.Pixels)]
+    [DataRow("Name", Variant.Pixels | Variant.Seed)]
+    [DataRow("Number", Variant.Pixels)]
+    [DataRow("Number", Variant.Images | Variant.Seed)]
+    [DataRow("Flag", Variant.Seed)]
+    [DataRow("Flag", Variant.Images | Variant.Pixels | Variant.Seed)]
+    public void Trainer_OfAnyLabelAndFeature_Conforms(string label, Variant variant)
     {
-        var rows = images ? Tiny.Images(_ml) : Tiny.Vectors(_ml);
+        var rows = Rows(variant);
         var keyed = Tiny.Keyed(_ml, rows, label);
-        var trainer = _ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(images, pixels, seed));
+        var trainer = _ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(variant));
 
-        var withoutImages = _ml.Transforms.DropColumns(images ? ["Image", "Pixels"] : ["Pixels"]).Fit(keyed).Transform(keyed);
+        string[] features = variant.HasFlag(Variant.Images) ? ["Image", "Pixels"] : ["Pixels"];
+        var withoutImages = _ml.Transforms.DropColumns(features).Fit(keyed).Transform(keyed);
         EstimatorConformance.Check(_ml, trainer, keyed, withoutImages, invalid: rows);
     }
 
     [TestMethod]
-    [DataRow("Name", false, true, false)]
-    [DataRow("Number", true, true, true)]
-    [DataRow("Flag", false, false, true)]
-    public void Trainer_InChain_Conforms(string label, bool images, bool pixels, bool seed)
+    [DataRow("Name", Variant.Pixels)]
+    [DataRow("Number", Variant.Images | Variant.Pixels | Variant.Seed)]
+    [DataRow("Flag", Variant.Seed)]
+    public void Trainer_InChain_Conforms(string label, Variant variant)
     {
         var chain = _ml.Transforms.Conversion.MapValueToKey("Label", label)
-            .Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(images, pixels, seed)));
+            .Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(variant)));
 
-        var invalid = _ml.Data.LoadFromEnumerable([new Unrelated()]);
-        EstimatorConformance.Check(_ml, chain, images ? Tiny.Images(_ml) : Tiny.Vectors(_ml), invalid: invalid);
+        var invalid = _ml.Data.LoadFromEnumerable([new { X = 0f }]);
+        EstimatorConformance.Check(_ml, chain, Rows(variant), invalid: invalid);
     }
 
     [TestMethod]
     public void Trainer_BetweenOtherEstimators_Conforms()
     {
+        var extraction = _ml.Transforms.ExtractPixels(
+            "Pixels",
+            "Small",
+            ImagePixelExtractingEstimator.ColorBits.Red,
+            offsetImage: 127.5f,
+            scaleImage: 1 / 127.5f);
         var chain = _ml.Transforms.ResizeImages("Small", 8, 8, "Image")
-            .Append(_ml.Transforms.ExtractPixels("Pixels", "Small", ImagePixelExtractingEstimator.ColorBits.Red, offsetImage: 127.5f, scaleImage: 1 / 127.5f))
+            .Append(extraction)
             .Append(_ml.Transforms.Conversion.MapValueToKey("Label", "Name"))
-            .Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(images: false, pixels: true, seed: false)))
+            .Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Options(Variant.Pixels)))
             .Append(_ml.Transforms.ResizeImages("Large", 16, 12, "GeneratedImage"))
             .Append(_ml.Transforms.ConvertToGrayscale("Grey", "Large"))
             .Append(_ml.Transforms.ExtractPixels("Extracted", "Grey", ImagePixelExtractingEstimator.ColorBits.Red))
             .Append(_ml.Transforms.CopyColumns("Copy", "GeneratedPixels"));
-        EstimatorConformance.Check(_ml, chain, Tiny.Images(_ml), invalid: Tiny.Vectors(_ml));
+        EstimatorConformance.Check(_ml, chain, Tiny.Photos(_ml), invalid: Tiny.Animals(_ml));
     }
 
     [TestMethod]
     public void Trainer_WithOutputOverItsFeatures_Conforms()
     {
-        var trainer = _ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options with { PixelsColumnName = "Pixels" });
-        EstimatorConformance.Check(_ml, trainer, Tiny.Keyed(_ml));
+        var options = Tiny.AnimalOptions with { PixelsColumnName = "Pixels" };
+        var trainer = _ml.ImageGeneration.Trainers.ConditionalDiffusion(options);
+        EstimatorConformance.Check(_ml, trainer, Tiny.KeyedAnimals(_ml));
     }
 
     [TestMethod]
     public void NormalizeImages_AloneAndInTrainingScope_GivesWhatItPromises()
     {
-        var images = Tiny.Images(_ml);
+        var images = Tiny.Photos(_ml);
         var chain = _ml.Transforms.NormalizeImages("Normalized", "Image", 8, 8, 3);
-        var promise = chain.GetOutputSchema(MLNetInternals.Shape(images.Schema)).Single(column => column.Name == "Normalized");
+        var promised = chain.GetOutputSchema(MLNetInternals.Shape(images.Schema));
+        var promise = promised.Single(column => column.Name == "Normalized");
         var delivered = chain.Fit(images).Transform(images, TransformerScope.Training);
 
-        Assert.AreEqual((SchemaShape.Column.VectorKind.Vector, (DataViewType)NumberDataViewType.Single), (promise.Kind, promise.ItemType));
+        Assert.AreEqual(SchemaShape.Column.VectorKind.Vector, promise.Kind);
+        Assert.AreEqual(NumberDataViewType.Single, promise.ItemType);
         ViewConformance.AreEqual(delivered, delivered);
         ViewConformance.Refuses(delivered);
     }
@@ -84,15 +94,28 @@ public sealed class ConformanceTests
         ViewConformance.Refuses(_ml.Data.LoadMnist(TestData.Find("mnist")));
     }
 
-    private static ConditionalDiffusionTrainer.Options Options(bool images, bool pixels, bool seed) => Tiny.Options with
+    private static ConditionalDiffusionTrainer.Options Options(Variant variant) => Tiny.AnimalOptions with
     {
-        FeatureColumnName = images ? "Image" : "Pixels",
-        PixelsColumnName = pixels ? "GeneratedPixels" : null,
-        SeedColumnName = seed ? "Seed" : null,
+        FeatureColumnName = variant.HasFlag(Variant.Images) ? "Image" : "Pixels",
+        PixelsColumnName = variant.HasFlag(Variant.Pixels) ? "GeneratedPixels" : null,
+        SeedColumnName = variant.HasFlag(Variant.Seed) ? "Seed" : null,
     };
 
-    private sealed class Unrelated
+    private IDataView Rows(Variant variant) => variant.HasFlag(Variant.Images) ? Tiny.Photos(_ml) : Tiny.Animals(_ml);
+
+    /// <summary>Which columns the trainer reads and writes.</summary>
+    [Flags]
+    public enum Variant
     {
-        public float X { get; set; }
+        None = 0,
+
+        /// <summary>The features are images, not vectors.</summary>
+        Images = 1,
+
+        /// <summary>The pixels are generated too, as vectors.</summary>
+        Pixels = 2,
+
+        /// <summary>A column has the rows' seeds.</summary>
+        Seed = 4,
     }
 }

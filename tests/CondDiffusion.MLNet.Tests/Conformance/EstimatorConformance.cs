@@ -6,22 +6,31 @@ using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Conformance;
 
-/// <summary>What every estimator and its transformer have to do, as ML.NET's own tests ask it of ML.NET's own, and more.</summary>
+/// <summary>
+/// Checks what every estimator and its transformer have to do: what ML.NET's tests ask of its own, and more.
+/// </summary>
 internal static class EstimatorConformance
 {
-    /// <param name="ml">A context, with another seed than 99.</param>
-    /// <param name="estimator">Any estimator.</param>
+    /// <summary>Fits an estimator, saves and loads its transformer, and checks what all three promise and do.</summary>
+    /// <param name="ml">Context with another seed than 99.</param>
+    /// <param name="estimator">The estimator to check.</param>
     /// <param name="fit">Data to fit it to.</param>
     /// <param name="transform">Data that the fitted transformer takes, but the estimator does not.</param>
     /// <param name="invalid">Data that neither takes.</param>
     /// <returns>The fitted transformer.</returns>
     public static ITransformer Check(
-        MLContext ml, IEstimator<ITransformer> estimator, IDataView fit, IDataView? transform = null, IDataView? invalid = null)
+        MLContext ml,
+        IEstimator<ITransformer> estimator,
+        IDataView fit,
+        IDataView? transform = null,
+        IDataView? invalid = null)
     {
         var promise = estimator.GetOutputSchema(MLNetInternals.Shape(fit.Schema));
         foreach (var refused in new[] { transform, invalid }.OfType<IDataView>())
         {
-            ViewConformance.Fails(() => estimator.GetOutputSchema(MLNetInternals.Shape(refused.Schema)), "GetOutputSchema of what cannot be fitted");
+            ViewConformance.Fails(
+                () => estimator.GetOutputSchema(MLNetInternals.Shape(refused.Schema)),
+                "GetOutputSchema of what cannot be fitted");
             ViewConformance.Fails(() => estimator.Fit(refused), "Fit to what cannot be fitted");
         }
 
@@ -32,7 +41,8 @@ internal static class EstimatorConformance
         {
             var schema = fitted.GetOutputSchema(data.Schema);
             ViewConformance.AreEqual(schema, loaded.GetOutputSchema(data.Schema), "the loaded transformer's schema");
-            var (view, loadedView) = (fitted.Transform(data), loaded.Transform(data));
+            var view = fitted.Transform(data);
+            var loadedView = loaded.Transform(data);
             ViewConformance.AreEqual(schema, view.Schema, "the view's schema");
             ViewConformance.AreEqual(schema, loadedView.Schema, "the loaded transformer's view's schema");
             ViewConformance.AreEqual(view, loadedView);
@@ -40,21 +50,25 @@ internal static class EstimatorConformance
             CheckRowMapper(fitted, data, view);
             CheckRowMapper(loaded, data, view);
         }
+
         if (invalid is not null)
         {
             foreach (var transformer in new[] { fitted, loaded })
             {
-                ViewConformance.Fails(() => transformer.GetOutputSchema(invalid.Schema), "GetOutputSchema of invalid data");
+                ViewConformance.Fails(
+                    () => transformer.GetOutputSchema(invalid.Schema), "GetOutputSchema of invalid data");
                 ViewConformance.Fails(() => transformer.Transform(invalid), "Transform of invalid data");
             }
         }
+
         CheckPromise(promise, MLNetInternals.Shape(fitted.GetOutputSchema(fit.Schema)));
         (loaded as IDisposable)?.Dispose();
         return fitted;
     }
 
-    /// <summary>A transformer, saved and loaded by another context.</summary>
-    public static ITransformer Reload(MLContext ml, ITransformer transformer, DataViewSchema? inputSchema, out DataViewSchema? stored)
+    /// <summary>Saves a transformer, and loads it with another context.</summary>
+    public static ITransformer Reload(
+        MLContext ml, ITransformer transformer, DataViewSchema? inputSchema, out DataViewSchema? stored)
     {
         using var file = new MemoryStream();
         ml.Model.Save(transformer, inputSchema, file);
@@ -66,9 +80,11 @@ internal static class EstimatorConformance
     {
         if (!transformer.IsRowToRowMapper)
         {
-            ViewConformance.Fails(() => transformer.GetRowToRowMapper(data.Schema), "GetRowToRowMapper of what maps no rows");
+            ViewConformance.Fails(
+                () => transformer.GetRowToRowMapper(data.Schema), "GetRowToRowMapper of what maps no rows");
             return;
         }
+
         var mapper = transformer.GetRowToRowMapper(data.Schema);
         Assert.AreSame(data.Schema, mapper.InputSchema, "the row mapper's input schema");
         ViewConformance.AreEqual(view.Schema, mapper.OutputSchema, "the row mapper's output schema");
@@ -81,7 +97,8 @@ internal static class EstimatorConformance
         foreach (var (_, values) in expected)
         {
             Assert.IsTrue(cursor.MoveNext());
-            for (var i = 0; i < getters.Length; i++) Cells.AreEqual(values[i], getters[i](), exact: false, $"the row mapper's {row.Schema[i].Name}");
+            for (var i = 0; i < getters.Length; i++)
+                Cells.AreEqual(values[i], getters[i](), exact: false, $"the row mapper's {row.Schema[i].Name}");
         }
 
         foreach (var column in mapper.OutputSchema)
@@ -93,23 +110,38 @@ internal static class EstimatorConformance
         }
     }
 
-    // Compatible in both directions: kind, item type, size of images, key or not, and annotations neither missing nor extra.
+    /// <summary>
+    /// Asserts that kinds, item types, sizes of images and keys are those promised, with annotations neither missing
+    /// nor extra.
+    /// </summary>
     private static void CheckPromise(SchemaShape promise, SchemaShape delivered)
     {
-        CollectionAssert.AreEquivalent(Describe(promise), Describe(delivered), "promised and delivered");
+        Assert.AreSequenceEqual(
+            Describe(promise), Describe(delivered), SequenceOrder.InAnyOrder, "promised and delivered");
 
-        static string[] Describe(SchemaShape shape) => [.. shape.Select(column => $"{column.Name}: {column.Kind} of {column.ItemType} {Size(column.ItemType)}, " +
-            $"{(column.IsKey ? "key, " : "")}with [{string.Join("; ", column.Annotations is null ? [] : Describe(column.Annotations).Order())}]")];
+        static string[] Describe(SchemaShape shape) => [.. shape.Select(column =>
+        {
+            string[] annotations = column.Annotations is null ? [] : [.. Describe(column.Annotations).Order()];
+            return $"{column.Name}: {column.Kind} of {column.ItemType} {Size(column.ItemType)}, " +
+                $"{(column.IsKey ? "key, " : "")}with [{string.Join("; ", annotations)}]";
+        })];
 
-        static string Size(DataViewType type) => type is ImageDataViewType image ? $"{image.Height} x {image.Width}" : "";
+        static string Size(DataViewType type) =>
+            type is ImageDataViewType image ? $"{image.Height} x {image.Width}" : "";
     }
 
-    // A stored schema leaves out what ML.NET cannot store: images. What it stores, it stores once.
+    /// <summary>
+    /// Returns the columns that a stored schema has: ML.NET cannot store images, and stores one column of each name.
+    /// </summary>
     private static DataViewSchema Storable(DataViewSchema? schema)
     {
         var builder = new DataViewSchema.Builder();
         foreach (var column in schema ?? throw new InvalidOperationException("No schema was stored."))
-            if (column.Type is not ImageDataViewType && !column.IsHidden) builder.AddColumn(column.Name, column.Type, column.Annotations);
+        {
+            if (column.Type is not ImageDataViewType && !column.IsHidden)
+                builder.AddColumn(column.Name, column.Type, column.Annotations);
+        }
+
         return builder.ToSchema();
     }
 }

@@ -4,8 +4,8 @@ using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms;
-using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Conformance;
 
@@ -15,7 +15,7 @@ public sealed class LabelTests
     private const string Annotation = "TrainingLabelValues";
 
     private static readonly MLContext Ml = new(seed: 7);
-    private static readonly ConditionalDiffusionTransformer Transformer = Tiny.Fit(Ml, Tiny.Options);
+    private static readonly ConditionalDiffusionTransformer Transformer = Tiny.FitAnimals(Ml);
 
     [ClassCleanup]
     public static void Free() => Transformer.Dispose();
@@ -30,14 +30,15 @@ public sealed class LabelTests
         // A text file is the one source of ML.NET's with keys of all four types.
         using var directory = new TemporaryDirectory();
         var file = directory.File("rows.txt");
-        var keyed = Tiny.Keyed(Ml);
-        File.WriteAllLines(file, keyed.GetColumn<uint>("Label").Zip(keyed.GetColumn<float[]>("Pixels"), (key, pixels) => $"{key - 1}\t{string.Join('\t', pixels)}"));
+        var keyed = Tiny.KeyedAnimals(Ml);
+        File.WriteAllLines(file, keyed.GetColumn<uint>("Label").Zip(
+            keyed.GetColumn<float[]>("Pixels"), (key, pixels) => $"{key - 1}\t{string.Join('\t', pixels)}"));
         var data = Ml.Data.LoadFromTextFile(
             file, [new("Label", kind, [new(0)], new KeyCount(3)), new("Pixels", DataKind.Single, [new(1, 64)])]);
-        using var other = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options).Fit(data);
-        var expected = Tiny.Pictures(Transformer.Transform(keyed));
-        Tiny.AreClose(expected, Tiny.Pictures(Transformer.Transform(data)));
-        Tiny.AreClose(expected, Tiny.Pictures(other.Transform(data)));
+        using var other = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions).Fit(data);
+        var expected = Tiny.ImageBytes(Transformer.Transform(keyed));
+        Tiny.AreClose(expected, Tiny.ImageBytes(Transformer.Transform(data)));
+        Tiny.AreClose(expected, Tiny.ImageBytes(other.Transform(data)));
     }
 
     [TestMethod]
@@ -47,51 +48,58 @@ public sealed class LabelTests
     public void Keys_OfAnyNumberAndWithGaps_TrainAndGenerate(int keys)
     {
         // The first and the last key have images; those between have none.
-        var type = new KeyDataViewType(typeof(uint), keys);
-        var rows = Enumerable.Range(0, 4).Select(i => new KeyPixels { Label = i % 2 == 0 ? 0 : (uint)keys - 1 }).ToArray();
-        using var transformer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options).Fit(View(rows, type));
+        var last = (uint)keys - 1;
+        var rows = Enumerable.Range(0, 4).Select(i => new Tiny.Image { Label = i % 2 == 0 ? 0 : last }).ToArray();
+        var data = View(rows, keys);
+        using var transformer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions).Fit(data);
 
-        var unseen = new[] { 0u, (uint)keys / 2, (uint)keys - 1 }.Select(key => new KeyPixels { Label = key });
-        Assert.HasCount(3, Tiny.Pictures(transformer.Transform(View(unseen, type))));
+        var unseen = new[] { 0u, (uint)keys / 2, last }.Select(key => new Tiny.Image { Label = key });
+        Assert.HasCount(3, Tiny.ImageBytes(transformer.Transform(View(unseen, keys))));
         Assert.IsNull(transformer.LabelValues);
-        Assert.IsEmpty(transformer.GetOutputSchema(View(rows, type).Schema)["GeneratedImage"].Annotations.Schema);
+        Assert.IsEmpty(transformer.GetOutputSchema(data.Schema)["GeneratedImage"].Annotations.Schema);
     }
 
     [TestMethod]
     public void Keys_OfMoreValuesThanAnyModelHas_AreRefused()
     {
-        var data = View([new()], new KeyDataViewType(typeof(uint), uint.MaxValue));
-        var e = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options).Fit(data));
-        Assert.Contains("label column 'Label': expected a key of at most 16777216 values, got one of 4294967295", e.Message);
+        var data = View([new()], uint.MaxValue);
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions);
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => trainer.Fit(data),
+            "label column 'Label': expected a key of at most 16777216 values, got one of 4294967295");
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Transformer.Transform(data));
     }
 
     [TestMethod]
     public void KeyValues_OfOtherLabelsThanTheTrained_AreRefusedWithBothShown()
     {
-        var other = Tiny.Keyed(Ml, Tiny.Vectors(Ml), "Flag");
-        var e = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Transformer.Transform(other));
-        Assert.Contains("label column 'Label': expected the trained keys, 3 labels (cat, dog, eel), got 2 labels (True, False)", e.Message);
+        var other = Tiny.Keyed(Ml, Tiny.Animals(Ml), "Flag");
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => Transformer.Transform(other),
+            "label column 'Label': expected the trained keys, 3 labels (cat, dog, eel), got 2 labels (True, False)");
 
-        var reordered = Ml.Transforms.Conversion.MapValueToKey("Label", "Name", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
-            .Fit(Ml.Data.LoadFromEnumerable(new[] { "eel", "dog", "ant" }.Select(name => new NameRow { Name = name })));
-        e = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Transformer.Transform(reordered.Transform(Tiny.Vectors(Ml))));
-        Assert.Contains("3 labels (cat, dog, eel), got 3 labels (ant, dog, eel)", e.Message);
+        var mapping = Ml.Transforms.Conversion.MapValueToKey(
+            "Label", "Name", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue);
+        var names = new[] { "eel", "dog", "ant" }.Select(name => new Tiny.NameRow { Name = name });
+        var reordered = mapping.Fit(Ml.Data.LoadFromEnumerable(names)).Transform(Tiny.Animals(Ml));
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => Transformer.Transform(reordered), "3 labels (cat, dog, eel), got 3 labels (ant, dog, eel)");
     }
 
     [TestMethod]
-    public void KeyValues_OfText_AreAnnotationsOfBothColumns() => AreAnnotations("Name", new[] { "cat", "dog", "eel" });
+    public void KeyValues_OfText_AreAnnotationsOfBothColumns() => AreAnnotations("Name", ["cat", "dog", "eel"]);
 
     [TestMethod]
-    public void KeyValues_OfNumbers_AreAnnotationsOfBothColumns() => AreAnnotations("Number", new[] { 0.1f, 1.1f, 2.1f });
+    public void KeyValues_OfNumbers_AreAnnotationsOfBothColumns() => AreAnnotations("Number", [0.1f, 1.1f, 2.1f]);
 
     [TestMethod]
-    public void KeyValues_OfBooleans_AreAnnotationsOfBothColumns() => AreAnnotations("Flag", new[] { true, false });
+    public void KeyValues_OfBooleans_AreAnnotationsOfBothColumns() => AreAnnotations("Flag", [true, false]);
 
     [TestMethod]
     public void Vocabulary_OfEveryKind_SurvivesTheModelFile()
     {
-        Survives([.. new[] { "", " a,\"b\" ", "\u00e9\u4e2d" }.Select(text => text.AsMemory())], TextDataViewType.Instance);
+        string[] texts = ["", " a,\"b\" ", "\u00e9\u4e2d"];
+        Survives([.. texts.Select(text => text.AsMemory())], TextDataViewType.Instance);
         Survives([true, false], BooleanDataViewType.Instance);
         Survives([sbyte.MinValue, sbyte.MaxValue], NumberDataViewType.SByte);
         Survives([byte.MinValue, byte.MaxValue], NumberDataViewType.Byte);
@@ -108,7 +116,7 @@ public sealed class LabelTests
     [TestMethod]
     public void Vocabulary_OfOtherKinds_IsKeysWithoutValues()
     {
-        var vocabulary = Of([TimeSpan.Zero, TimeSpan.MaxValue], TimeSpanDataViewType.Instance);
+        var vocabulary = Vocabulary([TimeSpan.Zero, TimeSpan.MaxValue], TimeSpanDataViewType.Instance);
         Assert.AreEqual(2, vocabulary.Count);
         Assert.IsNull(vocabulary.Values);
         Assert.IsNull(vocabulary.ToAnnotations());
@@ -128,23 +136,29 @@ public sealed class LabelTests
     }
 
     [TestMethod]
-    public void Label_MissingAfterLabelDropout_DrawsWithoutOne()
+    public void Label_MissingAfterLabelDropout_GeneratesWithoutOne()
     {
-        using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options with { LabelDropout = 0.2, SeedColumnName = "Seed", Epochs = 8, LearningRate = 0.01 });
-        var rows = new[] { "cat", "unseen" }.Select(name => new NameRow { Name = name, Seed = 5 });
-        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(Ml.Data.LoadFromEnumerable(rows));
+        using var transformer = Tiny.FitAnimals(new(seed: 7), Tiny.AnimalOptions with
+        {
+            LabelDropout = 0.2,
+            SeedColumnName = "Seed",
+            Epochs = 8,
+            LearningRate = 0.01,
+        });
+        var rows = new[] { "cat", "unseen" }.Select(name => new Tiny.NameRow { Name = name, Seed = 5 });
+        var keyed = Tiny.KeyedNames(Ml, rows);
 
-        var pictures = Tiny.Pictures(transformer.Transform(keyed));
+        var images = Tiny.ImageBytes(transformer.Transform(keyed));
 
-        Assert.IsFalse(pictures[0].SequenceEqual(pictures[1]), "the label makes a difference");
-        Tiny.AreClose(pictures, [.. transformer.Generate(["cat", null], [5, 5]).Select(image => image.Pixels.ToArray())]);
+        Assert.IsFalse(images[0].SequenceEqual(images[1]), "the label makes a difference");
+        Tiny.AreClose(images, [.. transformer.Generate(["cat", null], [5, 5]).Select(image => image.Pixels.ToArray())]);
     }
 
     [TestMethod]
     public void Generate_NullLabelWithoutLabelDropout_SaysSo()
     {
-        using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options);
-        Assert.Contains("LabelDropout", Assert.ThrowsExactly<ArgumentException>(() => transformer.Generate(["cat", null])).Message);
+        using var transformer = Tiny.FitAnimals(new(seed: 7));
+        Throws.Saying<ArgumentException>(() => transformer.Generate(["cat", null]), "LabelDropout");
     }
 
     [TestMethod]
@@ -153,14 +167,15 @@ public sealed class LabelTests
     [DataRow(16)]
     public void Label_NeverSeenInTraining_FailsItsRowAlone(int batchSize)
     {
-        var drawn = new List<int>();
-        using var transformer = Tiny.Fit(new(seed: 7), Tiny.Options with { GenerationBatchSize = batchSize });
-        transformer.Generator.Shared.BatchStarting = drawn.Add;
-        var rows = new[] { "cat", "dog", "unseen", "eel", "" }.Select(name => new NameRow { Name = name });
-        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Transform(Ml.Data.LoadFromEnumerable(rows));
+        var batches = new List<int>();
+        var options = Tiny.AnimalOptions with { GenerationBatchSize = batchSize };
+        using var transformer = Tiny.FitAnimals(new(seed: 7), options);
+        transformer.Generator.Shared.BatchStarting = batches.Add;
+        var rows = new[] { "cat", "dog", "unseen", "eel", "" }.Select(name => new Tiny.NameRow { Name = name });
+        var keyed = Tiny.KeyedNames(Ml, rows);
         var view = transformer.Transform(keyed);
-        var complete = Tiny.Pictures(transformer.Transform(Ml.Data.TakeRows(Tiny.Keyed(Ml), 2)));
-        drawn.Clear();
+        var complete = Tiny.ImageBytes(transformer.Transform(Ml.Data.TakeRows(Tiny.KeyedAnimals(Ml), 2)));
+        batches.Clear();
 
         using var cursor = view.GetRowCursor(view.Schema);
         var getter = cursor.GetGetter<MLImage>(view.Schema["GeneratedImage"]);
@@ -176,17 +191,18 @@ public sealed class LabelTests
             else
             {
                 getter(ref image);
-                if (row < 2) Tiny.AreClose([complete[row]], [image.Pixels.ToArray()]);
+                if (row < 2)
+                    Tiny.AreClose([complete[row]], [image.Pixels.ToArray()]);
             }
         }
-        Assert.AreEqual(3, drawn.Sum());
+
+        Assert.AreEqual(3, batches.Sum());
     }
 
     [TestMethod]
     public void Label_MissingInPredictionEngine_FailsThatCallAlone()
     {
-        var model = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Tiny.Vectors(Ml)).Append(Transformer);
-        using var engine = Ml.Model.CreatePredictionEngine<NameRow, PictureOnly>(model, new PredictionEngineOptions { OwnsTransformer = false });
+        using var engine = Tiny.Engine<Tiny.NameRow>(Ml, Tiny.KeyMapping(Ml).Append(Transformer));
         Assert.IsNotNull(engine.Predict(new() { Name = "cat" }).GeneratedImage);
         var e = Assert.ThrowsExactly<InvalidOperationException>(() => engine.Predict(new() { Name = "unseen" }));
         Assert.StartsWith("Row 1: column 'Label' has no label", e.Message);
@@ -196,34 +212,37 @@ public sealed class LabelTests
     [TestMethod]
     public void Label_MissingInTraining_NamesTheRow()
     {
-        var labels = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(Ml.Data.TakeRows(Tiny.Vectors(Ml), 2));
-        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options);
-        var e = Assert.ThrowsExactly<InvalidOperationException>(() => trainer.Fit(labels.Transform(Tiny.Vectors(Ml))));
+        var labels = Ml.Transforms.Conversion.MapValueToKey("Label", "Name")
+            .Fit(Ml.Data.TakeRows(Tiny.Animals(Ml), 2));
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions);
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() => trainer.Fit(labels.Transform(Tiny.Animals(Ml))));
         Assert.StartsWith("Training row 2: column 'Label' has no label", e.Message);
     }
 
     private static void AreAnnotations<T>(string column, T[] expected)
     {
-        var data = Tiny.Keyed(Ml, Tiny.Vectors(Ml), column);
-        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options with { PixelsColumnName = "GeneratedPixels" });
+        var data = Tiny.Keyed(Ml, Tiny.Animals(Ml), column);
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions);
         using var transformer = trainer.Fit(data);
-        using var loaded = (ConditionalDiffusionTransformer)EstimatorConformance.Reload(Ml, transformer, data.Schema, out _);
+        using var loaded = (ConditionalDiffusionTransformer)EstimatorConformance.Reload(
+            Ml, transformer, data.Schema, out _);
+        var promised = trainer.GetOutputSchema(MLNetInternals.Shape(data.Schema));
         foreach (var output in new[] { "GeneratedImage", "GeneratedPixels" })
         {
-            var promised = trainer.GetOutputSchema(MLNetInternals.Shape(data.Schema)).Single(shape => shape.Name == output);
-            Assert.AreEqual(Annotation, promised.Annotations.Single().Name);
-            foreach (var schema in new[] { transformer.GetOutputSchema(data.Schema), loaded.GetOutputSchema(data.Schema) })
+            Assert.AreEqual(Annotation, promised.Single(column => column.Name == output).Annotations.Single().Name);
+            foreach (var model in new[] { transformer, loaded })
             {
-                var annotations = schema[output].Annotations;
-                CollectionAssert.AreEqual(expected, (Array)Cells.Getter(annotations, annotations.Schema[Annotation])()!);
+                var annotations = model.GetOutputSchema(data.Schema)[output].Annotations;
+                Assert.AreSequenceEqual(expected, (Array)Cells.Getter(annotations, annotations.Schema[Annotation])()!);
             }
         }
-        CollectionAssert.AreEqual(expected.Select(value => $"{value}").ToArray(), loaded.LabelValues!.ToArray());
+
+        Assert.AreSequenceEqual(expected.Select(value => $"{value}"), loaded.LabelValues!);
     }
 
     private static void Survives<T>(T[] values, PrimitiveDataViewType type)
     {
-        var vocabulary = Of(values, type);
+        var vocabulary = Vocabulary(values, type);
         var json = JsonSerializer.Serialize(vocabulary, ModelJson.Default.LabelVocabulary);
         var read = JsonSerializer.Deserialize(json, ModelJson.Default.LabelVocabulary)!;
         Assert.IsTrue(vocabulary.Matches(read));
@@ -234,37 +253,22 @@ public sealed class LabelTests
         Assert.AreEqual(new VectorDataViewType(type, values.Length), annotations.Schema[Annotation].Type);
         VBuffer<T> buffer = default;
         annotations.GetValue(Annotation, ref buffer);
-        CollectionAssert.AreEqual(values.Select(value => $"{value}").ToArray(), buffer.DenseValues().Select(value => $"{value}").ToArray());
+        Assert.AreSequenceEqual(
+            values.Select(value => $"{value}"), buffer.DenseValues().Select(value => $"{value}"));
     }
 
-    private static LabelVocabulary Of<T>(T[] values, PrimitiveDataViewType type)
+    private static LabelVocabulary Vocabulary<T>(T[] values, PrimitiveDataViewType type)
     {
         var buffer = new VBuffer<T>(values.Length, values);
         var annotations = new DataViewSchema.Annotations.Builder();
-        annotations.Add<VBuffer<T>>("KeyValues", new VectorDataViewType(type, buffer.Length), (ref VBuffer<T> copy) => buffer.CopyTo(ref copy));
+        annotations.Add<VBuffer<T>>(
+            "KeyValues", new VectorDataViewType(type, buffer.Length), (ref VBuffer<T> copy) => buffer.CopyTo(ref copy));
         var schema = new DataViewSchema.Builder();
         schema.AddColumn("Label", new KeyDataViewType(typeof(uint), buffer.Length), annotations.ToAnnotations());
-        return LabelVocabulary.Read(((Microsoft.ML.Runtime.IHostEnvironment)Ml).Register("test"), schema.ToSchema()["Label"]);
+        var host = ((IHostEnvironment)Ml).Register("test");
+        return LabelVocabulary.Read(host, schema.ToSchema()["Label"]);
     }
 
-    private static IDataView View(IEnumerable<KeyPixels> rows, KeyDataViewType type)
-    {
-        var schema = SchemaDefinition.Create(typeof(KeyPixels));
-        schema["Label"].ColumnType = type;
-        return Ml.Data.LoadFromEnumerable(rows, schema);
-    }
-
-    private sealed class KeyPixels
-    {
-        public uint Label { get; set; }
-
-        [VectorType(64)]
-        public float[] Pixels { get; set; } = new float[64];
-    }
-
-    private sealed class PictureOnly
-    {
-        [ImageType(8, 8)]
-        public MLImage? GeneratedImage { get; set; }
-    }
+    private static IDataView View(IEnumerable<Tiny.Image> rows, long keys) =>
+        Ml.Data.LoadFromEnumerable(rows, Tiny.Schema<Tiny.Image>((ulong)keys));
 }

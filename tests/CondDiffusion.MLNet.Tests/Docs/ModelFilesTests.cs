@@ -3,7 +3,7 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
-/// <summary>The code of docs/model-files.md.</summary>
+/// <summary>Runs the code of docs/model-files.md.</summary>
 [TestClass]
 public sealed class ModelFilesTests
 {

@@ -5,6 +5,7 @@ using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
+/// <summary>Runs the code of README.md.</summary>
 [TestClass]
 public sealed class ReadmeTests
 {
@@ -30,8 +31,10 @@ public sealed class ReadmeTests
         using var trained = model;
         using var loaded = (IDisposable)generator;
 
-        // The 1,000 steps of the full network would take a while; that a loaded chain draws is tested with a small one.
         Assert.AreEqual(new ImageDataViewType(32, 32), images.Schema["GeneratedImage"].Type);
+        foreach (var image in images.GetColumn<MLImage>("GeneratedImage").ToArray())
+            Assert.AreEqual((32, 32), (image.Width, image.Height));
+
         Assert.AreEqual(2, images.GetColumn<uint>("Label").Count());
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
-/// <summary>The code of docs/sampling.md.</summary>
+/// <summary>Runs the code of docs/sampling.md.</summary>
 [TestClass]
 public sealed class SamplingTests
 {
@@ -22,7 +22,8 @@ public sealed class SamplingTests
         using var loaded = (IDisposable)ml.Model.Load("careful.zip", out _);
         Assert.AreEqual(new() { Sampler = Sampler.Ddim, Steps = 50 }, Generator((ITransformer)loaded).Sampling);
         using (model as IDisposable)
-        using (careful as IDisposable) Assert.AreEqual(new(), Generator(model).Sampling);
+        using (careful as IDisposable)
+            Assert.AreEqual(new(), Generator(model).Sampling);
     }
 
     [TestMethod]
@@ -43,7 +44,7 @@ public sealed class SamplingTests
     {
         using var directory = new DocsDirectory();
         var ml = new MLContext(seed: 1);
-        var model = DocsDirectory.SaveModel(ml, DocsDirectory.Options with { Timesteps = 100 });
+        var model = DocsDirectory.SaveModel(ml, Tiny.Shrink(new()) with { Timesteps = 100 });
         using var disposable = (IDisposable)model;
         // snippet: guidance
         ITransformer guided = ml.ImageGeneration.WithSampling(model, new SamplingOptions

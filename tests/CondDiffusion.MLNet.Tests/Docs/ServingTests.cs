@@ -8,12 +8,12 @@ using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
-/// <summary>The code of docs/serving.md.</summary>
+/// <summary>Runs the code of docs/serving.md.</summary>
 [TestClass]
 public sealed class ServingTests
 {
     [TestMethod]
-    public void PredictionEngine_AsItStands_Draws()
+    public void PredictionEngine_AsItStands_Generates()
     {
         using var directory = new DocsDirectory();
         (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
@@ -27,13 +27,16 @@ public sealed class ServingTests
         using var disposable = (IDisposable)model;
         Assert.AreEqual(32, image.Width);
 
-        using var second = ml.Model.CreatePredictionEngine<Request, Reply>(model, new PredictionEngineOptions { OwnsTransformer = false });
-        Assert.IsTrue(image.Pixels.SequenceEqual(second.Predict(new() { Label = 3 }).GeneratedImage!.Pixels)); // its first row, too
-        Assert.IsFalse(image.Pixels.SequenceEqual(engine.Predict(new() { Label = 3 }).GeneratedImage!.Pixels)); // its second row
+        using var other = ml.Model.CreatePredictionEngine<Request, Reply>(
+            model, new PredictionEngineOptions { OwnsTransformer = false });
+        var firstOfOther = other.Predict(new() { Label = 3 }).GeneratedImage!;
+        var second = engine.Predict(new() { Label = 3 }).GeneratedImage!;
+        Assert.IsTrue(image.Pixels.SequenceEqual(firstOfOther.Pixels)); // of equal row numbers
+        Assert.IsFalse(image.Pixels.SequenceEqual(second.Pixels));
     }
 
     [TestMethod]
-    public async Task WebService_AsItStands_AnswersWithPictures()
+    public async Task WebService_AsItStands_AnswersWithImages()
     {
         using var directory = new DocsDirectory();
         (DocsDirectory.SaveModel(new MLContext(seed: 1)) as IDisposable)!.Dispose();
@@ -57,12 +60,14 @@ public sealed class ServingTests
         await app.StartAsync();
         using (var client = new HttpClient { BaseAddress = new(app.Urls.Single()) })
         {
-            var pictures = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => client.GetByteArrayAsync(new Uri($"3.png?seed={i % 2}", UriKind.Relative))));
-            Assert.AreSequenceEqual(pictures[0], pictures[2]);
-            Assert.IsFalse(pictures[0].SequenceEqual(pictures[1]));
+            var images = await Task.WhenAll(Enumerable.Range(0, 4).Select(i =>
+                client.GetByteArrayAsync(new Uri($"3.png?seed={i % 2}", UriKind.Relative))));
+            Assert.AreSequenceEqual(images[0], images[2]);
+            Assert.AreNotSequenceEqual(images[0], images[1]);
             using var unknown = await client.GetAsync(new Uri("4.png", UriKind.Relative));
             Assert.AreEqual(System.Net.HttpStatusCode.NotFound, unknown.StatusCode);
         }
+
         await app.StopAsync();
         await app.DisposeAsync();
         Assert.ThrowsExactly<ObjectDisposedException>(() => generator.Generate(["3"]));
@@ -94,7 +99,8 @@ public sealed class ServingTests
             model = new MLContext().Model.Load("digits.zip", out _);
         // end
         using var disposable = (IDisposable)model;
-        Assert.AreSame(plugin, AssemblyLoadContext.GetLoadContext(((IEnumerable<ITransformer>)model).Last().GetType().Assembly));
+        var transformer = ((IEnumerable<ITransformer>)model).Last();
+        Assert.AreSame(plugin, AssemblyLoadContext.GetLoadContext(transformer.GetType().Assembly));
     }
 
     // snippet: rows

@@ -1,25 +1,34 @@
 using System.Text.RegularExpressions;
+using CondDiffusion.MLNet.Tests.Support;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
-/// <summary>Every C# block of the documents is a region of a test that runs it: between "// snippet: name" and "// end".</summary>
+/// <summary>
+/// Checks that every C# block of the documents is a region of a test that runs it, between "// snippet: name" and "//
+/// end".
+/// </summary>
 [TestClass]
 public sealed partial class SnippetTests
 {
-    private static readonly string Root = Above(AppContext.BaseDirectory).First(folder => File.Exists(Path.Combine(folder, "CondDiffusion.sln")));
-
     public static IEnumerable<string> Documents =>
-        Directory.GetFiles(Path.Combine(Root, "docs"), "*.md").Append(Path.Combine(Root, "README.md")).Where(File.Exists)
-            .Select(file => Path.GetRelativePath(Root, file));
+        Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md")
+            .Append(Path.Combine(Repository.Root, "README.md"))
+            .Select(file => Path.GetRelativePath(Repository.Root, file));
 
     [TestMethod]
     [DynamicData(nameof(Documents))]
     public void Document_CSharpBlocks_AreRunByATest(string document)
     {
-        var folder = Path.Combine(Root, "tests", "CondDiffusion.MLNet.Tests", "Docs");
-        var tested = Directory.GetFiles(folder, "*.cs").SelectMany(file => Region().Matches(Read(file))).Select(Content).ToHashSet();
-        foreach (Match block in Block().Matches(Read(Path.Combine(Root, document))))
-            Assert.Contains(Content(block), tested, $"{document}: no test in {folder} runs this block:\n{Content(block)}");
+        var folder = Path.Combine(Repository.Root, "tests", "CondDiffusion.MLNet.Tests", "Docs");
+        var tested = Directory.GetFiles(folder, "*.cs")
+            .SelectMany(file => Region().Matches(Repository.Read(file)))
+            .Select(Content)
+            .ToHashSet();
+        foreach (Match block in Block().Matches(Repository.Read(document)))
+        {
+            Assert.Contains(
+                Content(block), tested, $"{document}: no test in {folder} runs this block:\n{Content(block)}");
+        }
     }
 
     [TestMethod]
@@ -30,18 +39,11 @@ public sealed partial class SnippetTests
         Assert.AreEqual(Content(region), Content(Block().Match("text\n```csharp\na(\n    b);\n\nc();\n```\n")));
     }
 
-    private static string Read(string file) => File.ReadAllText(file).ReplaceLineEndings("\n");
-
     private static string Content(Match match)
     {
         var lines = match.Groups["content"].Value.TrimEnd().Split('\n');
         var indent = lines.Where(line => line.Trim().Length > 0).Min(line => line.Length - line.TrimStart().Length);
         return string.Join('\n', lines.Select(line => line.Length > indent ? line[indent..] : ""));
-    }
-
-    private static IEnumerable<string> Above(string path)
-    {
-        for (var directory = new DirectoryInfo(path); directory is not null; directory = directory.Parent) yield return directory.FullName;
     }
 
     [GeneratedRegex(@"^ *// snippet: .*\n(?<content>(?s:.*?))^ *// end$", RegexOptions.Multiline)]

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
-/// <summary>The code of docs/training.md.</summary>
+/// <summary>Runs the code of docs/training.md.</summary>
 [TestClass]
 public sealed class TrainingTests
 {
@@ -28,7 +28,7 @@ public sealed class TrainingTests
     }
 
     [TestMethod]
-    public void Stopping_AsItStands_GoesOn()
+    public void Stopping_AsItStands_Resumes()
     {
         using var directory = new DocsDirectory();
         // snippet: stopping
@@ -45,16 +45,17 @@ public sealed class TrainingTests
         var progress = new Reporter(report =>
         {
             steps.Add(report.Step);
-            if (steps.Count == 1) source.Cancel();
+            if (steps.Count == 1)
+                source.Cancel();
         });
         options = Fast(options) with { Progress = progress, ProgressInterval = TimeSpan.Zero };
         Fit(options).Dispose();
         Fit(options with { CancellationToken = default }).Dispose();
-        Assert.AreSequenceEqual(new long[] { 1, 2 }, steps);
+        Assert.AreSequenceEqual([1L, 2L], steps);
     }
 
     [TestMethod]
-    public void Method_AsItStands_IsTheMethodsTraining()
+    public void Method_AsItStands_IsTheTrainingOfDdpm()
     {
         using var directory = new DocsDirectory();
         // snippet: method
@@ -67,14 +68,20 @@ public sealed class TrainingTests
             Sampling = new SamplingOptions { Sampler = Sampler.Ancestral, Steps = 1000, ClipPixels = false, Precision = Precision.Float32 },
         };
         // end
-        Assert.AreEqual(
-            new TrainingSettings { Epochs = 50, BatchSize = 128, LearningRate = new(5e-4, 0, false), Seed = 3, ReportInterval = options.ProgressInterval },
-            options.LoopSettings(3, ScalarType.Float32));
+        var expected = new TrainingSettings
+        {
+            Epochs = 50,
+            BatchSize = 128,
+            LearningRate = new(5e-4, 0, false),
+            Seed = 3,
+            ReportInterval = options.ProgressInterval,
+        };
+        Assert.AreEqual(expected, options.LoopSettings(3, ScalarType.Float32));
         Fit(Fast(options)).Dispose();
     }
 
     private static ConditionalDiffusionTrainer.Options Fast(ConditionalDiffusionTrainer.Options options) =>
-        options with { ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 4, Epochs = 2, Seed = 1 };
+        Tiny.Shrink(options) with { Epochs = 2, Seed = 1 };
 
     private static ConditionalDiffusionTransformer Fit(ConditionalDiffusionTrainer.Options options)
     {

@@ -15,30 +15,32 @@ public sealed class DrawnDigitsTests
     {
         var view = DrawnDigits.Load(Ml, 30, seed: 1);
         Assert.AreEqual(new ImageDataViewType(28, 28), view.Schema["Image"].Type);
-        CollectionAssert.AreEqual(Enumerable.Range(0, 30).Select(i => (uint)(i % 10)).ToArray(), view.GetColumn<uint>("Label").ToArray());
+        Assert.AreSequenceEqual(Enumerable.Range(0, 30).Select(i => (uint)(i % 10)), view.GetColumn<uint>("Label"));
     }
 
     [TestMethod]
-    public void Load_ReadTwice_GivesTheSamePictures()
+    public void Load_ReadTwice_GivesTheSameImages()
     {
         var view = DrawnDigits.Load(Ml, 20, seed: 1, size: 12);
-        CollectionAssert.AreEqual(Pictures(view), Pictures(view));
+        Assert.AreSequenceEqual(Images(view), Images(view));
     }
 
     [TestMethod]
-    public void Load_OtherSeedOrRow_GivesOtherPictures()
+    public void Load_OtherSeedOrRow_GivesOtherImages()
     {
-        var pictures = Pictures(DrawnDigits.Load(Ml, 40, seed: 1, size: 12)).Concat(Pictures(DrawnDigits.Load(Ml, 40, seed: 2, size: 12)));
-        Assert.HasCount(80, pictures.Distinct());
+        var first = Images(DrawnDigits.Load(Ml, 40, seed: 1, size: 12));
+        var second = Images(DrawnDigits.Load(Ml, 40, seed: 2, size: 12));
+        Assert.HasCount(80, first.Concat(second).Distinct());
     }
 
     [TestMethod]
     public void Load_AfterTransformsThatDisposeImages_CanBeReadAgain()
     {
         var view = DrawnDigits.Load(Ml, 10, seed: 1, size: 12);
-        var rows = Ml.Transforms.NormalizeImages("Pixels", "Image", 16, 16).Fit(view).Transform(view, TransformerScope.Training);
+        var model = Ml.Transforms.NormalizeImages("Pixels", "Image", 16, 16).Fit(view);
+        var rows = model.Transform(view, TransformerScope.Training);
         var first = rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()).ToArray();
-        CollectionAssert.AreEqual(first, rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()).ToArray());
+        Assert.AreSequenceEqual(first, rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()));
     }
 
     [TestMethod]
@@ -54,6 +56,6 @@ public sealed class DrawnDigitsTests
         }
     }
 
-    private static string[] Pictures(IDataView view)
-        => [.. view.GetColumn<MLImage>("Image").Select(image => Convert.ToBase64String(image.Pixels))];
+    private static string[] Images(IDataView view) =>
+        [.. view.GetColumn<MLImage>("Image").Select(image => Convert.ToBase64String(image.Pixels))];
 }

@@ -4,10 +4,10 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>Values of columns of any type, pixels of images included, as objects that can be kept and compared.</summary>
+/// <summary>Reads values of columns of any type, images included, as objects that can be kept and compared.</summary>
 internal static class Cells
 {
-    /// <summary>A getter of a column, as a copy; of a row, or of annotations.</summary>
+    /// <summary>Returns a getter of a column of a row or of annotations. Its values are copies.</summary>
     public static Func<object?> Getter(object source, DataViewSchema.Column column)
     {
         var raw = column.Type.RawType;
@@ -18,10 +18,13 @@ internal static class Cells
             .Invoke(null, BindingFlags.DoNotWrapExceptions, null, [source, column], null)!;
     }
 
-    /// <summary>Asserts that two values are equal, or where they are not <paramref name="exact"/>, that no pixel is off by over a grey level.</summary>
+    /// <summary>
+    /// Asserts that two values are equal, or where they need not be <paramref name="exact"/>, that no pixel is off by
+    /// over a grey level.
+    /// </summary>
     public static void AreEqual(object? expected, object? actual, bool exact, string what)
     {
-        if (expected is Picture a && actual is Picture b)
+        if (expected is ImageBytes a && actual is ImageBytes b)
         {
             Assert.AreEqual((a.Width, a.Height), (b.Width, b.Height), what);
             AreClose(a.Pixels, b.Pixels, exact ? 0 : 1, what);
@@ -32,7 +35,7 @@ internal static class Cells
         }
         else if (expected is Array array)
         {
-            CollectionAssert.AreEqual(array, actual as Array, what);
+            Assert.AreSequenceEqual(array, actual as Array, what);
         }
         else
         {
@@ -44,7 +47,9 @@ internal static class Cells
         where T : IConvertible
     {
         Assert.HasCount(expected.Length, actual, what);
-        var difference = expected.Zip(actual, (a, b) => a.Equals(b) ? 0 : MathF.Abs(a.ToSingle(null) - b.ToSingle(null))).Max();
+        var difference = expected
+            .Zip(actual, (a, b) => a.Equals(b) ? 0 : MathF.Abs(a.ToSingle(null) - b.ToSingle(null)))
+            .Max();
         Assert.IsLessThanOrEqualTo(tolerance, difference, what);
     }
 
@@ -57,7 +62,7 @@ internal static class Cells
             getter(ref value);
             return value switch
             {
-                MLImage image => new Picture(image.Width, image.Height, image.Pixels.ToArray()),
+                MLImage image => new ImageBytes(image.Width, image.Height, image.Pixels.ToArray()),
                 ReadOnlyMemory<char> text => text.ToString(),
                 _ => value,
             };
@@ -67,16 +72,20 @@ internal static class Cells
     private static Func<object?> Vector<T>(object source, DataViewSchema.Column column)
     {
         var getter = Getter<VBuffer<T>>(source, column);
-        VBuffer<T> values = default; // one buffer for all rows, as ML.NET's own readers have
+        VBuffer<T> values = default; // one buffer for all rows, as ML.NET's own readers have it
         return () =>
         {
             getter(ref values);
-            return values is VBuffer<ReadOnlyMemory<char>> texts ? texts.DenseValues().Select(text => text.ToString()).ToArray() : values.DenseValues().ToArray();
+            return values is VBuffer<ReadOnlyMemory<char>> texts
+                ? texts.DenseValues().Select(text => text.ToString()).ToArray()
+                : values.DenseValues().ToArray();
         };
     }
 
     private static ValueGetter<T> Getter<T>(object source, DataViewSchema.Column column) =>
-        source is DataViewRow row ? row.GetGetter<T>(column) : ((DataViewSchema.Annotations)source).GetGetter<T>(column);
+        source is DataViewRow row
+            ? row.GetGetter<T>(column)
+            : ((DataViewSchema.Annotations)source).GetGetter<T>(column);
 
-    private sealed record Picture(int Width, int Height, byte[] Pixels);
+    private sealed record ImageBytes(int Width, int Height, byte[] Pixels);
 }

@@ -3,7 +3,7 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>A current directory as the documents assume it: two tiny digits, a 3 and an 8, in data/mnist.</summary>
+/// <summary>A current directory as the documents assume it: two small digits, a 3 and an 8, in data/mnist.</summary>
 internal sealed class DocsDirectory : IDisposable
 {
     private readonly string _previous = Environment.CurrentDirectory;
@@ -18,14 +18,12 @@ internal sealed class DocsDirectory : IDisposable
         Environment.CurrentDirectory = _directory.Path;
     }
 
-    public static ConditionalDiffusionTrainer.Options Options => new() { ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 3, Epochs = 1 };
-
     /// <summary>Trains on the two digits, and saves digits.zip.</summary>
     public static ITransformer SaveModel(MLContext ml, ConditionalDiffusionTrainer.Options? options = null)
     {
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options ?? Options));
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options ?? Tiny.Shrink(new())));
         var model = pipeline.Fit(ml.Data.LoadMnist("data/mnist")).GetModelFor(TransformerScope.Scoring);
         ml.Model.Save(model, null, "digits.zip");
         return model;

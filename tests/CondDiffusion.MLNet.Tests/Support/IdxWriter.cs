@@ -11,18 +11,21 @@ internal static class IdxWriter
     public const string Images = "train-images-idx3-ubyte";
     public const string Labels = "train-labels-idx1-ubyte";
 
-    /// <summary>The level of a pixel in the sets that <see cref="WriteSet"/> writes.</summary>
+    /// <summary>Returns the level of a pixel in the sets that <see cref="WriteSet"/> writes.</summary>
     public static byte Level(int row, int pixel) => (byte)(10 * row + pixel);
 
     public static byte Label(int row) => (byte)(row * 7 % 10);
 
-    /// <summary>Bytes of an IDX file: the magic number and lengths as stated, right or wrong, and then the data.</summary>
+    /// <summary>
+    /// Returns the bytes of an IDX file: the magic number and lengths as given, right or wrong, then the data.
+    /// </summary>
     public static byte[] Bytes(uint magic, uint[] lengths, byte[] data)
     {
         var bytes = new byte[4 * (1 + lengths.Length) + data.Length];
         BinaryPrimitives.WriteUInt32BigEndian(bytes, magic);
         for (var i = 0; i < lengths.Length; i++)
             BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(4 * (1 + i)), lengths[i]);
+
         data.CopyTo(bytes, bytes.Length - data.Length);
         return bytes;
     }
@@ -32,7 +35,8 @@ internal static class IdxWriter
         [(uint)rows, Height, Width],
         [.. Enumerable.Range(0, rows * Height * Width).Select(i => Level(i / (Height * Width), i % (Height * Width)))]);
 
-    public static byte[] LabelBytes(int rows) => Bytes(2049, [(uint)rows], [.. Enumerable.Range(0, rows).Select(Label)]);
+    public static byte[] LabelBytes(int rows) =>
+        Bytes(2049, [(uint)rows], [.. Enumerable.Range(0, rows).Select(Label)]);
 
     public static byte[] Gzip(byte[] bytes)
     {
@@ -42,7 +46,7 @@ internal static class IdxWriter
         return zipped.ToArray();
     }
 
-    /// <summary>Writes a training set of so many rows, raw.</summary>
+    /// <summary>Writes a training set of this many rows, uncompressed.</summary>
     public static void WriteSet(TemporaryDirectory directory, int rows)
     {
         File.WriteAllBytes(directory.File(Images), ImageBytes(rows));

@@ -4,10 +4,12 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>The entries of a model file, to look at and to change.</summary>
+/// <summary>The entries of a model file, which tests look at and change.</summary>
 internal sealed class ModelZip
 {
-    public const string Key = "Model.key", Description = "description.json", Weights = "weights.safetensors";
+    public const string Key = "Model.key";
+    public const string Description = "description.json";
+    public const string Weights = "weights.safetensors";
 
     private readonly Dictionary<string, byte[]> _entries = [];
 
@@ -17,13 +19,17 @@ internal sealed class ModelZip
         foreach (var entry in zip.Entries)
         {
             using var bytes = new MemoryStream();
-            using (var stream = entry.Open()) stream.CopyTo(bytes);
+            using (var stream = entry.Open())
+                stream.CopyTo(bytes);
             _entries[entry.FullName] = bytes.ToArray();
         }
+
         Folder = _entries.Keys.Single(name => name.EndsWith(Weights, StringComparison.Ordinal))[..^Weights.Length];
     }
 
-    /// <summary>Where the transformer's entries are: "" in a file of its own, a folder in a chain's.</summary>
+    /// <summary>
+    /// The folder of the transformer's entries: "" in a file of its own, another one in a chain's file.
+    /// </summary>
     public string Folder { get; }
 
     public byte[] this[string entry]
@@ -47,7 +53,7 @@ internal sealed class ModelZip
 
     public void Remove(string entry) => _entries.Remove(Folder + entry);
 
-    /// <summary>Changes entries so that the checksum over them holds, as a damage of the file would not.</summary>
+    /// <summary>Changes entries and corrects the checksum over them, which damage to the file would not do.</summary>
     public void Forge(Action change)
     {
         var old = Hash();
@@ -67,6 +73,7 @@ internal sealed class ModelZip
                 stream.Write(bytes);
             }
         }
+
         return file.ToArray();
     }
 

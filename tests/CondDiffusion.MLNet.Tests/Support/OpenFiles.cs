@@ -1,9 +1,10 @@
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>What Linux tells of this process's open files.</summary>
+/// <summary>Counts this process's open files, as Linux lists them.</summary>
 internal static class OpenFiles
 {
-    /// <summary>Files of a directory that are open, those without a name any more too.</summary>
+    /// <summary>Returns the number of open files of a directory, including those that were deleted since.</summary>
     public static int In(string directory) =>
-        new DirectoryInfo("/proc/self/fd").GetFiles().Count(file => file.LinkTarget?.StartsWith(directory, StringComparison.Ordinal) == true);
+        new DirectoryInfo("/proc/self/fd").GetFiles()
+            .Count(file => file.LinkTarget?.StartsWith(directory, StringComparison.Ordinal) == true);
 }

@@ -1,6 +1,6 @@
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>An empty directory that is gone after the test.</summary>
+/// <summary>An empty directory that is deleted after the test.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("conddiffusion-").FullName;

@@ -3,10 +3,13 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>Comparison of tensors by their largest difference.</summary>
+/// <summary>Compares tensors by their largest difference, and counts them.</summary>
 internal static class TensorAssert
 {
-    /// <summary>Every <paramref name="stride"/>-th value is within <paramref name="tolerance"/> of the expected one.</summary>
+    /// <summary>
+    /// Asserts that every <paramref name="stride"/>-th value is within <paramref name="tolerance"/> of the expected
+    /// one.
+    /// </summary>
     public static void AreClose(float[] expected, Tensor actual, double tolerance, int stride = 1)
     {
         var values = actual.detach().contiguous().cpu().data<float>().ToArray();
@@ -16,14 +19,14 @@ internal static class TensorAssert
             Assert.AreEqual(expected[i], picked[i], tolerance, $"value {i * stride}");
     }
 
-    /// <summary>Every value is within <paramref name="tolerance"/> of the expected one.</summary>
+    /// <summary>Asserts that every value is within <paramref name="tolerance"/> of the expected one.</summary>
     public static void AreClose(Tensor expected, Tensor actual, double tolerance)
     {
         Assert.AreSequenceEqual(expected.shape, actual.shape);
         Assert.AreEqual(0, (expected - actual).abs().max().ToDouble(), tolerance);
     }
 
-    /// <summary>How many tensors are alive, once those that earlier tests left to the finalizer are gone.</summary>
+    /// <summary>Returns the number of live tensors, after the finalization of those that earlier tests left.</summary>
     public static long Count()
     {
         GC.Collect();

@@ -1,34 +1,8 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>A label without anything else, which ML.NET counts from 0 in objects and from 1 in columns.</summary>
-internal sealed class KeyRow
-{
-    [KeyType(3)]
-    public uint Label { get; set; }
-
-    public static SchemaDefinition Schema => SchemaDefinition.Create(typeof(KeyRow));
-}
-
-internal sealed class NameRow
-{
-    public string Name { get; set; } = "";
-
-    public long Seed { get; set; }
-}
-
-internal sealed class PictureRow
-{
-    [ImageType(8, 8)]
-    public MLImage? GeneratedImage { get; set; }
-
-    [VectorType(1, 8, 8)]
-    public float[] GeneratedPixels { get; set; } = [];
-}
-
-/// <summary>A column of every type of data that ML.NET has, but for images.</summary>
+/// <summary>A row with a column of every type of data that ML.NET has, except images.</summary>
 internal sealed class EveryType(int i)
 {
     public string Name { get; set; } = new[] { "cat", "dog", "eel" }[i % 3];
