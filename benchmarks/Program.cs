@@ -31,9 +31,13 @@ switch (args)
         SamplerBenchmark.Run(new(rest, "--model", "--data", "--count"));
         break;
     default:
-        Console.Error.WriteLine("Usage: dotnet run -c Release --project benchmarks -- training | sampling | store | interruption");
-        Console.Error.WriteLine("       dotnet run -c Release --project benchmarks -- quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]");
-        Console.Error.WriteLine("       dotnet run -c Release --project benchmarks -- samplers --model FILE.zip --data DIR [--count N]");
+        Console.Error.WriteLine(
+            """
+            Usage: dotnet run -c Release --project benchmarks -- COMMAND
+              training | sampling | store | interruption
+              quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]
+              samplers --model FILE.zip --data DIR [--count N]
+            """);
         return 2;
 }
 return 0;

@@ -15,7 +15,7 @@ namespace CondDiffusion.MLNet.Benchmarks;
 /// What each option of the trainer does to the pictures: one small model for each, alike in all else, scored on pictures drawn from the
 /// same noise.
 /// </summary>
-internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Options options, ScalarType type, string? file, string? pictures)
+internal sealed class QualityBenchmark(ImageScore score, ImageStore images, Options options, ScalarType type, string? file, string? pictures)
 {
     private const int Labels = 10, PicturesPerLabel = 200, DrawnAtOnce = 200, Steps = 50;
 
@@ -38,7 +38,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
         var data = arguments.Text("--data");
         var training = MnistImages.Read(data, MnistSplit.Train, shape);
         var images = MnistImages.Read(data, MnistSplit.Train, shape, arguments.Number("--images", 60_000));
-        using var score = new PictureScore(training, MnistImages.Read(data, MnistSplit.Test, shape), shape, PicturesPerLabel);
+        using var score = new ImageScore(training, MnistImages.Read(data, MnistSplit.Test, shape), shape, PicturesPerLabel);
         new QualityBenchmark(score, images, options, type, arguments.Find("--out"), arguments.Find("--pictures")).Run();
     }
 
@@ -100,7 +100,7 @@ internal sealed class QualityBenchmark(PictureScore score, ImageStore images, Op
             using var scope = NewDisposeScope();
             var (drawn, labels) = Draw(network, schedule, training.Prediction, guidance);
             SavePictures(drawn, name);
-            return score.Of(drawn, labels);
+            return score.Compute(drawn, labels);
         }
     }
 

@@ -18,7 +18,7 @@ internal static class SamplerBenchmark
         var perLabel = arguments.Number("--count", 100);
         var shape = model.Generator.Shape;
         var training = MnistImages.Read(arguments.Text("--data"), MnistSplit.Train, shape);
-        using var score = new PictureScore(training, MnistImages.Read(arguments.Text("--data"), MnistSplit.Test, shape), shape, perLabel);
+        using var score = new ImageScore(training, MnistImages.Read(arguments.Text("--data"), MnistSplit.Test, shape), shape, perLabel);
 
         Console.WriteLine($"{perLabel} pictures of each label, by {Path.GetFileName(file)}; as many training images score {score.Floor.Accuracy:P1} and {score.Floor.Frechet:F1}.");
         Console.WriteLine();
@@ -52,13 +52,13 @@ internal static class SamplerBenchmark
             yield return start with { Sampler = Sampler.DpmSolver, Steps = 20, Spacing = StepSpacing.LogSnr, ClipPixels = true, GuidanceScale = scale };
     }
 
-    private static (double Accuracy, double Frechet) Score(ConditionalDiffusionTransformer model, int perLabel, PictureScore score)
+    private static (double Accuracy, double Frechet) Score(ConditionalDiffusionTransformer model, int perLabel, ImageScore score)
     {
         using var scope = NewDisposeScope();
         var (shape, digits) = (model.Generator.Shape, model.LabelValues!.Select(long.Parse).ToArray());
         var rows = Enumerable.Range(0, Labels * perLabel).Select(i => new Condition(i % Labels, (uint)i, (float)model.Sampling.GuidanceScale!)).ToArray();
         float[] pixels = [.. rows.Chunk(DrawnAtOnce).SelectMany(batch => model.Generator.Generate(batch))];
-        return score.Of(
+        return score.Compute(
             tensor(pixels).view(rows.Length, shape.Channels, shape.Height, shape.Width).clamp_(-1, 1), tensor([.. rows.Select(row => digits[row.Label!.Value])]));
     }
 }

@@ -24,7 +24,8 @@ public sealed class PublicizeReferences : Task
 
         foreach (var request in Publicize)
         {
-            var original = References.FirstOrDefault(r => r.GetMetadata("Filename").Equals(request.ItemSpec, StringComparison.OrdinalIgnoreCase));
+            var original = References.FirstOrDefault(
+                r => r.GetMetadata("Filename").Equals(request.ItemSpec, StringComparison.OrdinalIgnoreCase));
             if (original == null)
             {
                 Log.LogError("Publicize: there is no reference named '{0}'.", request.ItemSpec);
@@ -54,7 +55,8 @@ public sealed class PublicizeReferences : Task
     }
 }
 
-// As much of the metadata tables (ECMA-335, II.22 and II.24) as it takes to find the visibility flags of types, fields and methods.
+// Reads as much of the metadata tables (ECMA-335, II.22 and II.24) as it takes to find the visibility flags of types,
+// fields and methods.
 internal sealed class MetadataTables
 {
     private const int TypeDef = 0x02, FieldPtr = 0x03, Field = 0x04, MethodPtr = 0x05, MethodDef = 0x06, Param = 0x08;
@@ -88,13 +90,13 @@ internal sealed class MetadataTables
         var blobIndex = (heapSizes & 4) != 0 ? 4 : 2;
         _rowSize = new[]
         {
-            2 + _stringIndex + 3 * guidIndex,                                                                   // Module
-            CodedIndex(0x00, 0x1A, 0x23, 0x01) + 2 * _stringIndex,                                              // TypeRef
-            4 + 2 * _stringIndex + CodedIndex(TypeDef, 0x01, 0x1B) + Index(Field) + Index(MethodDef),           // TypeDef
-            Index(Field),                                                                                       // FieldPtr
-            2 + _stringIndex + blobIndex,                                                                       // Field
-            Index(MethodDef),                                                                                   // MethodPtr
-            8 + _stringIndex + blobIndex + Index(Param),                                                        // MethodDef
+            2 + _stringIndex + 3 * guidIndex,                                                           // Module
+            CodedIndex(0x00, 0x1A, 0x23, 0x01) + 2 * _stringIndex,                                      // TypeRef
+            4 + 2 * _stringIndex + CodedIndex(TypeDef, 0x01, 0x1B) + Index(Field) + Index(MethodDef),   // TypeDef
+            Index(Field),                                                                               // FieldPtr
+            2 + _stringIndex + blobIndex,                                                               // Field
+            Index(MethodDef),                                                                           // MethodPtr
+            8 + _stringIndex + blobIndex + Index(Param),                                                // MethodDef
         };
         for (var table = 0; table < _rowSize.Length; table++)
         {
@@ -103,7 +105,7 @@ internal sealed class MetadataTables
         }
     }
 
-    // Opens the named types with their fields and methods, private ones excepted, and returns the names that were found.
+    // Opens the named types with their fields and methods, except private ones. Returns the names that were found.
     public HashSet<string> Open(HashSet<string> names)
     {
         var found = new HashSet<string>();
@@ -182,7 +184,10 @@ internal sealed class MetadataTables
 
     private int Row(int table, int row) => _start[table] + row * _rowSize[table];
     private int Index(int table) => _rows[table] > 0xFFFF ? 4 : 2;
-    private int CodedIndex(params int[] tables) => tables.Max(t => _rows[t]) >= 1 << 14 ? 4 : 2;    // both kinds used here spend two bits
+
+    // Both kinds of coded index that are used here spend two bits on the table.
+    private int CodedIndex(params int[] tables) => tables.Max(t => _rows[t]) >= 1 << 14 ? 4 : 2;
+
     private string String(int at) => Text(_strings + Number(at, _stringIndex));
     private string Text(int at) => Encoding.UTF8.GetString(_image, at, Array.IndexOf(_image, (byte)0, at) - at);
     private int Number(int at, int size) => size == 4 ? Int32(at) : UInt16(at);

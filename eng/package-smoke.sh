@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs the library and uses the package as somebody does who has only the package: an application outside this repository that
-# references it and TorchSharp-cpu, built and published in every way that places TorchSharp's native files differently.
+# Packs the library and uses the package as its users do: an application outside this repository references it and
+# TorchSharp-cpu, and is built and published in every way that places TorchSharp's native files differently.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -9,7 +9,8 @@ project=src/CondDiffusion.MLNet
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A version of its own, and a package folder of its own in front of the machine's: no stale copy can be taken for this package.
+# The package has a version of its own and goes into a package folder of its own, in front of the machine's, so that no
+# stale copy can take its place.
 version=$(dotnet msbuild $project -getProperty:Version)-smoke.$(date +%s)
 torchsharp=$(dotnet msbuild $project -getProperty:TorchSharpVersion)
 packages=$(dotnet nuget locals global-packages --list | sed 's/^[^:]*: *//')
@@ -43,7 +44,7 @@ cat > app.csproj <<END
 END
 echo 'System.Console.WriteLine(TorchSharp.torch.ones(2).sum().item<float>());' > Program.cs
 
-# check WHAT COMMAND...: the command puts the application into ./out, where it must run and print 2
+# check WHAT COMMAND...: the command puts the application into ./out, where it must run and print 2.
 check() {
     local what=$1
     shift

@@ -6,7 +6,10 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>A small convolutional network that tells labels apart. What its last hidden layer sees is what pictures are compared by.</summary>
+/// <summary>
+/// A small convolutional network that classifies digits. The activations of its last hidden layer are the features by
+/// which images are compared.
+/// </summary>
 internal sealed class DigitClassifier : IDisposable
 {
     private const int FeatureCount = 64;
@@ -17,11 +20,12 @@ internal sealed class DigitClassifier : IDisposable
     private DigitClassifier(UNetShape shape, Generator random)
     {
         _features = Sequential(
-            Conv2d(shape.Channels, 32, 3, padding: 1), ReLU(), MaxPool2d(2), Conv2d(32, 64, 3, padding: 1), ReLU(), MaxPool2d(2),
+            Conv2d(shape.Channels, 32, 3, padding: 1), ReLU(), MaxPool2d(2),
+            Conv2d(32, 64, 3, padding: 1), ReLU(), MaxPool2d(2),
             Flatten(), Linear(64 * (shape.Height / 4) * (shape.Width / 4), FeatureCount), ReLU());
         _logits = Linear(FeatureCount, shape.Labels);
 
-        // He et al. 2015 (arXiv 1502.01852), equation 10, from a generator of its own.
+        // He et al. 2015 (arXiv 1502.01852), equation 10. The generator is the classifier's own, not a global one.
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         foreach (var parameter in Parameters)
@@ -33,7 +37,7 @@ internal sealed class DigitClassifier : IDisposable
 
     private IEnumerable<Parameter> Parameters => [.. _features.parameters(), .. _logits.parameters()];
 
-    /// <summary>Learns from images and labels, by Adam on the cross-entropy.</summary>
+    /// <summary>Trains a classifier with Adam on the cross-entropy.</summary>
     public static DigitClassifier Train(ImageStore images, UNetShape shape, int epochs, ulong seed)
     {
         using var scope = NewDisposeScope();
@@ -41,6 +45,7 @@ internal sealed class DigitClassifier : IDisposable
         using var reader = new BatchReader(images, shape, batchSize: 128);
         var classifier = new DigitClassifier(shape, random);
         using var optimizer = optim.Adam(classifier.Parameters, lr: 1e-3);
+
         for (var epoch = 0; epoch < epochs; epoch++)
         {
             var rows = randperm(images.Count, ScalarType.Int32, generator: random).data<int>().ToArray();
@@ -49,14 +54,15 @@ internal sealed class DigitClassifier : IDisposable
                 using var stepScope = NewDisposeScope();
                 var (x, labels) = batch.To(CPU);
                 optimizer.zero_grad();
-                functional.cross_entropy(classifier._logits.forward(classifier._features.forward(x)), labels).backward();
+                var logits = classifier._logits.forward(classifier._features.forward(x));
+                functional.cross_entropy(logits, labels).backward();
                 optimizer.step();
             }
         }
         return classifier;
     }
 
-    /// <summary>Features of images in [-1, 1], (N, C, H, W): (N, 64).</summary>
+    /// <summary>Computes the features of images in [-1, 1], (N, C, H, W): (N, 64).</summary>
     public Tensor Features(Tensor images)
     {
         using var scope = NewDisposeScope();
@@ -64,7 +70,7 @@ internal sealed class DigitClassifier : IDisposable
         return cat([.. images.split(500).Select(_features.forward)]).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The share of features that are classified as <paramref name="labels"/>, int64 (N).</summary>
+    /// <summary>Computes the fraction of features that are classified as their labels, int64 (N).</summary>
     public double Accuracy(Tensor features, Tensor labels)
     {
         using var scope = NewDisposeScope();

@@ -2,17 +2,21 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>How far apart two sets of features are, each taken for a Gaussian.</summary>
+/// <summary>The Fréchet distance between two sets of features, each taken as a Gaussian.</summary>
 internal static class FrechetDistance
 {
-    /// <summary>|| m_1 - m_2 ||^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)) (Heusel et al. 2017, arXiv 1706.08500, equation 6), in float64.</summary>
-    /// <param name="first">Features, (N, D); at least 2 rows.</param>
-    /// <param name="second">Features, (M, D); at least 2 rows.</param>
+    /// <summary>
+    /// Computes || m_1 - m_2 ||^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)) in float64 (Heusel et al. 2017, arXiv 1706.08500,
+    /// equation 6).
+    /// </summary>
+    /// <param name="first">The first features, (N, D), of at least 2 rows.</param>
+    /// <param name="second">The second features, (M, D), of at least 2 rows.</param>
     public static double Between(Tensor first, Tensor second)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var ((m1, c1), (m2, c2)) = (Moments(first), Moments(second));
+        var (m1, c1) = Moments(first);
+        var (m2, c2) = Moments(second);
 
         // C_1 C_2 has the eigenvalues of C_1^(1/2) C_2 C_1^(1/2), which is symmetric.
         var (values, vectors) = linalg.eigh(c1);

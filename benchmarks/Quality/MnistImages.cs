@@ -6,7 +6,7 @@ using Microsoft.ML.Transforms;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>MNIST as the trainer reads it, with the digit itself as the row of the label table.</summary>
+/// <summary>Reads MNIST as the trainer does, with the digit itself as the label row.</summary>
 internal static class MnistImages
 {
     public static ImageStore Read(string directory, MnistSplit split, UNetShape shape, long rows = long.MaxValue)
@@ -14,7 +14,8 @@ internal static class MnistImages
         var ml = new MLContext();
         var view = ml.Data.TakeRows(ml.Data.LoadMnist(directory, split), rows);
         var vectors = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height)
-            .Append(ml.Transforms.Conversion.MapValueToKey("Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
+            .Append(ml.Transforms.Conversion.MapValueToKey(
+                "Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
             .Fit(view).Transform(view, TransformerScope.Training);
         var store = new ImageStore(shape.Pixels);
         TrainingDataReader.Read(vectors, vectors.Schema["Label"], vectors.Schema["Pixels"], store, () => { });

@@ -2,16 +2,16 @@ using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>A training, and how pictures are drawn with it.</summary>
-/// <param name="Name">What differs from the base.</param>
+/// <summary>A training, and the guidance with which its model is sampled.</summary>
+/// <param name="Name">Name of the difference from the base.</param>
 /// <param name="Change">The difference.</param>
-/// <param name="Guidance">Of drawing; 1 for none.</param>
+/// <param name="Guidance">Guidance scale of the sampling; 1 for none.</param>
 internal sealed record QualityVariant(string Name, Func<Options, Options> Change, double Guidance = 1)
 {
-    /// <summary>One change each, the weightiest first, and those together that were the best.</summary>
+    /// <summary>Gets all variants: single changes, and combinations of the best.</summary>
     public static IReadOnlyList<QualityVariant> All { get; } =
     [
-        new("the method, moving average 0.999", options => options),
+        new("published method, moving average 0.999", options => options),
         new("moving average off", options => options with { MovingAverageDecay = 0 }),
         new("moving average 0.99", options => options with { MovingAverageDecay = 0.99 }),
         new("learning rate 2e-3, warm-up 200, cosine decay", Decaying),
@@ -20,8 +20,14 @@ internal sealed record QualityVariant(string Name, Func<Options, Options> Change
         new("velocity", options => options with { Prediction = PredictionTarget.Velocity }),
         new("velocity, label dropout 0.1", Velocity),
         new("velocity, label dropout 0.1, guidance 2", Velocity, Guidance: 2),
-        new("velocity, label dropout 0.1, guidance 2, moving average off", options => Velocity(options) with { MovingAverageDecay = 0 }, Guidance: 2),
-        new("velocity, label dropout 0.1, guidance 2, warm-up 200, cosine decay from 2e-3", options => Decaying(Velocity(options)), Guidance: 2),
+        new(
+            "velocity, label dropout 0.1, guidance 2, moving average off",
+            options => Velocity(options) with { MovingAverageDecay = 0 },
+            Guidance: 2),
+        new(
+            "velocity, label dropout 0.1, guidance 2, warm-up 200, cosine decay from 2e-3",
+            options => Decaying(Velocity(options)),
+            Guidance: 2),
         new("velocity, label dropout 0.1, warm-up 200, cosine decay from 2e-3", options => Decaying(Velocity(options))),
         new("min-SNR 5", options => options with { MinSnrGamma = 5 }),
         new("cosine schedule", options => options with { Schedule = BetaSchedule.Cosine }),
@@ -33,7 +39,16 @@ internal sealed record QualityVariant(string Name, Func<Options, Options> Change
         new("label dropout 0.2, guidance 2", options => options with { LabelDropout = 0.2 }, Guidance: 2),
     ];
 
-    private static Options Velocity(Options options) => options with { Prediction = PredictionTarget.Velocity, LabelDropout = 0.1 };
+    private static Options Velocity(Options options) => options with
+    {
+        Prediction = PredictionTarget.Velocity,
+        LabelDropout = 0.1,
+    };
 
-    private static Options Decaying(Options options) => options with { LearningRate = 2e-3, WarmUpSteps = 200, CosineLearningRateDecay = true };
+    private static Options Decaying(Options options) => options with
+    {
+        LearningRate = 2e-3,
+        WarmUpSteps = 200,
+        CosineLearningRateDecay = true,
+    };
 }

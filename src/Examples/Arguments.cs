@@ -2,9 +2,6 @@ using System.Globalization;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>The command line was wrong: the message says how, and the usage follows.</summary>
-internal sealed class UsageException(string message) : Exception(message);
-
 /// <summary>Options of the form <c>--name value</c>.</summary>
 internal sealed class Arguments
 {
@@ -15,8 +12,10 @@ internal sealed class Arguments
         for (var i = 0; i < args.Length; i += 2)
         {
             var name = args[i];
-            if (!known.Contains(name)) throw new UsageException($"Unknown option '{name}'; expected one of {string.Join(", ", known)}.");
-            if (i + 1 == args.Length) throw new UsageException($"Option {name} needs a value.");
+            if (!known.Contains(name))
+                throw new UsageException($"Unknown option '{name}'; expected one of {string.Join(", ", known)}.");
+            if (i + 1 == args.Length)
+                throw new UsageException($"Option {name} needs a value.");
             _values[name] = args[i + 1];
         }
     }
@@ -25,6 +24,7 @@ internal sealed class Arguments
 
     public string Text(string name) => Find(name) ?? throw new UsageException($"Option {name} is missing.");
 
+    /// <summary>Returns a whole number of at least 1.</summary>
     public int Number(string name, int byDefault)
     {
         if (Find(name) is not { } text) return byDefault;
@@ -33,14 +33,23 @@ internal sealed class Arguments
             : throw new UsageException($"Option {name} must be a whole number of at least 1, but is '{text}'.");
     }
 
-    /// <summary>A number with a fraction, or the name of one of an enumeration's values.</summary>
-    public T Value<T>(string name, T byDefault)
-        where T : struct
+    /// <summary>Returns a number that may have a fraction.</summary>
+    public double Double(string name, double byDefault)
     {
         if (Find(name) is not { } text) return byDefault;
-        if (byDefault is double && double.TryParse(text, CultureInfo.InvariantCulture, out var number)) return (T)(object)number;
-        if (byDefault is Enum && Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(typeof(T), value)) return value;
-        var expected = byDefault is Enum ? $"one of {string.Join(", ", Enum.GetNames(typeof(T)))}" : "a number";
-        throw new UsageException($"Option {name} must be {expected}, but is '{text}'.");
+        return double.TryParse(text, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw new UsageException($"Option {name} must be a number, but is '{text}'.");
+    }
+
+    /// <summary>Returns the member of an enumeration that the option names, in any case.</summary>
+    public T Enum<T>(string name, T byDefault)
+        where T : struct, Enum
+    {
+        if (Find(name) is not { } text) return byDefault;
+        if (System.Enum.TryParse<T>(text, ignoreCase: true, out var value) && System.Enum.IsDefined(value))
+            return value;
+        var members = string.Join(", ", System.Enum.GetNames<T>());
+        throw new UsageException($"Option {name} must be one of {members}, but is '{text}'.");
     }
 }

@@ -4,15 +4,20 @@ using Microsoft.ML;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>The main job: draws digits, trains a small network on them, saves it, and has a second process generate ten of each.</summary>
+/// <summary>
+/// The main job: draws digits, trains a small network on them, saves it, and has a second process generate ten of each.
+/// </summary>
 internal static class DigitsCommand
 {
     private const string Folder = "out";
 
-    /// <summary>How much of it to do.</summary>
+    /// <summary>The size of the job.</summary>
+    /// <param name="Images">Number of training images.</param>
+    /// <param name="Count">Number of images to generate of each label.</param>
+    /// <param name="Options">Options of the training.</param>
     internal sealed record Setting(int Images, int Count, ConditionalDiffusionTrainer.Options Options);
 
-    /// <summary>At most three minutes on two cores.</summary>
+    /// <summary>Gets the job that takes at most three minutes on two cores.</summary>
     public static Setting Full { get; } = new(8_000, 10, new()
     {
         Height = 28,
@@ -25,22 +30,31 @@ internal static class DigitsCommand
         CosineLearningRateDecay = true,
     });
 
-    /// <summary>Seconds; the pictures show next to nothing.</summary>
-    public static Setting Tiny { get; } = new(200, 1, new() { ChannelWidths = [4, 8, 8], Epochs = 1, Timesteps = 100 });
+    /// <summary>Gets the job that takes seconds; its images show next to nothing.</summary>
+    public static Setting Tiny { get; } = new(200, 1, new()
+    {
+        ChannelWidths = [4, 8, 8],
+        Epochs = 1,
+        Timesteps = 100,
+    });
 
     public static void Run(Setting setting)
     {
         var clock = Stopwatch.StartNew();
         var file = Path.Combine(Folder, "digits.zip");
         var ml = new MLContext(seed: 1);
+
         Console.WriteLine($"Training on {setting.Images} drawn digits.");
         TrainCommand.Train(ml, DrawnDigits.Load(ml, setting.Images, seed: 1), file, setting.Options);
-        Console.WriteLine($"Trained in {clock.Elapsed.TotalSeconds:F0} s. A second process loads the model and generates.");
+        var seconds = clock.Elapsed.TotalSeconds;
+        Console.WriteLine($"Trained in {seconds:F0} s. A second process loads the model and generates.");
 
         using var process = Process.Start(
-            Environment.ProcessPath!, ["generate", "--model", file, "--count", $"{setting.Count}", "--out", Folder]);
+            Environment.ProcessPath!,
+            ["generate", "--model", file, "--count", $"{setting.Count}", "--out", Folder]);
         process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"The second process ended with exit code {process.ExitCode}.");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"The second process ended with exit code {process.ExitCode}.");
         Console.WriteLine($"Done in {clock.Elapsed.TotalSeconds:F0} s.");
     }
 }

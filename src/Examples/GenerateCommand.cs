@@ -4,55 +4,67 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>Loads a model file and draws the labels asked for: a grid of them all, each picture, and how each label emerges from noise.</summary>
+/// <summary>
+/// Loads a model file and generates images of the labels asked for: each as a file, all in one grid, and a strip for
+/// each label that shows an image emerge from noise.
+/// </summary>
 internal static class GenerateCommand
 {
-    /// <summary>The most pictures that show a label emerging.</summary>
+    /// <summary>The maximum number of images in a strip.</summary>
     private const int MostSnapshots = 20;
 
     public static void Run(string[] args)
     {
-        var arguments = new Arguments(args, "--model", "--labels", "--count", "--sampler", "--steps", "--guidance", "--out");
+        var arguments = new Arguments(
+            args, "--model", "--labels", "--count", "--sampler", "--steps", "--guidance", "--out");
         var file = arguments.Text("--model");
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
-        if (!File.Exists(file)) throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
+        if (!File.Exists(file))
+            throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
 
         var ml = new MLContext();
         var loaded = ml.Model.Load(file, out _);
         using var trained = Find(loaded);
         var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
         {
-            Sampler = arguments.Value("--sampler", trained.Sampling.Sampler),
+            Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
             Steps = arguments.Number("--steps", trained.Sampling.Steps),
-            GuidanceScale = arguments.Find("--guidance") is null ? trained.Sampling.GuidanceScale : arguments.Value("--guidance", 1.0),
+            GuidanceScale = arguments.Find("--guidance") is null
+                ? trained.Sampling.GuidanceScale
+                : arguments.Double("--guidance", 1),
         });
         using var generator = Find(model);
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
         Directory.CreateDirectory(directory);
 
-        // Through the pipeline: a row for each picture.
+        // Through the pipeline: a row for each image.
         var rows = labels.SelectMany(label => Enumerable.Repeat(new Request { Label = label }, count));
+        var generated = model.Transform(ml.Data.LoadFromEnumerable(rows));
         var images = new List<MLImage>();
-        foreach (var image in model.Transform(ml.Data.LoadFromEnumerable(rows)).GetColumn<MLImage>("GeneratedImage"))
+        foreach (var image in generated.GetColumn<MLImage>("GeneratedImage"))
         {
             images.Add(image);
-            if (!Console.IsOutputRedirected) Console.Write($"\rdrawn {images.Count} of {labels.Length * count} ");
+            if (!Console.IsOutputRedirected) Console.Write($"\rgenerated {images.Count} of {labels.Length * count} ");
         }
-        Console.WriteLine(Console.IsOutputRedirected ? $"Drawn {images.Count} images." : "");
+        Console.WriteLine(Console.IsOutputRedirected ? $"Generated {images.Count} images." : "");
+
         for (var i = 0; i < images.Count; i++)
             ImageGrid.Save([images[i]], 1, Path.Combine(directory, $"{labels[i / count]}-{i % count}.png"), padding: 0);
         Save(images, count, Path.Combine(directory, Path.GetFileNameWithoutExtension(file) + ".png"));
 
-        // By a direct call: every label from the same noise, so that a strip shows what the label alone does.
+        // By a direct call: every label starts from the same noise, so the strips differ by the label alone.
         var strips = labels.Select(_ => new List<MLImage>()).ToArray();
         generator.Generate([.. labels.Select(label => $"{label}")], [.. labels.Select(_ => 0L)], progress =>
         {
-            // The last of every so many steps.
-            if ((long)progress.Step * MostSnapshots / progress.Steps == (progress.Step - 1L) * MostSnapshots / progress.Steps) return;
+            // Evenly spaced steps, the last one included.
+            var number = (long)progress.Step * MostSnapshots / progress.Steps;
+            if (number == (progress.Step - 1L) * MostSnapshots / progress.Steps) return;
+
             var snapshot = progress.ToImages();
             for (var i = 0; i < strips.Length; i++) strips[i].Add(snapshot[i]);
         });
+
         for (var i = 0; i < strips.Length; i++)
             Save(strips[i], (strips[i].Count + 1) / 2, Path.Combine(directory, $"denoising-{labels[i]}.png"));
     }
@@ -68,10 +80,15 @@ internal static class GenerateCommand
 
     private static uint[] ParseLabels(string? text, IReadOnlyList<string> known)
     {
-        var labels = text is null ? known.Order(StringComparer.Ordinal).ToArray() : text.Split(',', StringSplitOptions.TrimEntries);
-        return [.. labels.Select(label => known.Contains(label)
-            ? uint.Parse(label)
-            : throw new UsageException($"Option --labels: '{label}' is none of the model's labels, {string.Join(", ", known)}."))];
+        var labels = text is null
+            ? known.Order(StringComparer.Ordinal).ToArray()
+            : text.Split(',', StringSplitOptions.TrimEntries);
+        if (labels.FirstOrDefault(label => !known.Contains(label)) is { } unknown)
+        {
+            throw new UsageException(
+                $"Option --labels: '{unknown}' is not one of the model's labels, {string.Join(", ", known)}.");
+        }
+        return [.. labels.Select(uint.Parse)];
     }
 
     private sealed class Request

@@ -2,13 +2,20 @@ using System.Runtime.InteropServices;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>Makes Ctrl+C, or a polite kill, a cancellation while it lives: a training then leaves a checkpoint.</summary>
+/// <summary>
+/// Turns Ctrl+C (SIGINT) and SIGTERM into a cancellation until it is disposed, so that a training can leave a
+/// checkpoint.
+/// </summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
     private readonly PosixSignalRegistration[] _signals;
 
-    public Interrupt() => _signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM }.Select(signal => PosixSignalRegistration.Create(signal, Cancel))];
+    public Interrupt() => _signals =
+    [
+        PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel),
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel),
+    ];
 
     public CancellationToken Token => _source.Token;
 

@@ -23,9 +23,11 @@ static int Main(Action command)
             """
 
             Usage:
-              (nothing)    draw digits, train on them, and generate ten of each, into out/; --tiny does it in seconds, and badly
+              (nothing)    draw digits, train on them, and generate ten of each, into out/;
+                           --tiny does it in seconds, and badly
               train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N]
-                           [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip; with checkpoints, a training that was stopped goes on
+                           [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip;
+                           with --checkpoints, a training that was stopped resumes
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
             """);
@@ -33,10 +35,11 @@ static int Main(Action command)
     }
     catch (OperationCanceledException)
     {
-        Console.Error.WriteLine("Stopped. With --checkpoints, the same command goes on from here.");
+        Console.Error.WriteLine("Stopped. With --checkpoints, the same command resumes from here.");
         return 130;
     }
-    catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException or FormatException or ArgumentException)
+    catch (Exception exception) when (exception is IOException or UnauthorizedAccessException
+        or InvalidOperationException or FormatException or ArgumentException)
     {
         Console.Error.WriteLine(exception.Message);
         return 1;

@@ -2,7 +2,7 @@ using CondDiffusion.MLNet;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>A progress bar for each epoch; where the output is a file, a line for each epoch.</summary>
+/// <summary>Shows a progress bar for each epoch or, where the output is redirected, prints a line at its end.</summary>
 internal sealed class ProgressBar : IProgress<TrainingProgress>
 {
     private const int Width = 30;
@@ -14,8 +14,9 @@ internal sealed class ProgressBar : IProgress<TrainingProgress>
         if (Console.IsOutputRedirected && !value.EndsEpoch) return;
 
         var filled = (int)(Width * step / stepsPerEpoch);
-        var line = $"epoch {value.Epoch,3}/{value.Epochs} [{new string('#', filled)}{new string('.', Width - filled)}] " +
-            $"loss {value.MeanLoss:F4}  {value.ImagesPerSecond,5:F0} images/s  {value.TimeLeft:h\\:mm\\:ss} left";
+        var bar = new string('#', filled) + new string('.', Width - filled);
+        var line = $"epoch {value.Epoch,3}/{value.Epochs} [{bar}] loss {value.MeanLoss:F4}  " +
+            $"{value.ImagesPerSecond,5:F0} images/s  {value.TimeLeft:h\\:mm\\:ss} left";
         if (Console.IsOutputRedirected) Console.WriteLine(line);
         else Console.Write($"\r{line}{(value.EndsEpoch ? Environment.NewLine : "")}");
     }

@@ -59,7 +59,7 @@ public sealed class PipelinesTests
         [
             new { Label = 3u, Seed = 17L },
             new { Label = 8u, Seed = 17L }, // from the noise of the first
-            new { Label = 3u, Seed = 17L }, // the first's picture again
+            new { Label = 3u, Seed = 17L }, // the first's image again
         ]);
         MLImage[] images = [.. generator.Transform(rows).GetColumn<MLImage>("GeneratedImage")];
         // end
@@ -77,8 +77,8 @@ public sealed class PipelinesTests
         using var disposable = (IDisposable)model;
         // snippet: lazy
         IDataView rows = ml.Data.LoadFromEnumerable(Enumerable.Range(0, 1000).Select(_ => new { Label = 3u }));
-        IDataView drawn = model.Transform(rows);                            // draws nothing
-        MLImage first = drawn.GetColumn<MLImage>("GeneratedImage").First(); // draws the first batch
+        IDataView generated = model.Transform(rows);                            // generates nothing
+        MLImage first = generated.GetColumn<MLImage>("GeneratedImage").First(); // generates the first batch
         // end
         Assert.AreEqual(32, first.Width);
 

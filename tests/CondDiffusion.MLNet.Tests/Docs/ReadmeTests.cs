@@ -17,7 +17,7 @@ public sealed class ReadmeTests
         var ml = new MLContext(seed: 1);
         IDataView mnist = ml.Data.LoadMnist("data/mnist");                        // Image: MLImage 28x28, Label: uint 0..9
 
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)  // resize, one channel, scale to [-1, 1]; training scope only
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)  // one channel, [-1, 1]; training only
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion());          // Label + Pixels -> GeneratedImage
 
@@ -26,7 +26,8 @@ public sealed class ReadmeTests
 
         // later, in a process that has never seen the trainer: no registration call
         ITransformer generator = new MLContext().Model.Load("digits.zip", out _);
-        IDataView images = generator.Transform(ml.Data.LoadFromEnumerable(new[] { new { Label = 3u }, new { Label = 8u } }));
+        IDataView rows = ml.Data.LoadFromEnumerable(new[] { new { Label = 3u }, new { Label = 8u } });
+        IDataView images = generator.Transform(rows);
         // end
         using var trained = model;
         using var loaded = (IDisposable)generator;

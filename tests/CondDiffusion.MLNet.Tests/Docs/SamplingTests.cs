@@ -16,7 +16,8 @@ public sealed class SamplingTests
         ((IDisposable)DocsDirectory.SaveModel(ml)).Dispose();
         // snippet: with sampling
         ITransformer model = ml.Model.Load("digits.zip", out _);
-        ITransformer careful = ml.ImageGeneration.WithSampling(model, new SamplingOptions { Sampler = Sampler.Ddim, Steps = 50 });
+        ITransformer careful = ml.ImageGeneration.WithSampling(
+            model, new SamplingOptions { Sampler = Sampler.Ddim, Steps = 50 });
         ml.Model.Save(careful, null, "careful.zip");
         // end
         using var loaded = (IDisposable)ml.Model.Load("careful.zip", out _);
@@ -50,11 +51,15 @@ public sealed class SamplingTests
         ITransformer guided = ml.ImageGeneration.WithSampling(model, new SamplingOptions
         {
             GuidanceScale = 2,
-            GuidanceIntervalHigh = 0.8, // only from 0.8 T
-            GuidanceIntervalLow = 0.2, // down to 0.2 T
-            GuidanceColumnName = "Guidance", // each row's own, where there is one
+            GuidanceIntervalHigh = 0.8,         // only from 0.8 T
+            GuidanceIntervalLow = 0.2,          // down to 0.2 T
+            GuidanceColumnName = "Guidance",    // a row's own scale, where it has one
         });
-        IDataView rows = ml.Data.LoadFromEnumerable([new { Label = 3u, Guidance = 1f }, new { Label = 3u, Guidance = 4f }]);
+        IDataView rows = ml.Data.LoadFromEnumerable(
+        [
+            new { Label = 3u, Guidance = 1f },
+            new { Label = 3u, Guidance = 4f },
+        ]);
         MLImage[] images = [.. guided.Transform(rows).GetColumn<MLImage>("GeneratedImage")];
         // end
         using var guidedDisposable = (IDisposable)guided;

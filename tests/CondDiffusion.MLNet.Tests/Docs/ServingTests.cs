@@ -21,7 +21,8 @@ public sealed class ServingTests
         var ml = new MLContext();
         ITransformer model = ml.Model.Load("digits.zip", out _);
 
-        using var engine = ml.Model.CreatePredictionEngine<Request, Reply>(model, new PredictionEngineOptions { OwnsTransformer = false });
+        using var engine = ml.Model.CreatePredictionEngine<Request, Reply>(
+            model, new PredictionEngineOptions { OwnsTransformer = false });
         MLImage image = engine.Predict(new Request { Label = 3 }).GeneratedImage!;
         // end
         using var disposable = (IDisposable)model;
@@ -50,10 +51,14 @@ public sealed class ServingTests
         app.MapGet("/{label}.png", (string label, long? seed, CancellationToken aborted) =>
         {
             if (!generator.LabelValues!.Contains(label)) return Results.NotFound();
-            using MLImage image = generator.Generate([label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted)[0];
+            using MLImage image = generator.Generate(
+                [label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted)[0];
+
             var file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.png"); // MLImage saves to files only
             image.Save(file);
-            return Results.Stream(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.None, 4096, FileOptions.DeleteOnClose), "image/png");
+            var stream = new FileStream(
+                file, FileMode.Open, FileAccess.Read, FileShare.None, 4096, FileOptions.DeleteOnClose);
+            return Results.Stream(stream, "image/png");
         });
         app.Lifetime.ApplicationStopped.Register(generator.Dispose);
         // end

@@ -16,8 +16,8 @@ public sealed class TrainingTests
         // snippet: watching
         var options = new ConditionalDiffusionTrainer.Options
         {
-            ValidationFraction = 0.05,                 // held out: their loss is told at each epoch's end
-            SampleEpochs = 1,                          // draw forty pictures at each epoch's end, always from the same noise
+            ValidationFraction = 0.05,                 // held out; their loss is reported at each epoch's end
+            SampleEpochs = 1,                          // sample forty images after each epoch, always from the same noise
             TensorBoardDirectory = "logs/digits",      // tensorboard --logdir logs
             Progress = new SampleFiles("samples"),
         };
@@ -35,7 +35,7 @@ public sealed class TrainingTests
         using var source = new CancellationTokenSource();
         var options = new ConditionalDiffusionTrainer.Options
         {
-            CheckpointDirectory = "checkpoints/digits",           // of this training alone
+            CheckpointDirectory = "checkpoints/digits",           // for this training alone
             CheckpointInterval = TimeSpan.FromMinutes(5),         // or CheckpointSteps = 1000, or both
             CancellationToken = source.Token,
             OnCancellation = CancellationBehavior.ReturnModel,    // or Throw, the default
@@ -65,7 +65,13 @@ public sealed class TrainingTests
             LabelDropout = 0,
             MovingAverageDecay = 0,
             Precision = Precision.Float32,
-            Sampling = new SamplingOptions { Sampler = Sampler.Ancestral, Steps = 1000, ClipPixels = false, Precision = Precision.Float32 },
+            Sampling = new SamplingOptions
+            {
+                Sampler = Sampler.Ancestral,
+                Steps = 1000,
+                ClipPixels = false,
+                Precision = Precision.Float32,
+            },
         };
         // end
         var expected = new TrainingSettings
@@ -97,7 +103,10 @@ public sealed class TrainingTests
         public void Report(TrainingProgress value)
         {
             if (value.Samples is { } samples)
-                ImageGrid.Save(samples, columns: samples.Count / 4, Path.Combine(directory, $"epoch-{value.Epoch:D3}.png"));
+            {
+                var file = Path.Combine(directory, $"epoch-{value.Epoch:D3}.png");
+                ImageGrid.Save(samples, columns: samples.Count / 4, file);
+            }
         }
     }
     // end
