@@ -64,48 +64,61 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     public ConditionalDiffusionTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        CheckAlive();
         Check(MLNetInternals.Shape(input.Schema));
+        using var channel = _host.Start(nameof(Fit));
+        void Log(string line) => channel.Info(MessageSensitivity.None, line);
+        void Warn(string line) => channel.Warning(MessageSensitivity.None, line);
+
+        // Directories that cannot be used are an error now, not after an hour of reading.
+        using var store = _options.CheckpointDirectory is { } directory ? new CheckpointStore(directory, _options.CheckpointsKept, Warn) : null;
+        var checkpoint = store?.FindNewest();
+        var tensorBoard = _options.TensorBoardDirectory is { } logs ? new TensorBoardLog(logs) : null;
+
+        // The data: one pass over the rows, into the image store.
         TorchRuntime.EnsureLoaded();
+        var rows = WithVectors(input);
+        var labelColumn = rows.Schema[_options.LabelColumnName];
+        var labels = LabelVocabulary.Read(_host, labelColumn);
+        var shape = _options.NetworkShape(labels.Count);
+        using var images = new ImageStore(shape.Pixels, _options.ImageMemory, _context.TempFilePath);
+        TrainingDataReader.Read(rows, labelColumn, rows.Schema[_options.FeatureColumnName], images, CheckAlive);
+        if (images.OnDisk > 0) Log($"{images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
+
+        // The network and the state of its training: new, or as the checkpoint left them.
         var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(_host), MLNetInternals.FallbackToCpu(_host));
         var type = TorchDevice.ChooseDataType(_options.Precision, device);
-        var token = _options.CancellationToken;
-        using var channel = _host.Start(nameof(Fit));
-        using var checkpoints = _options.CheckpointDirectory is { } directory
-            ? new CheckpointDirectory(new(directory, _options.CheckpointInterval, _options.CheckpointSteps, _options.CheckpointsKept))
-            : null;
-        var checkpoint = checkpoints?.FindNewest(warning => channel.Warning(MessageSensitivity.None, warning));
-
-        var vectors = WithVectors(input);
-        var label = vectors.Schema[_options.LabelColumnName];
-        var vocabulary = LabelVocabulary.Read(_host, label);
-        var shape = _options.NetworkShape(vocabulary.Count);
-        using var images = new ImageStore(shape.Pixels, _options.ImageMemory, _context.TempFilePath);
-        TrainingDataReader.Read(vectors, label, vectors.Schema[_options.FeatureColumnName], images, CheckAlive);
-        if (images.OnDisk > 0) channel.Info(MessageSensitivity.None, $"{images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
-        channel.Info(MessageSensitivity.None, $"Training on {images.Count} images with {vocabulary.Count} labels, on {device} in {type}.");
-
-        var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? (checkpoint is null ? Random.Shared.Next() : checkpoint.Seed);
+        var seed = _options.Seed ?? MLNetInternals.Seed(_host) ?? checkpoint?.Seed ?? Random.Shared.Next();
+        var model = _options.Describe(labels, (ulong)seed);
+        var settings = _options.LoopSettings((ulong)seed, type);
         var network = ConditionalUNet.Create(shape, device, SeedStream.InitialWeights((ulong)seed));
         try
         {
-            using var loop = new TrainingLoop(
-                network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), _options.LoopSettings((ulong)seed, type));
-            if (checkpoints is not null) checkpoints.Identity = _options.Identity(seed, type, vocabulary, images);
+            using var loop = new TrainingLoop(network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), settings);
+            var checkpoints = store is null ? null : new CheckpointWriter(
+                store, _options.Identity(seed, type, labels, images), _options.CheckpointInterval, _options.CheckpointSteps, settings.Clock, Warn);
             if (checkpoint is not null)
             {
-                checkpoint.CheckSame(checkpoints!.Identity);
-                checkpoints.Restore(checkpoint, loop.State);
-                channel.Info(MessageSensitivity.None, $"Going on from step {checkpoint.Step}, of the checkpoint '{checkpoint.Path}'.");
+                checkpoints!.Resume(checkpoint, loop.State);
+                Log($"Resuming from step {checkpoint.Step}, of the checkpoint '{checkpoint.Path}'.");
             }
-            var model = _options.Describe(vocabulary, (ulong)seed);
-            var reporter = new TrainingReporter(
-                line => channel.Info(MessageSensitivity.None, line),
-                _options.TensorBoardDirectory is { } logs ? new(logs) : null,
-                _options.SampleEpochs > 0 ? new(loop, model, _options.SampleEpochs, CheckAlive) : null,
-                _options.Progress);
-            loop.Run(images, reporter.Report, () => token.IsCancellationRequested || MLNetInternals.IsCanceled(_host), checkpoints);
+
+            // The training.
+            Log($"Training on {images.Count} images with {labels.Count} labels, on {device} in {type}.");
+            var samples = _options.SampleEpochs > 0 ? new TrainingSamples(loop, model, _options.SampleEpochs, CheckAlive) : null;
+            var reporter = new TrainingReporter(Log, Warn, tensorBoard, samples, _options.Progress, settings.Clock);
+            var run = new TrainingRun(loop, images, settings)
+            {
+                Report = reporter.Report,
+                Stops = () => _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),
+                Checkpoints = checkpoints,
+            };
+            run.Run();
+
+            // The model: a cancelled training returns its own where that was asked for, and it has done a step.
             MLNetInternals.CheckAlive(_host);
-            if (_options.OnCancellation == CancellationBehavior.Throw) token.ThrowIfCancellationRequested();
+            if (_options.OnCancellation == CancellationBehavior.Throw || loop.State.Step == 0)
+                _options.CancellationToken.ThrowIfCancellationRequested();
             loop.Finish();
             return new(_host, model, network);
         }
@@ -114,12 +127,13 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
             network.Dispose();
             throw;
         }
+    }
 
-        void CheckAlive()
-        {
-            token.ThrowIfCancellationRequested();
-            MLNetInternals.CheckAlive(_host);
-        }
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    private void CheckAlive()
+    {
+        _options.CancellationToken.ThrowIfCancellationRequested();
+        MLNetInternals.CheckAlive(_host);
     }
 
     /// <summary>The input with its feature column as vectors: an image column goes through <see cref="TransformsExtensions.NormalizeImages"/>.</summary>

@@ -1,50 +1,52 @@
+using CondDiffusion.MLNet.Files;
 using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet;
 
-/// <summary>Many small images in one picture.</summary>
+/// <summary>Composes many small images into one, a grid.</summary>
 public static class ImageGrid
 {
     private const byte Background = 64;
 
     private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
 
-    /// <summary>Saves images as one picture, row by row from the top left, on a dark grey background.</summary>
-    /// <remarks>The picture appears under its name only when it is complete, and replaces one of that name. PNG is exact.</remarks>
+    /// <summary>Saves images as one grid, row by row from the top left, on a dark grey background.</summary>
+    /// <remarks>The file appears under its name only when it is complete, and replaces one of that name. PNG is exact.</remarks>
     /// <param name="images">The images, at least one, all of one size. They are not disposed.</param>
-    /// <param name="columns">How many images stand in a row, at least 1. The last row may be shorter.</param>
+    /// <param name="columns">Images in a row, at least 1. The last row may be shorter.</param>
     /// <param name="path">The file to write: .png, .jpg, .jpeg or .webp. Its directory is created where it is missing.</param>
-    /// <param name="padding">The gap between images and around them, in pixels of the picture, at least 0. Default: 1.</param>
-    /// <param name="scale">How many pixels of the picture, each way, a pixel of an image takes; at least 1. Default: 1.</param>
+    /// <param name="padding">Gap between the images and around them, in pixels of the grid, at least 0. Default: 1.</param>
+    /// <param name="scale">Pixels of the grid, in each direction, for a pixel of an image; at least 1. Default: 1.</param>
     /// <exception cref="ArgumentException">There are no images, they differ in size, or the extension is another.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="columns"/>, <paramref name="padding"/> or <paramref name="scale"/> is too small.</exception>
-    /// <exception cref="OverflowException">The picture would take more than 2 GB.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// <paramref name="columns"/>, <paramref name="padding"/> or <paramref name="scale"/> is too small.
+    /// </exception>
+    /// <exception cref="OverflowException">The grid would take more than 2 GB.</exception>
     public static void Save(IReadOnlyList<MLImage> images, int columns, string path, int padding = 1, int scale = 1)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         var extension = Path.GetExtension(path);
         if (!Extensions.Contains(extension, StringComparer.OrdinalIgnoreCase))
-            throw new ArgumentException($"'{path}': expected one of the extensions {string.Join(", ", Extensions)}, found '{extension}'.", nameof(path));
+        {
+            throw new ArgumentException(
+                $"'{path}': expected one of the extensions {string.Join(", ", Extensions)}, found '{extension}'.", nameof(path));
+        }
 
         using var grid = Compose(images, columns, padding, scale);
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         Directory.CreateDirectory(directory);
 
-        // The encoder goes by the extension, so the temporary name keeps it.
+        // The encoder chooses the format by the extension, so the temporary name keeps it.
         var temporary = Path.Combine(directory, Path.GetRandomFileName() + extension);
-        try
+        AtomicFile.Write(temporary, () =>
         {
             grid.Save(temporary);
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+            return path;
+        });
     }
 
-    /// <summary>Makes the picture that <see cref="Save"/> writes.</summary>
+    /// <summary>Makes the grid that <see cref="Save"/> writes.</summary>
     internal static MLImage Compose(IReadOnlyList<MLImage> images, int columns, int padding, int scale)
     {
         ArgumentNullException.ThrowIfNull(images);
@@ -54,7 +56,8 @@ public static class ImageGrid
         if (images.Count == 0)
             throw new ArgumentException("Expected at least one image, found none.", nameof(images));
 
-        var (height, width) = (images[0].Height, images[0].Width);
+        var height = images[0].Height;
+        var width = images[0].Width;
         for (var i = 1; i < images.Count; i++)
         {
             if ((images[i].Height, images[i].Width) != (height, width))
@@ -66,8 +69,10 @@ public static class ImageGrid
 
         columns = Math.Min(columns, images.Count);
         var rows = (images.Count + columns - 1) / columns;
-        var (cellHeight, cellWidth) = checked((height * scale + padding, width * scale + padding));
-        var (gridHeight, gridWidth) = checked((rows * cellHeight + padding, columns * cellWidth + padding));
+        var cellHeight = checked(height * scale + padding);
+        var cellWidth = checked(width * scale + padding);
+        var gridHeight = checked(rows * cellHeight + padding);
+        var gridWidth = checked(columns * cellWidth + padding);
         var grid = new Canvas(new byte[checked(gridHeight * gridWidth * 4)], gridWidth);
         grid.Clear();
         for (var i = 0; i < images.Count; i++)

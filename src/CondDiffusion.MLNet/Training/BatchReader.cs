@@ -33,8 +33,8 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
     /// <summary>Some images and their labels.</summary>
     internal sealed class Batch(UNetShape shape, int size) : IDisposable
     {
-        private readonly Tensor _images = empty(size, shape.Channels, shape.Height, shape.Width).DetachFromDisposeScope();
-        private readonly Tensor _labels = empty(size, ScalarType.Int64).DetachFromDisposeScope();
+        private readonly Tensor _images = empty(size, shape.Channels, shape.Height, shape.Width, ScalarType.Float32, CPU).DetachFromDisposeScope();
+        private readonly Tensor _labels = empty(size, ScalarType.Int64, CPU).DetachFromDisposeScope();
 
         /// <summary>Images in it.</summary>
         public int Count { get; private set; }

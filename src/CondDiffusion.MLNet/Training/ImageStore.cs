@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using CondDiffusion.MLNet.Imaging;
 
 namespace CondDiffusion.MLNet.Training;
 
@@ -13,7 +14,7 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="directory">Where the images go that are beyond that, in a file that goes with the store.</param>
 internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string directory = "") : IDisposable
 {
-    private static readonly float[] Levels = [.. Enumerable.Range(0, 256).Select(level => (level - 127.5f) * (1 / 127.5f))];
+    private static readonly float[] Levels = [.. Enumerable.Range(0, 256).Select(level => (level - PixelConversion.Offset) * PixelConversion.Scale)];
 
     private readonly ByteStore _bytes = new(memory, directory);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -58,10 +59,10 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
         {
             // In the last quarter of the image's own memory: the values written from its start on never overtake the levels still to be read.
             var levels = bytes[^pixels..];
-            _bytes.Read((long)index * pixels, levels);
+            _bytes.Read(Offset(index), levels);
             for (var i = 0; i < levels.Length; i++) image[i] = Levels[levels[i]];
         }
-        else _bytes.Read(((long)index * sizeof(float) - (long)_eightBit * (sizeof(float) - 1)) * pixels, bytes);
+        else _bytes.Read(Offset(index), bytes);
         return label;
     }
 
@@ -71,11 +72,13 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
         _hash.Dispose();
     }
 
+    private long Offset(int index) => pixels * (index < _eightBit ? index : _eightBit + (index - _eightBit) * (long)sizeof(float));
+
     private bool TryFindLevels(ReadOnlySpan<float> image)
     {
         for (var i = 0; i < image.Length; i++)
         {
-            var level = (byte)MathF.Round(image[i] * 127.5f + 127.5f);
+            var level = (byte)MathF.Round(image[i] / PixelConversion.Scale + PixelConversion.Offset);
             if (Levels[level] != image[i]) return false;
             _levels[i] = level;
         }

@@ -17,6 +17,9 @@ public sealed record TrainingProgress
     /// <summary>Steps in all.</summary>
     public required long Steps { get; init; }
 
+    /// <summary>Steps in an epoch.</summary>
+    public required int StepsPerEpoch { get; init; }
+
     /// <summary>The step's mean squared error of what the network predicts, noise or velocity; about 1 for an untrained network.</summary>
     public required double Loss { get; init; }
 
@@ -51,5 +54,5 @@ public sealed record TrainingProgress
     public required TimeSpan TimeLeft { get; init; }
 
     /// <summary>Whether this was the last step of its epoch.</summary>
-    public bool EndsEpoch => Step % (Steps / Epochs) == 0;
+    public bool EndsEpoch => Step % StepsPerEpoch == 0;
 }

@@ -37,4 +37,7 @@ internal sealed record TrainingSettings
 
     /// <summary>The least time between two reports: reading the loss waits for the device.</summary>
     public TimeSpan ReportInterval { get; init; }
+
+    /// <summary>Measures the intervals and the speed.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

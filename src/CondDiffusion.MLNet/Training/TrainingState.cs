@@ -4,13 +4,16 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// All that changes in a training. The order of the images follows from the seed and the epoch, the noise from the seed and the step, so no
-/// generator's state belongs to it.
+/// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise from the seed and the
+/// step, so no generator's state belongs to it.
 /// </summary>
 internal sealed class TrainingState(ConditionalUNet network, double movingAverageDecay) : IDisposable
 {
     /// <summary>Steps done.</summary>
     public long Step { get; set; }
+
+    /// <summary>Whether the state is that of a whole number of steps: false after an error in the middle of an update.</summary>
+    public bool IsConsistent { get; private set; } = true;
 
     public ConditionalUNet Network { get; } = network;
 
@@ -19,10 +22,20 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
     /// <summary>Null where the decay is 0.</summary>
     public MovingAverage? Average { get; } = movingAverageDecay > 0 ? new(network, movingAverageDecay) : null;
 
-    /// <summary>The losses so far, as they are reported.</summary>
+    /// <summary>The averages of the losses so far.</summary>
     public LossAverages Losses { get; set; }
 
-    /// <summary>Every tensor of it, by name, as a view: writing to it writes to the state.</summary>
+    /// <summary>Updates the parameters along a gradient, and the average after them.</summary>
+    public void Advance(Tensor gradient, double learningRate)
+    {
+        IsConsistent = false;
+        Step++;
+        Adam.Step(gradient, learningRate, Step);
+        Average?.Update(Step);
+        IsConsistent = true;
+    }
+
+    /// <summary>Returns every tensor of the state, by name, as a view: writing to it writes to the state.</summary>
     public IReadOnlyList<(TensorEntry Entry, Tensor Values)> Tensors()
     {
         var tensors = new List<(TensorEntry, Tensor)>
@@ -42,7 +55,7 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
         static (TensorEntry, Tensor) Named(string name, Tensor values) => (new(name, values.shape, TensorRole.Zero), values);
     }
 
-    /// <summary>Frees all but the network.</summary>
+    /// <summary>Frees everything but the network.</summary>
     public void Dispose()
     {
         Adam.Dispose();

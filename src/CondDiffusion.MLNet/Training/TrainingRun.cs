@@ -1,0 +1,151 @@
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Training;
+
+/// <summary>
+/// Runs a training to its end, and does what goes on beside its steps: reports, validation, checkpoints, and stopping. What fails there does not
+/// end the training, which is worth more; only a loss that is no longer finite does.
+/// </summary>
+internal sealed class TrainingRun
+{
+    private readonly TrainingLoop _loop;
+    private readonly ImageStore _images;
+    private readonly TrainingSettings _settings;
+    private readonly EpochPlan _plan;
+    private bool _diverged;
+
+    /// <param name="loop">The training; its state says where it begins.</param>
+    /// <param name="images">At least one image.</param>
+    /// <param name="settings">The settings of the loop.</param>
+    public TrainingRun(TrainingLoop loop, ImageStore images, TrainingSettings settings)
+    {
+        _loop = loop;
+        _images = images;
+        _settings = settings;
+        _plan = new(images.Count, settings);
+    }
+
+    /// <summary>Receives a report at the settings' interval and at the end of each epoch. An exception of its own ends the training.</summary>
+    public Action<TrainingProgress> Report { get; init; } = _ => { };
+
+    /// <summary>Returns whether to stop, and is asked after each step.</summary>
+    public Func<bool> Stops { get; init; } = () => false;
+
+    /// <summary>Saves the state now and then and at the end; null for no checkpoints.</summary>
+    public CheckpointWriter? Checkpoints { get; init; }
+
+    private TrainingState State => _loop.State;
+
+    /// <summary>Trains until the last epoch's end, or until it is stopped.</summary>
+    /// <exception cref="InvalidOperationException">The loss or the weights are not finite, or the memory is too small.</exception>
+    public void Run()
+    {
+        if (State.Step > _plan.Steps)
+        {
+            throw new InvalidOperationException(
+                $"Epochs is {_settings.Epochs}, which is {_plan.Steps} steps, but the checkpoint has done {State.Step}.");
+        }
+
+        using var meter = new ProgressMeter(_settings.ReportInterval, State, _settings.Clock);
+        try
+        {
+            foreach (var step in _loop.Steps(_images, _plan))
+            {
+                meter.Add(step);
+                if (step.EndsEpoch || meter.IsDue)
+                {
+                    Report(Describe(step, meter));
+                    meter.StartInterval();
+                }
+                else if (meter.IsFull)
+                {
+                    ReadLosses(meter, step.LearningRate);
+                }
+
+                var stopping = Stops();
+                if (stopping || State.Step == _plan.Steps || Checkpoints?.IsDue(State.Step) == true)
+                {
+                    ReadLosses(meter, step.LearningRate);
+                    Checkpoints?.TrySave(State);
+                }
+
+                if (stopping) return;
+            }
+        }
+        catch when (!_diverged && State.IsConsistent)
+        {
+            SaveAfterError(meter);
+            throw;
+        }
+    }
+
+    /// <summary>The last checkpoint before an error is passed on: it must not hide the error, whatever happens.</summary>
+    private void SaveAfterError(ProgressMeter meter)
+    {
+        if (Checkpoints is null || State.Step == Checkpoints.LastStep) return;
+        try
+        {
+            ReadLosses(meter, double.NaN);
+            Checkpoints.TrySave(State);
+        }
+        catch (Exception exception)
+        {
+            Checkpoints.Warn($"The last checkpoint could not be written: {exception.Message}");
+        }
+    }
+
+    private TrainingProgress Describe(TrainingStep step, ProgressMeter meter)
+    {
+        var losses = ReadLosses(meter, step.LearningRate);
+        var validates = step.EndsEpoch && _plan.HeldOut.Length > 0;
+        return new()
+        {
+            Epoch = (int)step.Epoch,
+            Epochs = _settings.Epochs,
+            Step = step.Number,
+            Steps = _plan.Steps,
+            StepsPerEpoch = _plan.StepsPerEpoch,
+            Loss = losses[^1],
+            SmoothedLoss = State.Losses.Smoothed,
+            MeanLoss = State.Losses.Mean,
+            ValidationLoss = validates ? _loop.Validate(_images, _plan, Stops) : null,
+            LearningRate = step.LearningRate,
+            GradientNorm = step.GradientNorm.item<float>(),
+            ImagesPerSecond = meter.ImagesPerSecond,
+            TimeLeft = TimeLeft(meter.ImagesPerSecond),
+        };
+    }
+
+    private TimeSpan TimeLeft(double imagesPerSecond)
+    {
+        var seconds = (_plan.Steps - State.Step) * (double)_plan.BatchSize / imagesPerSecond;
+        return seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue;
+    }
+
+    /// <exception cref="InvalidOperationException">A loss or a weight is not finite.</exception>
+    private float[] ReadLosses(ProgressMeter meter, double rate)
+    {
+        var losses = meter.Read();
+        var bad = Array.FindIndex(losses, loss => !float.IsFinite(loss));
+        if (bad < 0 && AreWeightsFinite()) return losses;
+
+        _diverged = true;
+        var step = bad < 0 ? State.Step : State.Step - losses.Length + bad + 1;
+        var found = bad < 0
+            ? $"the weights after step {step} of {_plan.Steps} are not finite"
+            : $"the loss at step {step} of {_plan.Steps} is {losses[bad]}";
+        throw new InvalidOperationException(
+            $"Training diverged: {found}, at learning rate {rate}. Lower LearningRate, or set WarmUpSteps or GradientClipNorm. " +
+            (Checkpoints?.Last is { } file
+                ? $"The last good checkpoint is '{file}'."
+                : "There is no checkpoint to go back to."));
+    }
+
+    /// <summary>Whether the parameters and the batch-norm statistics are finite: a step's loss is from before its update.</summary>
+    private bool AreWeightsFinite()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        return float.IsFinite((State.Network.Parameters.norm() + State.Network.Buffers.norm()).item<float>());
+    }
+}
