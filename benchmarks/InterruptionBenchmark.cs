@@ -5,10 +5,15 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>Kills a training at random moments, runs it again each time, and compares its weights with those of one never stopped.</summary>
+/// <summary>
+/// Kills a training at random moments, resumes it each time, and compares its weights with those of a training that is never stopped.
+/// </summary>
 internal static class InterruptionBenchmark
 {
-    private const int Side = 16, Images = 1024, Labels = 4, Epochs = 120;
+    private const int Side = 16;
+    private const int Images = 1024;
+    private const int Labels = 4;
+    private const int Epochs = 120;
 
     public static void Run(int kills)
     {
@@ -22,17 +27,13 @@ internal static class InterruptionBenchmark
         {
             for (var kill = 1; kill <= kills; kill++)
             {
-                // Loading takes about a second; the kills are spread so that most of them find it training.
-                var delay = TimeSpan.FromSeconds(1 + Random.Shared.NextDouble() * (1 + whole.TotalSeconds / kills));
-                using var process = Start(directory);
-                var ended = process.WaitForExit(delay);
-                if (!ended) process.Kill(); // SIGKILL
-                process.WaitForExit();
-                var files = Directory.GetFiles(directory).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal);
-                Console.WriteLine($"{(ended ? "Had ended within" : "Killed after")} {delay.TotalSeconds:F1} s; left: {string.Join(", ", files)}.");
+                // Loading takes about a second; the kills are spread so that most of them hit the training.
+                Kill(directory, TimeSpan.FromSeconds(1 + Random.Shared.NextDouble() * (1 + whole.TotalSeconds / kills)));
             }
+
             var actual = Start(directory).StandardOutput.ReadToEnd().Trim();
-            Console.WriteLine($"After {kills} kills: weights {actual}: {(actual == expected ? "the same" : "DIFFERENT")}.");
+            var verdict = actual == expected ? "the same" : "DIFFERENT";
+            Console.WriteLine($"After {kills} kills: weights {actual}: {verdict}.");
         }
         finally
         {
@@ -40,7 +41,7 @@ internal static class InterruptionBenchmark
         }
     }
 
-    /// <summary>The training, in the process that is killed: prints a hash of its weights.</summary>
+    /// <summary>Trains, in the process that is killed, and prints a hash of the weights.</summary>
     public static void Train(string? checkpoints)
     {
         var ml = new MLContext(seed: 1);
@@ -50,7 +51,8 @@ internal static class InterruptionBenchmark
             Label = (uint)(i % Labels),
             Pixels = [.. Enumerable.Range(0, Side * Side).Select(_ => random.NextSingle() * 2 - 1)],
         }).ToArray();
-        using var model = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
         {
             Height = Side,
             Width = Side,
@@ -59,14 +61,32 @@ internal static class InterruptionBenchmark
             ValidationFraction = 0.1,
             CheckpointDirectory = checkpoints,
             CheckpointSteps = 10,
-        }).Fit(ml.Data.LoadFromEnumerable(images));
-        model.Generator.UseNetwork(network => Console.WriteLine(
-            Convert.ToHexStringLower(SHA256.HashData([.. network.Parameters.bytes, .. network.Buffers.bytes]))[..16]));
+        });
+        using var model = trainer.Fit(ml.Data.LoadFromEnumerable(images));
+        model.Generator.UseNetwork(network =>
+        {
+            var hash = SHA256.HashData([.. network.Parameters.bytes, .. network.Buffers.bytes]);
+            Console.WriteLine(Convert.ToHexStringLower(hash)[..16]);
+        });
     }
 
-    private static Process Start(string? checkpoints) => Process.Start(new ProcessStartInfo(
-        Environment.ProcessPath!, checkpoints is null ? ["interruption-training"] : ["interruption-training", checkpoints])
-    { RedirectStandardOutput = true })!;
+    private static void Kill(string directory, TimeSpan delay)
+    {
+        using var process = Start(directory);
+        var hasEnded = process.WaitForExit(delay);
+        if (!hasEnded) process.Kill(); // SIGKILL
+        process.WaitForExit();
+
+        var files = Directory.GetFiles(directory).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal);
+        var what = hasEnded ? "Had ended within" : "Killed after";
+        Console.WriteLine($"{what} {delay.TotalSeconds:F1} s; left: {string.Join(", ", files)}.");
+    }
+
+    private static Process Start(string? checkpoints)
+    {
+        string[] arguments = checkpoints is null ? ["interruption-training"] : ["interruption-training", checkpoints];
+        return Process.Start(new ProcessStartInfo(Environment.ProcessPath!, arguments) { RedirectStandardOutput = true })!;
+    }
 
     private sealed class Image
     {

@@ -67,20 +67,25 @@ internal sealed class QualityBenchmark(ImageScore score, ImageStore images, Opti
     private void Train(Options training, QualityVariant[] variants)
     {
         var seed = (ulong)training.Seed!.Value;
-        using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, Philox.Derive(seed, 0));
+        using var network = ConditionalUNet.Create(training.NetworkShape(Labels), CPU, SeedStream.InitialWeights(seed));
         var schedule = NoiseSchedule.Create(training.Schedule, training.Timesteps);
         var averages = variants.Select(variant => new MovingAverage(network, variant.Change(options).MovingAverageDecay)).ToArray();
         try
         {
-            using var loop = new TrainingLoop(network, schedule, training.LoopSettings(seed, type));
+            var settings = training.LoopSettings(seed, type);
+            using var loop = new TrainingLoop(network, schedule, settings);
+            var plan = new EpochPlan(images.Count, settings);
             var start = Environment.CpuUsage.TotalTime;
-            loop.Run(images, progress => Console.Error.WriteLine(
-                $"{variants[0].Name}: step {progress.Step} of {progress.Steps}, loss {progress.SmoothedLoss:F5}, " +
-                $"{(Environment.CpuUsage.TotalTime - start).TotalMinutes:F1} processor minutes"), () =>
-                {
-                    foreach (var average in averages) average.Update(loop.State.Step);
-                    return false;
-                });
+            foreach (var step in loop.Steps(images, plan))
+            {
+                foreach (var average in averages) average.Update(step.Number);
+                if (!step.EndsEpoch) continue;
+
+                var minutes = (Environment.CpuUsage.TotalTime - start).TotalMinutes;
+                Console.Error.WriteLine(
+                    $"{variants[0].Name}: step {step.Number} of {plan.Steps}, loss {step.Loss.item<float>():F5}, " +
+                    $"{minutes:F1} processor minutes");
+            }
 
             foreach (var (variant, average) in variants.Zip(averages))
             {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -7,11 +8,15 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Memory of a training on a million 32 x 32 images that are made as they are read, and the speed of the images' store on its own.
+/// Measures the memory of a training on a million 32 x 32 images, each created when it is read, and the speed of the image store alone.
 /// </summary>
 internal static class StoreBenchmark
 {
-    private const int Images = 1_000_000, Labels = 10, Side = 32, BatchSize = 256, Steps = 300;
+    private const int Images = 1_000_000;
+    private const int Labels = 10;
+    private const int Side = 32;
+    private const int BatchSize = 256;
+    private const int Steps = 300;
     private const long Memory = 64_000_000;
 
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
@@ -25,7 +30,7 @@ internal static class StoreBenchmark
         foreach (var memory in new[] { 0, Memory, long.MaxValue }) Measure(memory);
     }
 
-    /// <summary>The first steps of the smallest network there is, through the trainer itself.</summary>
+    /// <summary>Does the first steps of the smallest possible network, through the trainer itself.</summary>
     private static void Train()
     {
         TorchRuntime.EnsureLoaded();
@@ -36,6 +41,7 @@ internal static class StoreBenchmark
         };
         Console.WriteLine($"Training on {Images} images of {Side} x {Side} with ImageMemory {Megabytes(Memory)}:");
         Print("start");
+
         using var source = new CancellationTokenSource();
         var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
         {
@@ -60,18 +66,19 @@ internal static class StoreBenchmark
         {
             Print("stopped");
         }
+
         using var process = Process.GetCurrentProcess();
         Console.WriteLine($"Peak: {Megabytes(process.PeakWorkingSet64)} resident.");
     }
 
-    /// <summary>Row after row in one object, so that no two of them are in memory.</summary>
+    /// <summary>Returns the rows in one object, so that no two of them are in memory.</summary>
     private static IEnumerable<Row> Rows()
     {
         var row = new Row();
         for (var i = 0; i < Images; i++)
         {
             if (i % (Images / 4) == 0 && i > 0) Print($"{i} rows read");
-            Draw(i, row.Pixels);
+            Fill(row.Pixels, i);
             row.Label = (uint)(i % Labels);
             yield return row;
         }
@@ -85,7 +92,7 @@ internal static class StoreBenchmark
         var adding = new Stopwatch();
         for (var i = 0; i < Images; i++)
         {
-            Draw(i, image);
+            Fill(image, i);
             adding.Start();
             store.Add(image, i % Labels);
             adding.Stop();
@@ -96,18 +103,25 @@ internal static class StoreBenchmark
         var reading = Stopwatch.StartNew();
         foreach (var i in order) store.Read(i, image);
         reading.Stop();
+
+        var bound = memory == long.MaxValue ? "unbounded" : Megabytes(memory);
         Console.WriteLine(
-            $"| {(memory == long.MaxValue ? "unbounded" : Megabytes(memory))} | {Megabytes(store.OnDisk)} | {Images / adding.Elapsed.TotalSeconds:F0} images/s " +
+            $"| {bound} | {Megabytes(store.OnDisk)} | {Images / adding.Elapsed.TotalSeconds:F0} images/s " +
             $"| {Images / reading.Elapsed.TotalSeconds:F0} images/s | {Megabytes(Environment.WorkingSet)} |");
     }
 
-    /// <summary>An image of 8-bit values, another one for each number.</summary>
-    private static void Draw(int number, float[] image)
+    /// <summary>Fills an image with 8-bit values, others for each number.</summary>
+    private static void Fill(float[] image, int number)
     {
-        for (var i = 0; i < image.Length; i++) image[i] = ((byte)(i * (number % 251 + 1) + number) - 127.5f) * (1 / 127.5f);
+        for (var i = 0; i < image.Length; i++)
+        {
+            var level = (byte)(i * (number % 251 + 1) + number);
+            image[i] = (level - PixelConversion.Offset) * PixelConversion.Scale;
+        }
     }
 
-    private static void Print(string what) => Console.WriteLine($"{Clock.Elapsed.TotalSeconds,6:F1} s  {what,-24} {Megabytes(Environment.WorkingSet),9} resident");
+    private static void Print(string what) =>
+        Console.WriteLine($"{Clock.Elapsed.TotalSeconds,6:F1} s  {what,-24} {Megabytes(Environment.WorkingSet),9} resident");
 
     private static string Megabytes(long bytes) => $"{bytes / 1e6:F0} MB";
 

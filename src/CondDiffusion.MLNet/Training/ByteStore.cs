@@ -3,10 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Bytes, one after another: in memory up to a bound, those beyond it in a file. Once all are added, any number of threads may read.
+/// A growing sequence of bytes: in memory up to a bound, and beyond it in a file. Once all bytes are added, any number of threads may read.
 /// </summary>
-/// <param name="memory">The most to keep in memory, in bytes, beside a buffer of <see cref="ChunkSize"/>.</param>
-/// <param name="directory">Where the file goes, if there must be one.</param>
+/// <param name="memory">The most bytes to keep in memory, besides a buffer of <see cref="ChunkSize"/> bytes.</param>
+/// <param name="directory">The directory of the file, which is created only if it is needed.</param>
 internal sealed class ByteStore(long memory, string directory) : IDisposable
 {
     internal const int ChunkSize = 1 << 18;
@@ -16,15 +16,17 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
     private int _filled;
     private SafeFileHandle? _file;
 
-    /// <summary>Size of the file, in bytes.</summary>
+    /// <summary>The size of the file, in bytes.</summary>
     public long OnDisk { get; private set; }
 
-    /// <exception cref="IOException">The file cannot be made or written; the message names the directory and the size.</exception>
+    /// <summary>Appends bytes.</summary>
+    /// <exception cref="IOException">The file cannot be created or written; the message names the directory and the size.</exception>
     public void Add(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
         {
             if (_filled == ChunkSize) KeepLast();
+
             var part = bytes[..Math.Min(bytes.Length, ChunkSize - _filled)];
             part.CopyTo(_last.AsSpan(_filled));
             _filled += part.Length;
@@ -32,24 +34,31 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         }
     }
 
-    /// <summary>Copies what was added from <paramref name="offset"/> on to <paramref name="bytes"/>.</summary>
+    /// <summary>Fills <paramref name="bytes"/> with the bytes from <paramref name="offset"/> on.</summary>
     public void Read(long offset, Span<byte> bytes)
     {
         while (!bytes.IsEmpty)
         {
-            var (chunk, start) = ((int)(offset / ChunkSize), (int)(offset % ChunkSize));
+            var start = (int)(offset % ChunkSize);
             var part = bytes[..Math.Min(bytes.Length, ChunkSize - start)];
-            var inFile = offset - (long)_chunks.Count * ChunkSize;
-            var read = part.Length;
-            if (inFile < 0) _chunks[chunk].AsSpan(start, read).CopyTo(part);
-            else if (inFile < OnDisk) read = RandomAccess.Read(_file!, part, inFile);
-            else _last.AsSpan(start, read).CopyTo(part);
+            var read = ReadFromChunk(offset, start, part);
             offset += read;
             bytes = bytes[read..];
         }
     }
 
     public void Dispose() => _file?.Dispose();
+
+    /// <summary>Reads bytes of one chunk, and returns how many it read: a file may give fewer than requested.</summary>
+    private int ReadFromChunk(long offset, int start, Span<byte> part)
+    {
+        var inFile = offset - (long)_chunks.Count * ChunkSize;
+        if (inFile >= 0 && inFile < OnDisk) return RandomAccess.Read(_file!, part, inFile);
+
+        var chunk = inFile < 0 ? _chunks[(int)(offset / ChunkSize)] : _last;
+        chunk.AsSpan(start, part.Length).CopyTo(part);
+        return part.Length;
+    }
 
     private void KeepLast()
     {
@@ -58,7 +67,10 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
             _chunks.Add(_last);
             _last = new byte[ChunkSize];
         }
-        else WriteLast();
+        else
+        {
+            WriteLast();
+        }
         _filled = 0;
     }
 
@@ -75,16 +87,20 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
             throw new IOException(
                 $"The training images take more than {memory} bytes (ImageMemory), and the temporary directory '{directory}' cannot " +
                 $"take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
-                "Name another directory in MLContext.TempFilePath, or raise ImageMemory.", e);
+                "Name another directory in MLContext.TempFilePath, or raise ImageMemory.",
+                e);
         }
     }
 
-    /// <summary>Opens a file that goes when its handle does, be it that the process is killed.</summary>
+    /// <summary>Opens a file that disappears with its handle, even if the process is killed.</summary>
     private SafeFileHandle Open()
     {
         var path = Path.Combine(directory, Path.GetRandomFileName());
-        var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
-        // Windows itself sees to that option; elsewhere .NET does, which a killed process does not live to. There, an open file needs no name.
+        var file = File.OpenHandle(
+            path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+
+        // On Windows the system honours DeleteOnClose. Elsewhere .NET does, and a killed process never gets there; but there an open file
+        // needs no name, so it can be deleted now.
         if (!OperatingSystem.IsWindows()) File.Delete(path);
         return file;
     }

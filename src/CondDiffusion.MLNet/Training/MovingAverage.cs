@@ -4,23 +4,23 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// An exponential moving average of a network's parameters and of its batch-norm statistics, which generates better pictures than the
-/// parameters themselves (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
+/// An exponential moving average of a network's parameters and batch-norm statistics, which generates better images than the parameters
+/// themselves (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
 /// </summary>
-/// <param name="network">What to average.</param>
+/// <param name="network">The network.</param>
 /// <param name="decay">
-/// What the average keeps of itself at each step, once it has warmed up: step n keeps at most (1 + n) / (10 + n), so that the random
-/// initial weights are soon forgotten.
+/// The fraction of itself that the average keeps at each step after its warm-up. Step n keeps at most (1 + n) / (10 + n), so that the
+/// random initial weights are soon forgotten.
 /// </param>
 internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
 {
-    /// <summary>The averaged <see cref="ConditionalUNet.Parameters"/>.</summary>
+    /// <summary>The average of <see cref="ConditionalUNet.Parameters"/>.</summary>
     public Tensor Parameters { get; } = Copy(network.Parameters);
 
-    /// <summary>The averaged <see cref="ConditionalUNet.Buffers"/>.</summary>
+    /// <summary>The average of <see cref="ConditionalUNet.Buffers"/>.</summary>
     public Tensor Buffers { get; } = Copy(network.Buffers);
 
-    /// <summary>Takes in the network as it is after the <paramref name="step"/>-th step, from 1.</summary>
+    /// <summary>Adds the network's values after the <paramref name="step"/>-th step, from 1, to the averages.</summary>
     public void Update(long step)
     {
         using var scope = NewDisposeScope();
@@ -30,23 +30,26 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
         Buffers.lerp_(network.Buffers, weight);
     }
 
-    /// <summary>Gives the network the averages and keeps its own values in their place; a second call takes that back.</summary>
+    /// <summary>Exchanges the averages and the network's own values; a second call undoes that.</summary>
     public void Swap()
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        foreach (var (mine, theirs) in new[] { (Parameters, network.Parameters), (Buffers, network.Buffers) })
-        {
-            var kept = theirs.detach().clone();
-            theirs.copy_(mine);
-            mine.copy_(kept);
-        }
+        Swap(Parameters, network.Parameters);
+        Swap(Buffers, network.Buffers);
     }
 
     public void Dispose()
     {
         Parameters.Dispose();
         Buffers.Dispose();
+    }
+
+    private static void Swap(Tensor mine, Tensor theirs)
+    {
+        var kept = theirs.detach().clone();
+        theirs.copy_(mine);
+        mine.copy_(kept);
     }
 
     private static Tensor Copy(Tensor values)

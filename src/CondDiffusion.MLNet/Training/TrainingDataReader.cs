@@ -4,25 +4,30 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>Reads the training rows into an <see cref="ImageStore"/>, in one pass: ML.NET's image transforms dispose what they read.</summary>
+/// <summary>
+/// Reads the training rows into an <see cref="ImageStore"/>, in one pass: ML.NET's image transforms dispose the images that they read.
+/// </summary>
 internal static class TrainingDataReader
 {
+    /// <summary>Reads every row.</summary>
     /// <param name="data">The training rows.</param>
-    /// <param name="label">Its key column.</param>
-    /// <param name="feature">Its float vector column.</param>
-    /// <param name="store">Where they go; it is empty, and knows how many values each vector must have.</param>
-    /// <param name="checkAlive">Called for each row; it throws to stop.</param>
+    /// <param name="label">Their key column.</param>
+    /// <param name="feature">Their float vector column.</param>
+    /// <param name="store">The store to fill, which is empty. It knows how many values each vector must have.</param>
+    /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <exception cref="InvalidOperationException">
-    /// A row has no label, no image, or an image of another size or out of range, or it cannot be read; or there are no rows.
+    /// There are no rows; or a row cannot be read, has no label or no image, or its image has another size or values out of range.
     /// </exception>
     /// <exception cref="IOException">The images must go to disk and cannot.</exception>
-    public static void Read(IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, ImageStore store, Action checkAlive)
+    public static void Read(
+        IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, ImageStore store, Action checkAlive)
     {
         using var cursor = data.GetRowCursor([label, feature]);
         var getKey = KeyGetter.Create(cursor, label);
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
         VBuffer<float> image = default;
         var dense = new float[store.Pixels];
+
         while (MoveNext())
         {
             checkAlive();
@@ -30,12 +35,9 @@ internal static class TrainingDataReader
             if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
 
             ReadImage();
-            if (image.Length != store.Pixels) throw Bad($"column '{feature.Name}' must have {store.Pixels} values, but has {image.Length}");
-            if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image"); // what ExtractPixels makes of null
+            CheckLength();
             image.CopyTo(dense);
-            foreach (var value in dense)
-                if (!(value is >= -1 and <= 1))
-                    throw Bad($"column '{feature.Name}' must have values in [-1, 1], but has {value}; NormalizeImages scales images to that");
+            CheckRange();
             store.Add(dense, (int)(key - 1));
         }
         if (store.Count == 0) throw new InvalidOperationException("The training data has no rows.");
@@ -64,6 +66,27 @@ internal static class TrainingDataReader
             }
         }
 
+        void CheckLength()
+        {
+            if (image.Length != store.Pixels)
+                throw Bad($"column '{feature.Name}' must have {store.Pixels} values, but has {image.Length}");
+
+            // ExtractPixels makes an empty sparse vector of a missing image.
+            if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image");
+        }
+
+        void CheckRange()
+        {
+            foreach (var value in dense)
+            {
+                if (value is >= -1 and <= 1) continue;
+
+                throw Bad(
+                    $"column '{feature.Name}' must have values in [-1, 1], but has {value}; " +
+                    "NormalizeImages scales images to that");
+            }
+        }
+
         InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");
     }
 
@@ -71,7 +94,7 @@ internal static class TrainingDataReader
     {
         var cause = e.GetBaseException().Message;
         var advice = cause.Contains("disposed", StringComparison.Ordinal)
-            ? " An image is missing there, or was read before: ML.NET's image transforms dispose what they read."
+            ? " An image is missing there, or was read before: ML.NET's image transforms dispose the images that they read."
             : "";
         return new($"Training data, {what} cannot be read: {cause}{advice}", e);
     }

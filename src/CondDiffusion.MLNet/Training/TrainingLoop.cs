@@ -124,7 +124,7 @@ internal sealed class TrainingLoop : IDisposable
         return (loss.detach().MoveToOuterDisposeScope(), norm.MoveToOuterDisposeScope());
     }
 
-    private TrainingStep Step(BatchReader.Batch batch, Generator noise, EpochPlan plan)
+    private TrainingStep Step(Batch batch, Generator noise, EpochPlan plan)
     {
         using var turn = _gate.Enter();
         using var scope = NewDisposeScope();

@@ -2,42 +2,45 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>What the training loop needs to know of the options, already checked. Its defaults are the method's.</summary>
+/// <summary>The options that the training loop needs, already checked. The defaults are DDPM as published (Ho et al. 2020).</summary>
 internal sealed record TrainingSettings
 {
+    /// <summary>The number of epochs.</summary>
     public required int Epochs { get; init; }
 
-    /// <summary>Images in a step.</summary>
+    /// <summary>The number of images in a step.</summary>
     public required int BatchSize { get; init; }
 
+    /// <summary>The learning rate over the steps.</summary>
     public required LearningRate LearningRate { get; init; }
 
-    /// <summary>Decides the images' order and the noise.</summary>
+    /// <summary>Decides the order of the images and the noise.</summary>
     public required ulong Seed { get; init; }
 
+    /// <summary>What the network predicts.</summary>
     public PredictionTarget Target { get; init; }
 
-    /// <summary>The most that a signal-to-noise ratio counts; 0 for no weights.</summary>
+    /// <summary>Upper bound of the signal-to-noise ratio in the weights of the loss; 0 for no weights.</summary>
     public double MinSnrGamma { get; init; }
 
-    /// <summary>The share of images whose label is hidden.</summary>
+    /// <summary>Fraction of images whose label is hidden.</summary>
     public double LabelDropout { get; init; }
 
-    /// <summary>The most that the gradient's norm may be; 0 for no bound.</summary>
+    /// <summary>Upper bound of the gradient's norm; 0 for none.</summary>
     public double GradientClipNorm { get; init; }
 
-    /// <summary>Of the averaged weights that the training ends with; 0 for the last weights.</summary>
+    /// <summary>Decay of the moving average of the weights, with which the training ends; 0 to end with the last weights.</summary>
     public double MovingAverageDecay { get; init; }
 
-    /// <summary>Of the convolutions and activations.</summary>
+    /// <summary>Data type of the convolutions and activations.</summary>
     public ScalarType Type { get; init; } = ScalarType.Float32;
 
-    /// <summary>The share of images that are held out for the validation loss.</summary>
+    /// <summary>Fraction of images that are held out for the validation loss.</summary>
     public double ValidationFraction { get; init; }
 
-    /// <summary>The least time between two reports: reading the loss waits for the device.</summary>
+    /// <summary>Minimum time between two reports. A report waits for the device.</summary>
     public TimeSpan ReportInterval { get; init; }
 
-    /// <summary>Measures the intervals and the speed.</summary>
+    /// <summary>Clock that measures the intervals and the speed.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }
