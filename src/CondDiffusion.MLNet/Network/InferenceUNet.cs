@@ -62,7 +62,7 @@ internal sealed class InferenceUNet : IDisposable
         var outputWeight = Features(w0).Pad(weights.Output.Weight, 1).flatten(1);               // C W0
         _outputWeight = outputWeight.to(type, copy: true).DetachFromDisposeScope();
         _outputBias = weights.Output.Bias.to(type, copy: true).DetachFromDisposeScope();        // C
-        _labels = weights.Labels.DetachFromDisposeScope();                                  // labels D
+        _labels = weights.Labels.DetachFromDisposeScope();                                      // labels D
 
         _type = type;
         var rowBytes = (w0 + w1) * shape.Height * (long)shape.Width * (type == ScalarType.Float32 ? 4 : 2);
