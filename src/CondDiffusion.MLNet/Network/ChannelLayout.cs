@@ -6,9 +6,9 @@ namespace CondDiffusion.MLNet.Network;
 /// <remarks>
 /// On AMD processors of family 26, libtorch 2.10 computes wrong results (measured) wherever oneDNN pads channels to the
 /// block size of one of its blocked layouts: gradients at layers of a single channel, which it takes in the default
-/// layout, and outputs of packed weights whose channels are no multiples of 16. In channels-last layout with two
-/// channels or more nothing is padded, and all results are right. Therefore no convolution here leaves padding to
-/// oneDNN:
+/// layout, and outputs of packed weights whose numbers of channels are not multiples of 16. In channels-last layout
+/// with two channels or more nothing is padded, and all results are right. Therefore no convolution here leaves padding
+/// to oneDNN:
 /// <list type="bullet">
 /// <item><see cref="PadSingleChannel"/> gives a single channel a second one of zeros.</item>
 /// <item><see cref="PaddedChannels"/> adds zeros to the channels of packed weights.</item>

@@ -17,8 +17,8 @@ namespace CondDiffusion.MLNet.Network;
 internal sealed class InferenceUNet : IDisposable
 {
     /// <summary>
-    /// Maximum of the bytes of an activation on a CPU. So many stay in its cache, and the allocator keeps them for the
-    /// next activation, whereas it returns more than 32 MB to the system.
+    /// Maximum size of an activation on a CPU. One of this size stays in the cache, and the allocator keeps its memory
+    /// for the next one, whereas it returns pieces of more than 32 MB to the system.
     /// </summary>
     private const long MostActivationBytes = 12 << 20;
 
@@ -59,10 +59,10 @@ internal sealed class InferenceUNet : IDisposable
         _up1 = new(weights.Up1, Features(w1, w0), Features(w0), AtScale(1));
         _embeddedChannels = [.. Blocks.SelectMany(block => block.Inputs.Sizes)];
 
-        var outputWeight = Features(w0).Pad(weights.Output.Weight, 1).flatten(1);                   // C W0
+        var outputWeight = Features(w0).Pad(weights.Output.Weight, 1).flatten(1);               // C W0
         _outputWeight = outputWeight.to(type, copy: true).DetachFromDisposeScope();
-        _outputBias = weights.Output.Bias.to(type, copy: true).DetachFromDisposeScope();            // C
-        _labels = weights.Labels.DetachFromDisposeScope();                                  // labels D
+        _outputBias = weights.Output.Bias.to(type, copy: true).DetachFromDisposeScope();        // C
+        _labels = weights.Labels.DetachFromDisposeScope();                                      // labels D
 
         _type = type;
         var rowBytes = (w0 + w1) * shape.Height * (long)shape.Width * (type == ScalarType.Float32 ? 4 : 2);

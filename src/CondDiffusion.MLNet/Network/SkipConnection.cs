@@ -8,8 +8,8 @@ namespace CondDiffusion.MLNet.Network;
 internal static class SkipConnection
 {
     /// <summary>
-    /// Maximum of the bytes of a joined tensor on a CPU. The allocator requests more than 32 MB from the system in
-    /// every step, at the price of one page fault for each page, and reuses less.
+    /// Maximum size of a joined tensor on a CPU. The allocator reuses memory in pieces of up to 32 MB; a larger piece
+    /// comes fresh from the system in every step, at the price of a page fault for each page.
     /// </summary>
     private const long MostJoinedBytes = 30_000_000;
 
