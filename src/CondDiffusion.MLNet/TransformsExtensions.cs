@@ -17,8 +17,8 @@ public static class TransformsExtensions
     /// resizes it by cubic interpolation), ConvertToGrayscale (only for one channel) and ExtractPixels.</para>
     /// <para>Its transformers run in training and evaluation but not in scoring, because a model generates images and
     /// needs none as input: they have the scope <see cref="TransformerScope.TrainTest"/>. <c>model.Transform(data)</c>
-    /// and <c>model.GetModelFor(TransformerScope.Scoring)</c> leave them out; <c>model.Transform(data,
-    /// TransformerScope.Training)</c> shows their output.</para>
+    /// and <c>model.GetModelFor(TransformerScope.Scoring)</c> leave them out;
+    /// <c>model.Transform(data, TransformerScope.Training)</c> shows their output.</para>
     /// <para>Begin the pipeline with this chain and append the other estimators to it. If the chain were appended to
     /// another estimator, it would be a chain inside a chain; ML.NET always runs an inner chain with its scoring scope,
     /// so the trainer would not get its output.</para>

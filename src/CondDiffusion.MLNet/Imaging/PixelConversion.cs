@@ -64,7 +64,10 @@ internal static class PixelConversion
         for (var i = 0; i < plane; i++)
         {
             var pixel = bytes.Slice(i * BytesPerPixel, BytesPerPixel);
-            var (r, g, b) = (pixel[red], pixel[1], pixel[2 - red]);
+            var r = pixel[red];
+            var g = pixel[1];
+            var b = pixel[2 - red];
+
             if (channels == 1)
             {
                 pixels[i] = FromLevel(Grey(r, g, b));

@@ -22,8 +22,9 @@ namespace System.Runtime.CompilerServices
 namespace CondDiffusion.MLNet.Interop
 {
     /// <summary>
-    /// Gives access to the parts of ML.NET that every component needs but that ML.NET keeps internal. Only this file
-    /// and ModelFile.cs use internals, so that an upgrade of ML.NET can break the library in these two places only.
+    /// Gives access to the parts of ML.NET that every component needs but that ML.NET keeps internal. Besides this
+    /// file, only ModelFile.cs and the transformer's two methods for it use internals, so that an upgrade of ML.NET can
+    /// break the library only there.
     /// </summary>
     internal static class MLNetInternals
     {
