@@ -64,8 +64,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     public ConditionalDiffusionTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        CheckAlive();
         Check(MLNetInternals.Shape(input.Schema));
+        CheckAlive();
         using var channel = _host.Start(nameof(Fit));
         void Log(string line) => channel.Info(MessageSensitivity.None, line);
         void Warn(string line) => channel.Warning(MessageSensitivity.None, line);

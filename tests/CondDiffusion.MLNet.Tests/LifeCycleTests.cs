@@ -152,10 +152,39 @@ public sealed class LifeCycleTests
     }
 
     [TestMethod]
-    public void Fit_ProgressFails_GivesItsException()
+    public void Fit_ProgressFails_WarnsOnceAndReturnsTheModel()
     {
-        var options = Tiny.Options with { Progress = new Reporter(_ => throw new NotSupportedException()) };
-        Assert.ThrowsExactly<NotSupportedException>(() => Tiny.Fit(Ml, options));
+        var ml = new MLContext(seed: 1);
+        var warnings = new List<string>();
+        ml.Log += (_, entry) =>
+        {
+            if (entry.Kind == ChannelMessageKind.Warning) warnings.Add(entry.Message);
+        };
+        var options = Tiny.Options with
+        {
+            Epochs = 2,
+            ProgressInterval = TimeSpan.Zero,
+            Progress = new Reporter(_ => throw new NotSupportedException("no paper")),
+        };
+        Tiny.Fit(ml, options).Dispose();
+
+        var warning = warnings.Single(line => line.Contains("Progress", StringComparison.Ordinal));
+        Assert.Contains("no paper", warning);
+        Assert.Contains("the training continues", warning);
+    }
+
+    [TestMethod]
+    public void Fit_ProgressCancels_StopsThere()
+    {
+        var steps = 0;
+        var options = Tiny.Options with
+        {
+            Epochs = 9,
+            ProgressInterval = TimeSpan.Zero,
+            Progress = new Reporter(_ => throw new OperationCanceledException($"{++steps}")),
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options));
+        Assert.AreEqual(1, steps);
     }
 
     [TestMethod]

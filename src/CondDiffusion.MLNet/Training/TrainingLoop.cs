@@ -101,7 +101,7 @@ internal sealed class TrainingLoop : IDisposable
     /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
     /// <param name="labels">Rows of the label table, int64 (B); negative for none.</param>
     /// <param name="learningRate">The learning rate.</param>
-    internal (Tensor Loss, Tensor GradientNorm) Step(Tensor x0, Tensor t, Tensor eps, Tensor labels, double learningRate)
+    internal (Tensor Loss, Tensor GradientNorm) Update(Tensor x0, Tensor t, Tensor eps, Tensor labels, double learningRate)
     {
         using var scope = NewDisposeScope();
         using var grad = enable_grad(); // whatever the caller's mode is
@@ -138,7 +138,7 @@ internal sealed class TrainingLoop : IDisposable
             if (_settings.LabelDropout > 0) labels = HideLabels(labels, _settings.LabelDropout, noise);
 
             var rate = _settings.LearningRate.At(number, plan.Steps);
-            var (loss, norm) = Step(x0, t, eps, labels, rate);
+            var (loss, norm) = Update(x0, t, eps, labels, rate);
             return new(
                 number, plan.EpochOf(number), plan.EndsEpoch(number), batch.Count, rate,
                 loss.DetachFromDisposeScope(), norm.DetachFromDisposeScope());

@@ -63,7 +63,7 @@ public sealed class ImageTests
         var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(options);
         var keyed = Tiny.Keyed(Ml, Ml.Data.LoadFromEnumerable(rows));
         var e = Throws.Saying<InvalidOperationException>(
-            () => trainer.Fit(keyed), "or was read before: ML.NET's image transforms dispose what they read.");
+            () => trainer.Fit(keyed), "or was read before: ML.NET's image transforms dispose the images that they read.");
         Assert.StartsWith("Training data, row 2, column 'Image', cannot be read", e.Message);
         Assert.IsNotNull(e.InnerException);
     }

@@ -21,10 +21,10 @@ public sealed class TrainingLoopTests
         using var loop = new TrainingLoop(network, NoiseSchedule.Linear(1000), Settings(epochs: 1, batchSize: 2));
         var (x0, eps) = (0.9 * SeedUNet.Wave(202, 2, 1, 32, 32), 1.2 * SeedUNet.Wave(303, 2, 1, 32, 32));
 
-        var first = loop.Step(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
+        var first = loop.Update(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
         Assert.AreEqual(golden.Number("train_loss"), first, 1e-6);
         // Adam's first step follows the sign of every gradient, that of rounding noise too: no closer than 5e-4.
-        var second = loop.Step(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
+        var second = loop.Update(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
         Assert.AreEqual(golden.Number("train_loss_after_one_adam_step"), second, 5e-4);
 
         var buffers = network.StateDict().ToDictionary(pair => pair.Entry.Name, pair => pair.Values);
@@ -129,7 +129,7 @@ public sealed class TrainingLoopTests
         {
             using var network = ConditionalUNet.Create(Small, CPU, 1);
             using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), Settings() with { GradientClipNorm = clip });
-            norm = loop.Step(x0, t, eps, labels, 1e-3).GradientNorm.item<float>();
+            norm = loop.Update(x0, t, eps, labels, 1e-3).GradientNorm.item<float>();
             return loop.State.Adam.Mean.clone();
         }
 
@@ -144,8 +144,9 @@ public sealed class TrainingLoopTests
     {
         var reports = new List<TrainingProgress>();
         using var network = ConditionalUNet.Create(Small, CPU, 3);
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), Settings(epochs: 20) with { ValidationFraction = 0.2, MovingAverageDecay = 0.9 });
-        loop.Run(TwoPlainImages(), reports.Add);
+        var settings = Settings(epochs: 20) with { ValidationFraction = 0.2, MovingAverageDecay = 0.9 };
+        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), settings);
+        new TrainingRun(loop, TwoPlainImages(), settings) { Report = reports.Add }.Run();
 
         Assert.AreEqual(2, reports[0].Steps / reports[0].Epochs, "8 of 10 images in batches of 4");
         Assert.IsTrue(reports.All(report => report.EndsEpoch == report.ValidationLoss.HasValue));
@@ -161,7 +162,7 @@ public sealed class TrainingLoopTests
         {
             using var network = ConditionalUNet.Create(Small, CPU, 3);
             using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), settings);
-            loop.Run(TwoPlainImages(), reports.Add);
+            new TrainingRun(loop, TwoPlainImages(), settings) { Report = reports.Add }.Run();
         }
 
         Assert.AreSequenceEqual(new long[] { 1, 2, 3, 4, 5, 6 }, every.Select(report => report.Step));
@@ -181,7 +182,7 @@ public sealed class TrainingLoopTests
         using var network = ConditionalUNet.Create(Small, CPU, settings.Seed);
         using var loop = new TrainingLoop(network, NoiseSchedule.Linear(100), settings);
         var losses = new List<double>();
-        loop.Run(TwoPlainImages(), progress => losses.Add(progress.Loss));
+        new TrainingRun(loop, TwoPlainImages(), settings) { Report = progress => losses.Add(progress.Loss) }.Run();
         loop.Finish();
         return (network.Parameters.data<float>().ToArray(), [.. losses]);
     }

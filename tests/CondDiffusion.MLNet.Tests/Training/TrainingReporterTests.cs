@@ -107,7 +107,8 @@ public sealed class TrainingReporterTests
         using var network = ConditionalUNet.Create(TinyModel.Description.Network, CPU, seed: 1);
         using var loop = new TrainingLoop(network, NoiseSchedule.Linear(4), TinyTraining.Options.LoopSettings(1, ScalarType.Float32));
         var samples = new TrainingSamples(loop, TinyModel.Description, epochs: 1, () => throw new OperationCanceledException());
-        var reporter = new TrainingReporter(_ => { }, tensorBoard: null, samples, new Reporter(report => reported = report));
+        var reporter = new TrainingReporter(
+            _ => { }, _ => { }, tensorBoard: null, samples, new Reporter(report => reported = report), TimeProvider.System);
 
         reporter.Report(new()
         {
@@ -115,6 +116,7 @@ public sealed class TrainingReporterTests
             Epochs = 1,
             Step = 1,
             Steps = 1,
+            StepsPerEpoch = 1,
             Loss = 1,
             MeanLoss = 1,
             SmoothedLoss = 1,
