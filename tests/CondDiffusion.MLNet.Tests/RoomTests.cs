@@ -1,48 +1,167 @@
+using System.Text.RegularExpressions;
+using CondDiffusion.MLNet.Tests.Support;
+
 namespace CondDiffusion.MLNet.Tests;
 
-/// <summary>Dependencies point one way, and ML.NET's internals are used in two files: read off the sources' own words.</summary>
+/// <summary>
+/// Checks the sources against the table of rooms in CONTRIBUTING.md: a room's code names types only of rooms that it
+/// may use.
+/// </summary>
 [TestClass]
-public sealed class LayerTests
+public sealed partial class RoomTests
 {
-    private const string Library = "CondDiffusion.MLNet";
+    private const string All = "all";
+
+    /// <summary>The rooms of the table that need not have files yet.</summary>
+    private static readonly string[] Announced = ["Files"];
+
+    /// <summary>The libraries that a room may use, and the namespace that begins the names of their types.</summary>
+    private static readonly Dictionary<string, string> Libraries = new()
+    {
+        ["ML.NET"] = "Microsoft.ML",
+        ["TorchSharp"] = "TorchSharp",
+    };
+
+    /// <summary>The rows of the table: what each room may use.</summary>
+    private static readonly OrderedDictionary<string, string[]> Table = ReadTable();
+
+    public static IEnumerable<string> Rooms => Table.Keys;
 
     [TestMethod]
-    [DataRow("Diffusion", "Microsoft.ML", $"{Library}.Network", $"{Library}.Training", $"{Library}.Data", $"{Library}.Imaging")]
-    [DataRow("Network", "Microsoft.ML", $"{Library}.Diffusion", $"{Library}.Training", $"{Library}.Data", $"{Library}.Imaging")]
-    [DataRow("Training", $"{Library}.Data", $"{Library}.Imaging")]
-    [DataRow("Data", "TorchSharp", $"{Library}.Network", $"{Library}.Diffusion", $"{Library}.Training")]
-    [DataRow("Imaging", "TorchSharp", $"{Library}.Network", $"{Library}.Diffusion", $"{Library}.Training")]
-    public void Folder_Usings_PointDownwards(string folder, params string[] forbidden)
+    public void Table_Rooms_AreTheFoldersOfTheLibrary()
     {
-        foreach (var (file, text) in Sources(folder))
-            foreach (var name in forbidden)
-                Assert.DoesNotContain($"using {name}", text.Replace("using static ", "using ", StringComparison.Ordinal), $"{file} must not know {name}");
+        var folders = SourceFile.All.Select(file => file.Room).Distinct();
+        Assert.AreSequenceEqual(Rooms.Except(Announced), folders.Except(Announced), SequenceOrder.InAnyOrder);
     }
 
     [TestMethod]
-    public void Training_OneFile_ReadsDataViews() =>
-        Assert.AreSequenceEqual(["TrainingDataReader.cs"], FilesWith("using Microsoft.ML", "Training"));
+    [DynamicData(nameof(Rooms))]
+    public void Table_Room_MayUseLibrariesAndRoomsAboveIt(string room)
+    {
+        var above = Rooms.TakeWhile(other => other != room).Concat(Libraries.Keys).Append(All);
+        Assert.AreSequenceEqual([], Table[room].Except(above));
+    }
 
     [TestMethod]
-    public void Internals_TwoFiles_UseThem()
+    [DynamicData(nameof(Rooms))]
+    public void Room_Code_NamesTypesOnlyOfRoomsThatItMayUse(string room)
     {
-        string[] internals = ["LoadableClass(", "ModelLoadContext", "VersionInfo ", "IHostEnvironmentInternal", "SchemaShape.Create(", "ExceptDecode(", "ExceptSchemaMismatch("];
-        var users = internals.SelectMany(name => FilesWith(name, "")).Distinct().Order(StringComparer.Ordinal);
-        Assert.AreSequenceEqual(["MLNetInternals.cs", "ModelFile.cs"], users);
+        var others = SourceFile.All.Where(file => file.Room != room && !MayUse(room, file.Room));
+        var forbidden = others
+            .SelectMany(file => file.Types.Select(type => (type.Name, file.Room)))
+            .DistinctBy(type => type.Name)
+            .ToArray();
+        var named =
+            from file in SourceFile.All
+            where file.Room == room
+            from type in forbidden
+            where file.Words.Contains(type.Name)
+            select $"{file.Path} names {type.Name}, but {room} may not use {type.Room}";
+        Assert.AreSequenceEqual([], named);
     }
 
-    private static IEnumerable<string> FilesWith(string word, string folder) =>
-        Sources(folder).Where(source => source.Text.Contains(word, StringComparison.Ordinal)).Select(source => source.File);
-
-    private static (string File, string Text)[] Sources(string folder)
+    [TestMethod]
+    [DynamicData(nameof(Rooms))]
+    public void Room_Code_NamesOnlyLibrariesThatItMayUse(string room)
     {
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(root.FullName, "CondDiffusion.sln"))) root = root.Parent!;
-        var library = Path.Combine(root.FullName, "src", Library);
-        var found = Directory.GetFiles(Path.Combine(library, folder), "*.cs", SearchOption.AllDirectories)
-            .Where(file => !Path.GetRelativePath(library, file).StartsWith("obj", StringComparison.Ordinal))
-            .Select(file => (Path.GetFileName(file), File.ReadAllText(file))).ToArray();
-        Assert.IsNotEmpty(found);
-        return found;
+        var named =
+            from file in SourceFile.All
+            where file.Room == room
+            from library in Libraries
+            where !MayUse(room, library.Key) && file.Code.Contains(library.Value, StringComparison.Ordinal)
+            select $"{file.Path} names {library.Value}, but {room} may not use {library.Key}";
+        Assert.AreSequenceEqual([], named);
     }
+
+    [TestMethod]
+    public void Root_Files_AreFewAndDeclareOnlyPublicTypes()
+    {
+        var files = SourceFile.All.Where(file => file.Room == "root").ToArray();
+        Assert.IsLessThanOrEqualTo(8, files.Length);
+        Assert.IsTrue(files.All(file => file.Types.Count > 0 && file.Types.All(type => type.IsPublic)));
+    }
+
+    [TestMethod]
+    public void Types_Namespace_IsTheLibrarysOrTheRooms()
+    {
+        const string Library = "CondDiffusion.MLNet";
+        var misplaced =
+            from file in SourceFile.All
+            from type in file.Types
+            where type.Name != "IgnoresAccessChecksToAttribute" // the runtime looks for it in its own namespace
+            where type.Namespace != (type.IsPublic ? Library : $"{Library}.{file.Room}")
+            select $"{file.Path}: {type.Namespace}.{type.Name}";
+        Assert.AreSequenceEqual([], misplaced);
+    }
+
+    [TestMethod]
+    public void MLNetsInternals_ThreeFiles_UseThem()
+    {
+        var users =
+            from file in SourceFile.All
+            where file.Path is not ("Interop/MLNetInternals.cs" or "Pipeline/ModelFile.cs")
+            from name in MLNetsInternals().Matches(file.Code)
+            select $"{file.Path}: {name.Value}";
+
+        // ML.NET finds the transformer by the attribute, and calls the method Create with the context.
+        const string Transformer = "ConditionalDiffusionTransformer.cs";
+        Assert.AreSequenceEqual([$"{Transformer}: LoadableClass(", $"{Transformer}: ModelLoadContext"], users);
+        var code = SourceFile.All.Single(file => file.Path == Transformer).Code;
+        Assert.MatchesRegex(@"static ConditionalDiffusionTransformer Create\([^)]*\bModelLoadContext\b", code);
+    }
+
+    [TestMethod]
+    public void Training_OneFile_ReadsDataViews()
+    {
+        var readers = SourceFile.All.Where(file => file.Room == "Training" && DataViews().IsMatch(file.Code));
+        Assert.AreSequenceEqual(["Training/TrainingDataReader.cs"], readers.Select(file => file.Path));
+    }
+
+    [TestMethod]
+    public void Strip_CommentsAndStrings_LeavesTheCode()
+    {
+        const string Text = """
+            a /* b
+            " */ = "c \" // d"; // e "
+            f = '"' + $"g {{h}} {i + "j"} k" + @"l \" + $"{m:n}" + '\'' + o;
+            """;
+        Assert.AreSequenceEqual(["a", "f", "i", "m", "n", "o"], SourceFile.FindWords(SourceFile.Strip(Text)));
+    }
+
+    [TestMethod]
+    public void FindWords_MembersOfVariablesAndOverrides_LeavesThemOut()
+    {
+        const string Code = "public override long A => b.C + d?.E + f()\n    .G + H.I + J.K.L;";
+        Assert.AreSequenceEqual(
+            ["public", "override", "long", "b", "d", "f", "H", "I", "J", "K", "L"], SourceFile.FindWords(Code));
+    }
+
+    private static bool MayUse(string room, string other) => Table[room].Contains(All) || Table[room].Contains(other);
+
+    private static OrderedDictionary<string, string[]> ReadTable()
+    {
+        var section = Section().Match(Repository.Read("CONTRIBUTING.md")).Value;
+        var table = new OrderedDictionary<string, string[]>();
+        foreach (var row in Row().Matches(section).Where(row => row.Groups["room"].Value is not ("room" or "---")))
+        {
+            var mayUse = row.Groups["uses"].Value.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
+            table.Add(row.Groups["room"].Value, mayUse is ["–"] ? [] : mayUse);
+        }
+
+        return table;
+    }
+
+    [GeneratedRegex(@"^## The rooms$(?s:.*?)(?=^## |\z)", RegexOptions.Multiline)]
+    private static partial Regex Section();
+
+    [GeneratedRegex(@"^\| *`?(?<room>[\w-]+)`? *\|[^|]*\| *(?<uses>[^|]*?) *\|$", RegexOptions.Multiline)]
+    private static partial Regex Row();
+
+    [GeneratedRegex(
+        @"\b(?:LoadableClass\(|ModelLoadContext\b|VersionInfo\b|IHostEnvironmentInternal\b|ICancelable\b|" +
+        @"ITransformerChainAccessor\b|SchemaShape\.Create\(|Except(?:Decode|Param|SchemaMismatch)\()")]
+    private static partial Regex MLNetsInternals();
+
+    [GeneratedRegex(@"\b(?:I?DataView\w*|VBuffer|ValueGetter|SchemaShape)\b")]
+    private static partial Regex DataViews();
 }
