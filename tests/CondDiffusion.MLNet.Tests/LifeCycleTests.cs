@@ -5,6 +5,7 @@ using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
