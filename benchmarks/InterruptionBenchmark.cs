@@ -6,7 +6,8 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Kills a training at random moments, resumes it each time, and compares its weights with those of a training that is never stopped.
+/// Kills a training at random moments, resumes it each time, and compares its weights with those of a training that is
+/// never stopped.
 /// </summary>
 internal static class InterruptionBenchmark
 {
@@ -28,7 +29,8 @@ internal static class InterruptionBenchmark
             for (var kill = 1; kill <= kills; kill++)
             {
                 // Loading takes about a second; the kills are spread so that most of them hit the training.
-                Kill(directory, TimeSpan.FromSeconds(1 + Random.Shared.NextDouble() * (1 + whole.TotalSeconds / kills)));
+                var delay = 1 + Random.Shared.NextDouble() * (1 + whole.TotalSeconds / kills);
+                Kill(directory, TimeSpan.FromSeconds(delay));
             }
 
             var actual = Start(directory).StandardOutput.ReadToEnd().Trim();
@@ -85,7 +87,8 @@ internal static class InterruptionBenchmark
     private static Process Start(string? checkpoints)
     {
         string[] arguments = checkpoints is null ? ["interruption-training"] : ["interruption-training", checkpoints];
-        return Process.Start(new ProcessStartInfo(Environment.ProcessPath!, arguments) { RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo(Environment.ProcessPath!, arguments) { RedirectStandardOutput = true };
+        return Process.Start(start)!;
     }
 
     private sealed class Image

@@ -8,7 +8,8 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Measures the memory of a training on a million 32 x 32 images, each created when it is read, and the speed of the image store alone.
+/// Measures the memory of a training on a million 32 x 32 images, each created when it is read, and the speed of the
+/// image store alone.
 /// </summary>
 internal static class StoreBenchmark
 {
@@ -120,8 +121,11 @@ internal static class StoreBenchmark
         }
     }
 
-    private static void Print(string what) =>
-        Console.WriteLine($"{Clock.Elapsed.TotalSeconds,6:F1} s  {what,-24} {Megabytes(Environment.WorkingSet),9} resident");
+    private static void Print(string what)
+    {
+        var resident = Megabytes(Environment.WorkingSet);
+        Console.WriteLine($"{Clock.Elapsed.TotalSeconds,6:F1} s  {what,-24} {resident,9} resident");
+    }
 
     private static string Megabytes(long bytes) => $"{bytes / 1e6:F0} MB";
 

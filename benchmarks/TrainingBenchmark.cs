@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Measures a training step of the published method's network: the PyTorch-style baseline, this library in float32 and in bfloat16, and
-/// the convolutions alone.
+/// Measures a training step of the published method's network: the PyTorch-style baseline, this library in float32 and
+/// in bfloat16, and the convolutions alone.
 /// </summary>
 internal static class TrainingBenchmark
 {
@@ -19,7 +19,8 @@ internal static class TrainingBenchmark
     private static readonly UNetShape Shape = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
 
     /// <summary>
-    /// Measures every variant once a round, in turn, so that a machine whose speed drifts is fair to all of them; prints medians.
+    /// Measures every variant once a round, in turn, so that a machine whose speed drifts is fair to all of them;
+    /// prints medians.
     /// </summary>
     public static void Run(int rounds)
     {
@@ -34,8 +35,8 @@ internal static class TrainingBenchmark
         var medians = times.Select(Rounds.Median).ToArray();
 
         Console.WriteLine(
-            $"A training step of {BatchSize} images: medians of {rounds} interleaved rounds, {get_num_threads()} threads, " +
-            $"libtorch {__version__}.");
+            $"A training step of {BatchSize} images: medians of {rounds} interleaved rounds, " +
+            $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
         Console.WriteLine("| | step | images/s | against baseline | of its convolutions' peak | peak memory |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- |");

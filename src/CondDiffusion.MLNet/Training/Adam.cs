@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) over one flat parameter tensor: a few operations, however many layers the
-/// network has.
+/// Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1) over one flat parameter tensor: a few operations, however
+/// many layers the network has.
 /// </summary>
 internal sealed class Adam(Tensor parameters) : IDisposable
 {

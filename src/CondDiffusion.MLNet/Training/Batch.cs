@@ -15,7 +15,9 @@ internal sealed class Batch(UNetShape shape, int size) : IDisposable
     /// <summary>The number of images that it holds.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Copies the images (Count, C, H, W) and the labels (Count) to a device, in the caller's dispose scope.</summary>
+    /// <summary>
+    /// Copies the images (Count, C, H, W) and the labels (Count) to a device, in the caller's dispose scope.
+    /// </summary>
     public (Tensor Images, Tensor Labels) To(Device device) =>
         (_images.narrow(0, 0, Count).to(device), _labels.narrow(0, 0, Count).to(device));
 

@@ -8,7 +8,10 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
     private readonly Batch[] _slots = [new(shape, batchSize), new(shape, batchSize)];
     private Task? _ahead;
 
-    /// <summary>Returns the batches of <paramref name="rows"/>, in order. A batch is valid until the one after the next is requested.</summary>
+    /// <summary>
+    /// Returns the batches of <paramref name="rows"/>, in order. A batch is valid until the one after the next is
+    /// requested.
+    /// </summary>
     public IEnumerable<Batch> Read(ReadOnlyMemory<int> rows)
     {
         var slot = 0;

@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// A growing sequence of bytes: in memory up to a bound, and beyond it in a file. Once all bytes are added, any number of threads may read.
+/// A growing sequence of bytes: in memory up to a bound, and beyond it in a file. Once all bytes are added, any number
+/// of threads may read.
 /// </summary>
 /// <param name="memory">The most bytes to keep in memory, besides a buffer of <see cref="ChunkSize"/> bytes.</param>
 /// <param name="directory">The directory of the file, which is created only if it is needed.</param>
@@ -20,7 +21,9 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
     public long OnDisk { get; private set; }
 
     /// <summary>Appends bytes.</summary>
-    /// <exception cref="IOException">The file cannot be created or written; the message names the directory and the size.</exception>
+    /// <exception cref="IOException">
+    /// The file cannot be created or written; the message names the directory and the size.
+    /// </exception>
     public void Add(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
@@ -85,8 +88,8 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException(
-                $"The training images take more than {memory} bytes (ImageMemory), and the temporary directory '{directory}' cannot " +
-                $"take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
+                $"The training images take more than {memory} bytes (ImageMemory), and the temporary directory " +
+                $"'{directory}' cannot take the other {OnDisk + ChunkSize} bytes or more: {e.Message.TrimEnd('.')}. " +
                 "Name another directory in MLContext.TempFilePath, or raise ImageMemory.",
                 e);
         }
@@ -99,8 +102,8 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
         var file = File.OpenHandle(
             path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
 
-        // On Windows the system honours DeleteOnClose. Elsewhere .NET does, and a killed process never gets there; but there an open file
-        // needs no name, so it can be deleted now.
+        // On Windows the system honours DeleteOnClose. Elsewhere .NET does, and a killed process never gets there; but
+        // there an open file needs no name, so it can be deleted now.
         if (!OperatingSystem.IsWindows()) File.Delete(path);
         return file;
     }

@@ -13,7 +13,9 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
 
     /// <summary>Checks that it belongs to a training.</summary>
     /// <param name="identity">Everything that decides the training's result, by option name.</param>
-    /// <exception cref="InvalidOperationException">It belongs to another training; the message lists the differences.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It belongs to another training; the message lists the differences.
+    /// </exception>
     public void CheckSame(IReadOnlyDictionary<string, string> identity)
     {
         var differences = new List<string>();

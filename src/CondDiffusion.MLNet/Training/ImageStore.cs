@@ -5,9 +5,10 @@ using CondDiffusion.MLNet.Imaging;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// The training images, read once and kept in memory or on disk. An image takes 8 bits a value as long as every value is one of the 256
-/// that an 8-bit image scaled to [-1, 1] can hold; from the first image with another value on, images take 32 bits a value. The labels are
-/// in memory, 4 bytes each. Once all images are added, any number of threads may read.
+/// The training images, read once and kept in memory or on disk. An image takes 8 bits a value as long as every value
+/// is one of the 256 that an 8-bit image scaled to [-1, 1] can hold; from the first image with another value on, images
+/// take 32 bits a value. The labels are in memory, 4 bytes each. Once all images are added, any number of threads may
+/// read.
 /// </summary>
 /// <param name="pixels">The number of values of an image.</param>
 /// <param name="memory">The most memory that the images may take, in bytes.</param>
@@ -34,13 +35,18 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
     /// <summary>The number of bytes that are on disk.</summary>
     public long OnDisk => _bytes.OnDisk;
 
-    /// <summary>The SHA-256 of the images and labels in their order, in hexadecimal digits. It does not depend on where they are kept.</summary>
+    /// <summary>
+    /// The SHA-256 of the images and labels in their order, in hexadecimal digits. It does not depend on where they are
+    /// kept.
+    /// </summary>
     public string Fingerprint => Convert.ToHexStringLower(_hash.GetCurrentHash());
 
     /// <summary>Adds an image.</summary>
     /// <param name="image">The values, in [-1, 1].</param>
     /// <param name="label">The label row.</param>
-    /// <exception cref="IOException">The image must go to disk and cannot; the message names the directory and the size.</exception>
+    /// <exception cref="IOException">
+    /// The image must go to disk and cannot; the message names the directory and the size.
+    /// </exception>
     public void Add(ReadOnlySpan<float> image, int label)
     {
         var bytes = MemoryMarshal.AsBytes(image);
@@ -64,8 +70,8 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
         var bytes = MemoryMarshal.AsBytes(image);
         if (index < _eightBit)
         {
-            // The levels go to the last quarter of the image's own memory: the values, written from its start on, never overtake the
-            // levels that are still to be read.
+            // The levels go to the last quarter of the image's own memory: the values, written from its start on, never
+            // overtake the levels that are still to be read.
             var levels = bytes[^pixels..];
             _bytes.Read(Offset(index), levels);
             for (var i = 0; i < levels.Length; i++) image[i] = Levels[levels[i]];

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// An exponential moving average of a network's parameters and batch-norm statistics, which generates better images than the parameters
-/// themselves (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
+/// An exponential moving average of a network's parameters and batch-norm statistics, which generates better images
+/// than the parameters themselves (Song and Ermon 2020, arXiv 2006.09011, section 3.4).
 /// </summary>
 /// <param name="network">The network.</param>
 /// <param name="decay">
-/// The fraction of itself that the average keeps at each step after its warm-up. Step n keeps at most (1 + n) / (10 + n), so that the
-/// random initial weights are soon forgotten.
+/// The fraction of itself that the average keeps at each step after its warm-up. Step n keeps at most (1 + n) / (10 +
+/// n), so that the random initial weights are soon forgotten.
 /// </param>
 internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
 {

@@ -5,7 +5,8 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Reads the training rows into an <see cref="ImageStore"/>, in one pass: ML.NET's image transforms dispose the images that they read.
+/// Reads the training rows into an <see cref="ImageStore"/>, in one pass: ML.NET's image transforms dispose the images
+/// that they read.
 /// </summary>
 internal static class TrainingDataReader
 {
@@ -16,7 +17,8 @@ internal static class TrainingDataReader
     /// <param name="store">The store to fill, which is empty. It knows how many values each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows; or a row cannot be read, has no label or no image, or its image has another size or values out of range.
+    /// There are no rows; or a row cannot be read, has no label or no image, or its image has another size or values
+    /// out of range.
     /// </exception>
     /// <exception cref="IOException">The images must go to disk and cannot.</exception>
     public static void Read(
@@ -94,7 +96,7 @@ internal static class TrainingDataReader
     {
         var cause = e.GetBaseException().Message;
         var advice = cause.Contains("disposed", StringComparison.Ordinal)
-            ? " An image is missing there, or was read before: ML.NET's image transforms dispose the images that they read."
+            ? " An image is missing there, or was read before: ML.NET's image transforms dispose what they read."
             : "";
         return new($"Training data, {what} cannot be read: {cause}{advice}", e);
     }

@@ -26,7 +26,8 @@ public sealed record TrainingProgress
     public required double Loss { get; init; }
 
     /// <summary>
-    /// The mean of <see cref="Loss"/> over the images of this epoch so far; at the last step of an epoch, the loss of the epoch.
+    /// The mean of <see cref="Loss"/> over the images of this epoch so far; at the last step of an epoch, the loss of
+    /// the epoch.
     /// </summary>
     public required double MeanLoss { get; init; }
 
@@ -34,15 +35,15 @@ public sealed record TrainingProgress
     public required double SmoothedLoss { get; init; }
 
     /// <summary>
-    /// At the end of an epoch, the loss of the averaged weights on the images that are held out, with the same noise every time; null
-    /// within an epoch, or if no images are held out.
+    /// At the end of an epoch, the loss of the averaged weights on the images that are held out, with the same noise
+    /// every time; null within an epoch, or if no images are held out.
     /// </summary>
     public double? ValidationLoss { get; init; }
 
     /// <summary>
-    /// At the end of every <see cref="ConditionalDiffusionTrainer.Options.SampleEpochs"/>-th epoch, images generated with the averaged
-    /// weights: one of each of the first ten labels, in the order of their keys, from each of four noises. Otherwise null. The receiver
-    /// owns them.
+    /// At the end of every <see cref="ConditionalDiffusionTrainer.Options.SampleEpochs"/>-th epoch, images generated
+    /// with the averaged weights: one of each of the first ten labels, in the order of their keys, from each of four
+    /// noises. Otherwise null. The receiver owns them.
     /// </summary>
     public IReadOnlyList<MLImage>? Samples { get; init; }
 

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>The options that the training loop needs, already checked. The defaults are DDPM as published (Ho et al. 2020).</summary>
+/// <summary>
+/// The options that the training loop needs, already checked. The defaults are DDPM as published (Ho et al. 2020).
+/// </summary>
 internal sealed record TrainingSettings
 {
     /// <summary>The number of epochs.</summary>
@@ -29,7 +31,9 @@ internal sealed record TrainingSettings
     /// <summary>Upper bound of the gradient's norm; 0 for none.</summary>
     public double GradientClipNorm { get; init; }
 
-    /// <summary>Decay of the moving average of the weights, with which the training ends; 0 to end with the last weights.</summary>
+    /// <summary>
+    /// Decay of the moving average of the weights, with which the training ends; 0 to end with the last weights.
+    /// </summary>
     public double MovingAverageDecay { get; init; }
 
     /// <summary>Data type of the convolutions and activations.</summary>
