@@ -71,8 +71,7 @@ internal sealed class ImageGenerator : IDisposable
             var activations = isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1]);
             var rowBytes = sizeof(float) * (pixels + activations);
 
-            var fitting = TorchDevice.FreeMemory(Network.Device) / 4 / rowBytes;
-            return (int)Math.Clamp(fitting, 1, isCpu ? 32 : 256);
+            return TorchDevice.ChooseBatchSize(TorchDevice.FreeMemory(Network.Device), rowBytes, isCpu ? 32 : 256);
         }
     }
 
@@ -161,7 +160,7 @@ internal sealed class ImageGenerator : IDisposable
         var denoiser = Denoisers.Guide(
             NetworkDenoiser(network, conditional),
             NetworkDenoiser(network, conditionalAndNot),
-            tensor(scales, device: Network.Device),
+            tensor(scales, ScalarType.Float32, Network.Device),
             t => Sampling.Guides(t, _schedule.Timesteps));
         return Sampling.ClipPixels ? denoiser.ClipImage() : denoiser;
     }
@@ -177,7 +176,8 @@ internal sealed class ImageGenerator : IDisposable
     /// <summary>Returns the noise of a batch with the given index, (B, C, H, W).</summary>
     private Tensor CreateNoise(RowNoise[] rows, int index)
     {
-        var noise = empty(rows.Length, Shape.Channels, Shape.Height, Shape.Width);
+        long[] size = [rows.Length, Shape.Channels, Shape.Height, Shape.Width];
+        var noise = empty(size, ScalarType.Float32, CPU);
         var values = MemoryMarshal.Cast<byte, float>(noise.bytes);
         for (var i = 0; i < rows.Length; i++) rows[i].Fill(values.Slice(i * Shape.Pixels, Shape.Pixels), index);
         return noise.to(Network.Device);

@@ -41,7 +41,7 @@ internal sealed class InferenceUNet : IDisposable
         var shape = network.Shape;
         var weights = UNetWeights.From(network.StateDict().Select(tensor => tensor.Values));
         var isCpu = network.Device.type == DeviceType.CPU;
-        var isPacked = pack && isCpu && FusedConvolution.CanPack;
+        var isPacked = pack && isCpu && FusedConvolution.CanPack(type);
 
         PaddedChannels Features(params int[] parts) =>
             new(parts, isPacked ? PaddedChannels.Feature : channels => channels);
@@ -105,6 +105,7 @@ internal sealed class InferenceUNet : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        using var exact = Float32Math.Exact(x.device);
         var parts = 1 + (x.shape[0] - 1) / _mostRows;
         var e = embeddings[step].unsqueeze(2).unsqueeze(3);                                 // B sum(Cin) 1 1
         var predictions = x.chunk(parts).Zip(e.chunk(parts), ForwardPart).ToArray();

@@ -73,7 +73,8 @@ internal static class Safetensors
         var data = stream.Position;
         CheckHeader(header, tensors, stream.Length - data);
 
-        var largest = empty(tensors.Max(tensor => tensor.Length)); // the only memory needed besides the target's own
+        // This is the only memory needed besides the target's own.
+        var largest = empty(tensors.Max(tensor => tensor.Length), ScalarType.Float32, CPU);
         return tensor =>
         {
             var values = largest.narrow(0, 0, tensor.Length);

@@ -68,6 +68,7 @@ internal sealed class TrainingLoop : IDisposable
                 if (stops()) return null;
 
                 using var turn = _gate.Enter();
+                using var exact = Float32Math.Exact(State.Network.Device);
                 using var scope = NewDisposeScope();
                 var (x0, labels) = batch.To(State.Network.Device);
                 var (t, eps) = DrawNoise(noise, SeedStream.ValidationNoise(_settings.Seed, number++), x0);
@@ -127,6 +128,7 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingStep Step(Batch batch, Generator noise, EpochPlan plan)
     {
         using var turn = _gate.Enter();
+        using var exact = Float32Math.Exact(State.Network.Device);
         using var scope = NewDisposeScope();
         try
         {
