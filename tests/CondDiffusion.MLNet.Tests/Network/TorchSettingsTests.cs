@@ -56,7 +56,6 @@ public sealed class TorchSettingsTests
             SampleEpochs = 1,
             TensorBoardDirectory = Path.Combine(directory.Path, "logs"),
             CheckpointDirectory = Path.Combine(directory.Path, "checkpoints"),
-            CheckpointInterval = TimeSpan.Zero,
             Sampling = new() { Sampler = Sampler.Ddim, Eta = 1, GuidanceScale = 2, Steps = 3 },
         });
         var file = Path.Combine(directory.Path, "model.zip");
