@@ -60,14 +60,18 @@ public sealed partial class ConditionalDiffusionTrainer
         /// only where both have the same.
         /// </summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
+        /// <param name="device">Device in use, of which only the kind matters.</param>
         /// <param name="type">Data type in use, which the options may leave to the device.</param>
         /// <param name="labels">Labels of the training data.</param>
         /// <param name="images">Images of the training data.</param>
         internal IReadOnlyDictionary<string, string> Identity(
-            int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
+            int seed, Device device, ScalarType type, LabelVocabulary labels, ImageStore images)
         {
             var identity = new Dictionary<string, string>
             {
+                // Raise the number when a change of the library changes what a training with equal options ends with.
+                [Checkpoint.Algorithm] = "1",
+                [Checkpoint.Device] = $"{device.type}",
                 [nameof(Channels)] = Text(Channels),
                 [nameof(Height)] = Text(Height),
                 [nameof(Width)] = Text(Width),

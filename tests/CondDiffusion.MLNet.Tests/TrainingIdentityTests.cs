@@ -147,7 +147,7 @@ public sealed class TrainingIdentityTests
         using var images = new ImageStore(pixels: 1);
         images.Add([0.5f], label: 1);
         var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        return options.Identity(options.Seed!.Value, type, Labels, images);
+        return options.Identity(options.Seed!.Value, CPU, type, Labels, images);
     }
 
     /// <summary>
