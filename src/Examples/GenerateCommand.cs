@@ -62,7 +62,7 @@ internal static class GenerateCommand
             if (number == (progress.Step - 1L) * MostSnapshots / progress.Steps) return;
 
             var snapshot = progress.ToImages();
-            for (var i = 0; i < strips.Length; i++) strips[i].Add(snapshot[i]);
+            for (var i = 0; i < snapshot.Count; i++) strips[progress.FirstImage + i].Add(snapshot[i]);
         });
 
         for (var i = 0; i < strips.Length; i++)
