@@ -207,7 +207,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
 
         // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not
         // after the training.
-        CheckIfThere("seed", _options.SeedColumnName, NumberDataViewType.Int64);
+        CheckIfThere("seed", _options.Sampling.SeedColumnName, NumberDataViewType.Int64);
         CheckIfThere("guidance", _options.Sampling.GuidanceColumnName, NumberDataViewType.Single);
 
         void CheckIfThere(string role, string? name, DataViewType type)

@@ -39,8 +39,8 @@ internal sealed class ImageGenerator : IDisposable
         _model = model;
         _checkAlive = checkAlive;
         _owner = owner;
-        _schedule = NoiseSchedule.Create(model.Schedule, model.Timesteps);
-        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, Math.Min(Sampling.Steps, model.Timesteps));
+        _schedule = model.CreateSchedule();
+        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, model.Steps);
     }
 
     public UNetShape Shape => _model.Network;
@@ -183,7 +183,7 @@ internal sealed class ImageGenerator : IDisposable
             : Denoise(conditional);
         if (Sampling.ClipPixels) denoiser = denoiser.ClipImage();
 
-        RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.Seed, row.NoiseKey))];
+        RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.NoiseSeed, row.NoiseKey))];
         Tensor Noise(int index) => CreateNoise(rowNoises, index);
         using var start = Noise(InitialNoise).DetachFromDisposeScope();
 
