@@ -16,11 +16,10 @@ namespace CondDiffusion.MLNet;
 /// </summary>
 public sealed partial class ConditionalDiffusionTrainer : IEstimator<ConditionalDiffusionTransformer>
 {
-    // A chain inside a chain is run with its scoring scope, which leaves NormalizeImages out.
     private const string NormalizeFirst =
-        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, begin the pipeline with that, and append " +
-        $"the other estimators to it; or name the image column in {nameof(Options.FeatureColumnName)}: the trainer " +
-        "then does the same by itself.";
+        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, put that before the trainer in the same " +
+        "chain: what a chain inside a chain makes in training only does not reach the trainer. Or name the image " +
+        $"column in {nameof(Options.FeatureColumnName)}: the trainer then does the same by itself.";
 
     private readonly MLContext _context;
     private readonly IHost _host;
@@ -82,6 +81,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     {
         ArgumentNullException.ThrowIfNull(input);
         Check(MLNetInternals.Shape(input.Schema));
+        CheckLayout(input.Schema[_options.FeatureColumnName]);
         CheckAlive();
         using var channel = _host.Start(nameof(Fit));
         void Log(string line) => channel.Info(MessageSensitivity.None, line);
@@ -180,9 +180,32 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
                 $"{_options.Channels}.");
         }
 
-        return _context.Transforms.NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels)
-            .Fit(input)
-            .Transform(input, TransformerScope.Training);
+        return _context.Transforms
+            .NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels)
+            .Normalize(input);
+    }
+
+    /// <summary>
+    /// Refuses a vector column whose type says that its values lie in another order than [C, H, W]. A flat type says
+    /// nothing about the order.
+    /// </summary>
+    private void CheckLayout(DataViewSchema.Column feature)
+    {
+        if (feature.Type is not VectorDataViewType { Dimensions: { Length: > 1 } dimensions }) return;
+
+        int[] expected = [_options.Channels, _options.Height, _options.Width];
+        if (dimensions.SequenceEqual(expected)) return;
+
+        int[] interleaved = [_options.Height, _options.Width, _options.Channels];
+        var advice = dimensions.SequenceEqual(interleaved)
+            ? "; its colors lie pixel by pixel, so extract them with interleavePixelColors: false"
+            : "";
+        throw MLNetInternals.WrongColumn(
+            _host,
+            "feature",
+            feature.Name,
+            $"a vector of channels, height and width, [{string.Join(", ", expected)}], or a flat one",
+            $"[{string.Join(", ", dimensions)}]{advice}");
     }
 
     private void Check(SchemaShape schema)

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Files;
+using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML.Data;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
