@@ -164,7 +164,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         IReadOnlyList<long>? seeds = null,
         Action<GenerationProgress>? progress = null,
         CancellationToken cancellationToken = default) =>
-        Generate(CreateConditions(labels, seeds), progress, cancellationToken);
+        GenerateImages(CreateConditions(labels, seeds), progress, cancellationToken);
 
     /// <summary>
     /// Generates an image for each label as <see cref="Generate"/> does, on the thread pool. Requests begin in the
@@ -197,7 +197,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         {
             using var turn = await Generator.EnterGenerationAsync(cancellationToken).ConfigureAwait(false);
             return await Task
-                .Run(() => Generate(conditions, progress, cancellationToken), cancellationToken)
+                .Run(() => GenerateImages(conditions, progress, cancellationToken), cancellationToken)
                 .ConfigureAwait(false);
         }
     }
@@ -240,7 +240,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
         Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
 
-    private MLImage[] Generate(
+    private MLImage[] GenerateImages(
         Condition[] conditions, Action<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         var pixels = Generator.Generate(conditions, progress, cancellationToken);

@@ -106,7 +106,7 @@ internal sealed class ImageGenerator : IDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public Task<DeviceGate.Turn> EnterGenerationAsync(CancellationToken cancellationToken) =>
-        DeviceGate.ForGenerations(Shared.Device).EnterAsync(cancellationToken, CheckCanContinue);
+        DeviceGate.ForGenerations(Shared.Device).EnterAsync(CheckCanContinue, cancellationToken);
 
     /// <summary>
     /// Generates an image for each row, in batches of <see cref="ChooseBatchSize"/>, each in one run of the reverse
@@ -135,7 +135,7 @@ internal sealed class ImageGenerator : IDisposable
             var pixels = new float[(long)rows.Count * Shape.Pixels];
             for (var i = 0; i < batches.Length; i++)
             {
-                Action<int, Tensor>? visit = report is null
+                var visit = report is null
                     ? null
                     : CreateVisitor(report, i, batches.Length, i * size, cancellationToken);
                 GenerateBatch(batches[i], visit, cancellationToken).CopyTo(pixels, i * size * Shape.Pixels);
@@ -226,7 +226,7 @@ internal sealed class ImageGenerator : IDisposable
 
     /// <summary>Waits for the device, unless the generation has to end.</summary>
     private DeviceGate.Turn Enter(CancellationToken cancellationToken) =>
-        Shared.Gate.Enter(cancellationToken, CheckCanContinue);
+        Shared.Gate.Enter(CheckCanContinue, cancellationToken);
 
     /// <summary>Returns what passes the steps of a batch on as reports.</summary>
     private Action<int, Tensor> CreateVisitor(

@@ -39,12 +39,16 @@ internal sealed class DeviceGate(int capacity = 1)
         GenerationGates.GetOrAdd((device.type, device.index), _ => new(MostGenerations));
 
     /// <summary>Waits until the device is free and takes it; disposing the result frees it.</summary>
-    /// <param name="cancellationToken">Token that ends the waiting.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled, before or while waiting.</exception>
+    public Turn Enter(CancellationToken cancellationToken = default) => Enter(null, cancellationToken);
+
+    /// <summary>Waits until the device is free and takes it; disposing the result frees it.</summary>
     /// <param name="check">
     /// Throws to end the waiting. It is called before and after the wait, and now and then in between.
     /// </param>
+    /// <param name="cancellationToken">Token that ends the waiting.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled, before or while waiting.</exception>
-    public Turn Enter(CancellationToken cancellationToken = default, Action? check = null)
+    public Turn Enter(Action? check, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         check?.Invoke();
@@ -64,9 +68,9 @@ internal sealed class DeviceGate(int capacity = 1)
         }
     }
 
-    /// <summary>Waits for a turn as <see cref="Enter"/> does, without a thread.</summary>
-    /// <inheritdoc cref="Enter"/>
-    public async Task<Turn> EnterAsync(CancellationToken cancellationToken, Action check)
+    /// <summary>Waits for a turn as <see cref="Enter(Action?, CancellationToken)"/> does, without a thread.</summary>
+    /// <inheritdoc cref="Enter(Action?, CancellationToken)"/>
+    public async Task<Turn> EnterAsync(Action check, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         check();
