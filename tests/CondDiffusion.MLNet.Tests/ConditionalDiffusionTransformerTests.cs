@@ -101,7 +101,8 @@ public sealed class ConditionalDiffusionTransformerTests
             foreach (var (i, image) in now.Index()) last[progress.FirstImage + i] = image;
         });
 
-        Assert.AreSequenceEqual([(1, 2, 0, 1, 2, 2), (1, 2, 0, 2, 2, 2), (2, 2, 2, 1, 2, 1), (2, 2, 2, 2, 2, 1)], shown);
+        Assert.AreSequenceEqual(
+            [(1, 2, 0, 1, 2, 2), (1, 2, 0, 2, 2, 2), (2, 2, 2, 1, 2, 1), (2, 2, 2, 2, 2, 1)], shown);
         foreach (var (i, image) in images.Index())
             Assert.IsTrue(image.Pixels.SequenceEqual(last[i].Pixels), $"image {i}");
     }
@@ -112,11 +113,12 @@ public sealed class ConditionalDiffusionTransformerTests
         using var model = Tiny.Create(Ml);
         var threads = new List<bool>();
         List<string?> labels = ["cat", "dog"];
+        var expected = Generate();
         var request = model.GenerateAsync(
             labels, [5, 6], progress => threads.Add(Thread.CurrentThread.IsThreadPoolThread));
         labels.Clear(); // the request has its own
 
-        AssertClose(model.Generate(["cat", "dog"], [5, 6]), await request);
+        AssertClose(expected, await request);
         Assert.AreSequenceEqual([true, true, true, true], threads);
         Assert.ThrowsExactly<ArgumentException>(() => { _ = model.GenerateAsync(["eel"]); });
         await Assert.ThrowsExactlyAsync<TimeoutException>(
@@ -124,6 +126,8 @@ public sealed class ConditionalDiffusionTransformerTests
 
         model.Dispose();
         await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => model.GenerateAsync(["cat"]));
+
+        IReadOnlyList<MLImage> Generate() => model.Generate(labels, [5, 6]);
     }
 
     [TestMethod]

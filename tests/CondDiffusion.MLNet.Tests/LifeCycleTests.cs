@@ -227,7 +227,7 @@ public sealed class LifeCycleTests
             await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => byDisposal.WaitAsync(Limit));
         }
 
-        Assert.HasCount(1, model.Generate(["cat"]));
+        Assert.HasCount(1, await model.GenerateAsync(["cat"]));
     }
 
     [TestMethod]
@@ -258,7 +258,8 @@ public sealed class LifeCycleTests
         for (var i = 0; i < requests.Length; i += 2)
         {
             var image = (await requests[i].WaitAsync(Limit)).Single();
-            Assert.IsTrue(model.Generate(["cat"], [i])[0].Pixels.SequenceEqual(image.Pixels), $"request {i}");
+            var alone = await model.GenerateAsync(["cat"], [i]);
+            Assert.IsTrue(alone[0].Pixels.SequenceEqual(image.Pixels), $"request {i}");
         }
     }
 
