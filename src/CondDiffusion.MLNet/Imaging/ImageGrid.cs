@@ -90,15 +90,15 @@ public static class ImageGrid
 
         public void Draw(MLImage image, int top, int left, int scale)
         {
-            var red = PixelConversion.RedIndex(image);
-            var source = image.Pixels;
-            for (var y = 0; y < image.Height * scale; y++)
+            var source = PixelConversion.ToBgr(image).AsSpan();
+            var width = image.Width;
+            var height = image.Height;
+            for (var y = 0; y < height * scale; y++)
             {
-                for (var x = 0; x < image.Width * scale; x++)
+                for (var x = 0; x < width * scale; x++)
                 {
-                    var from = source.Slice((y / scale * image.Width + x / scale) * 4, 4);
-                    var to = Bgra.AsSpan(((top + y) * Width + left + x) * 4, 3);
-                    (to[0], to[1], to[2]) = (from[2 - red], from[1], from[red]);
+                    var from = source.Slice((y / scale * width + x / scale) * 3, 3);
+                    from.CopyTo(Bgra.AsSpan(((top + y) * Width + left + x) * 4, 3));
                 }
             }
         }

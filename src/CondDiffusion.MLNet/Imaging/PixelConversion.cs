@@ -59,14 +59,12 @@ internal static class PixelConversion
         CheckLength(pixels.Length, shape);
 
         var plane = shape.PlanePixels;
-        var bytes = image.Pixels;
-        var red = RedIndex(image);
+        var bgr = ToBgr(image);
         for (var i = 0; i < plane; i++)
         {
-            var pixel = bytes.Slice(i * BytesPerPixel, BytesPerPixel);
-            var r = pixel[red];
-            var g = pixel[1];
-            var b = pixel[2 - red];
+            var b = bgr[3 * i];
+            var g = bgr[3 * i + 1];
+            var r = bgr[3 * i + 2];
 
             if (channels == 1)
             {
@@ -91,9 +89,21 @@ internal static class PixelConversion
     }
 
     /// <summary>
-    /// Returns the index of red among a pixel's four bytes. Green has index 1, and blue has 2 minus that of red.
+    /// Returns the levels of blue, green and red of each pixel, [H, W, 3]. All reading of images goes through this
+    /// method, since MLImage.Pixels does not work beside SkiaSharp 3 and later (machinelearning issue 7413).
     /// </summary>
-    public static int RedIndex(MLImage image) => image.PixelFormat == MLPixelFormat.Rgba32 ? 0 : 2;
+    public static byte[] ToBgr(MLImage image) => image.GetBGRPixels;
+
+    /// <summary>Returns blue, green, red and 255 for each pixel, [H, W, 4].</summary>
+    public static byte[] ToBgra(MLImage image)
+    {
+        var bgr = ToBgr(image);
+        var bgra = new byte[bgr.Length / 3 * BytesPerPixel];
+        for (var i = 0; i < bgr.Length / 3; i++)
+            SetPixel(bgra, i, bgr[3 * i + 2], bgr[3 * i + 1], bgr[3 * i]);
+
+        return bgra;
+    }
 
     // The order of operations is that of ML.NET's ConvertToGrayscale. One color in a hundred lies half-way between two
     // levels, and only this order rounds all 2^24 colors as ML.NET does.

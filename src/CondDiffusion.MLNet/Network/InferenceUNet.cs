@@ -7,7 +7,8 @@ namespace CondDiffusion.MLNet.Network;
 /// <summary>
 /// A trained <see cref="ConditionalUNet"/> for sampling. The batch norms are folded into the convolutions, the
 /// embeddings are computed once in a run, and everything is in one data type and in channels-last layout. It shares the
-/// embeddings' weights with the network that it is created from. It is for one thread at a time.
+/// embeddings' weights with the network that it is created from. It is for one thread at a time, that which has the
+/// device (<see cref="DeviceGate"/>): several runs of a sampler may use it in turns, each with embeddings of its own.
 /// </summary>
 /// <remarks>
 /// On a CPU with oneDNN an image's output is the same to the bit in every batch, at every place in it and with any

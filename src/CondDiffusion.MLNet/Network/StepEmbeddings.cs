@@ -4,7 +4,7 @@ namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
 /// What a network adds to the input of each of its blocks in one run of a sampler. Where the steps are read in order,
-/// it is computed once for each step and distinct label.
+/// it is computed once for each step and distinct label. It belongs to that run, and is for one thread at a time.
 /// </summary>
 internal sealed class StepEmbeddings : IDisposable
 {
