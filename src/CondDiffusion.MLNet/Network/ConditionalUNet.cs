@@ -88,8 +88,19 @@ internal sealed class ConditionalUNet : IDisposable
     public static ConditionalUNet Load(Stream stream, UNetShape shape, Device device)
     {
         using var scope = NewDisposeScope();
-        var values = Safetensors.Open(stream, shape.Tensors()); // checks the header before the network is allocated
-        return Create(shape, device, values);
+        using var noGrad = no_grad();
+        var read = Safetensors.Open(stream, shape.Tensors()); // checks the header before the network is allocated
+        var network = new ConditionalUNet(shape, device);
+        try
+        {
+            foreach (var (entry, target) in network.StateDict()) read(entry, target);
+            return network;
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes every parameter and buffer under its PyTorch name, in the safetensors format.</summary>

@@ -1,5 +1,4 @@
 using CondDiffusion.MLNet.Files;
-using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML.Data;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
