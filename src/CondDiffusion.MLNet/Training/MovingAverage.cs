@@ -25,7 +25,8 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var weight = 1 - Math.Min(decay, (1.0 + step) / (10 + step));
+        var fraction = 1 - Math.Min(decay, (1.0 + step) / (10 + step));
+        var weight = tensor(fraction, ScalarType.Float64, Parameters.device);
         Parameters.lerp_(network.Parameters, weight);
         Buffers.lerp_(network.Buffers, weight);
     }
