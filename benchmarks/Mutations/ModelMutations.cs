@@ -62,8 +62,9 @@ internal static class ModelMutations
         if (exception is FormatException && exception.Message.Contains("The model file cannot", StringComparison.Ordinal))
             return "refused by the library";
 
-        // What ML.NET itself finds wrong, or .NET where ML.NET asks for an assembly.
-        var isExpected = exception is FormatException or InvalidDataException or IOException or InvalidOperationException;
+        // What ML.NET itself finds wrong, or .NET where ML.NET asks for an assembly by a damaged name.
+        var isExpected = exception is FormatException or InvalidDataException or InvalidOperationException
+            or IOException or ArgumentException;
         if (isForged || !isExpected) outcomes.Violations.Add($"File {number}: {exception}");
         return $"refused by ML.NET, {exception.GetType().Name}";
     }

@@ -114,7 +114,9 @@ public sealed class MnistDataViewTests : IDisposable
         Assert.ThrowsExactly<FileNotFoundException>(() => _view.GetRowCursor(_view.Schema));
         AssertClosed(Images);
 
-        File.WriteAllBytes(_directory.File(Labels), Gzip(LabelBytes(Rows))[..12]);
+        var damaged = Gzip(LabelBytes(Rows));
+        damaged[10] = 0xFF; // the first block would have a type that does not exist
+        File.WriteAllBytes(_directory.File(Labels), damaged);
         Assert.ThrowsExactly<FormatException>(() => _view.GetRowCursor(_view.Schema));
         AssertClosed(Images);
         AssertClosed(Labels);
