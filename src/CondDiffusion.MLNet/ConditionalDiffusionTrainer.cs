@@ -161,7 +161,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
             throw MLNetInternals.WrongColumn(_host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
 
         // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not after the training.
-        CheckIfThere("seed", _options.SeedColumnName, NumberDataViewType.Int64);
+        CheckIfThere("seed", _options.Sampling.SeedColumnName, NumberDataViewType.Int64);
         CheckIfThere("guidance", _options.Sampling.GuidanceColumnName, NumberDataViewType.Single);
 
         void CheckIfThere(string role, string? name, DataViewType type)

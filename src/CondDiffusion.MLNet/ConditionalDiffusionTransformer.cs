@@ -103,7 +103,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <param name="input">The labelled rows.</param>
     /// <returns>
     /// The rows with the generated columns. Reading a generated value throws an <see cref="InvalidOperationException"/>
-    /// if the row has no label and the model needs one, or if its guidance scale is invalid.
+    /// if the row's label is missing, unless <see cref="SamplingOptions.MissingLabels"/> says otherwise, or if its
+    /// guidance scale is invalid.
     /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IDataView Transform(IDataView input)

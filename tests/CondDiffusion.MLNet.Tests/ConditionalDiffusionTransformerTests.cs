@@ -45,7 +45,7 @@ public sealed class ConditionalDiffusionTransformerTests
     public void Generate_Seeds_AreThoseOfTheSeedColumnAndOfRowIds()
     {
         using var model = Tiny.Create(Ml);
-        using var seeded = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var seeded = Tiny.Create(Ml, Tiny.Seeded);
         var rows = Ml.Data.LoadFromEnumerable<Tiny.SeededRow>(
             [new() { Label = 1, Seed = -3 }, new() { Label = 0, Seed = long.MaxValue }]);
         var bySeed = seeded.Transform(rows).GetColumn<MLImage>("GeneratedImage").ToArray();
@@ -59,7 +59,7 @@ public sealed class ConditionalDiffusionTransformerTests
     public void Transform_DataWithoutTheSeedColumn_TakesRowIdsAsSeeds()
     {
         using var model = Tiny.Create(Ml);
-        using var seeded = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var seeded = Tiny.Create(Ml, Tiny.Seeded);
         ModelFileTests.AssertSame(model, seeded);
     }
 
@@ -96,7 +96,7 @@ public sealed class ConditionalDiffusionTransformerTests
     [TestMethod]
     public void Transform_ColumnMissingOrOfAnotherType_NamesRoleAndColumn()
     {
-        using var model = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var model = Tiny.Create(Ml, Tiny.Seeded);
         void Refuses(IDataView data, params string[] parts)
         {
             Throws.Saying<ArgumentOutOfRangeException>(() => model.Transform(data), parts);

@@ -35,8 +35,8 @@ internal sealed class ImageGenerator : IDisposable
         _model = model;
         _checkAlive = checkAlive;
         _owner = owner;
-        _schedule = NoiseSchedule.Create(model.Schedule, model.Timesteps);
-        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, Math.Min(Sampling.Steps, model.Timesteps));
+        _schedule = model.CreateSchedule();
+        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, model.Steps);
     }
 
     public UNetShape Shape => _model.Network;
@@ -122,7 +122,7 @@ internal sealed class ImageGenerator : IDisposable
             using var conditionalAndNot = network.Prepare(_timesteps, labelsAndNone);
             var denoiser = CreateDenoiser(rows, network, conditional, conditionalAndNot);
 
-            RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.Seed, row.NoiseKey))];
+            RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.NoiseSeed, row.NoiseKey))];
             Tensor Noise(int index) => CreateNoise(rowNoises, index);
             var start = Noise(InitialNoise);
 

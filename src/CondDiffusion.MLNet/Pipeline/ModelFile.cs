@@ -31,8 +31,9 @@ internal static class ModelFile
     private const long ValueBytes = 100;
     private const long CharacterBytes = 4;
 
-    // Version 1.1 is the first one; 1.2 added the sampling options.
-    private const uint FormatVersion = 0x00010002;
+    // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
+    // of the noise schedule.
+    private const uint FormatVersion = 0x00010000 + ModelDescription.CurrentFormat;
     private const uint OldestFormatVersion = 0x00010001;
 
     // The assembly's name has no version, so that later versions of the library load older files.

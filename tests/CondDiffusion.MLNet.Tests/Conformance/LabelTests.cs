@@ -136,12 +136,12 @@ public sealed class LabelTests
     }
 
     [TestMethod]
-    public void Label_MissingAfterLabelDropout_GeneratesWithoutOne()
+    public void Label_MissingWhereThatIsAskedFor_GeneratesWithoutOne()
     {
         using var transformer = Tiny.FitAnimals(new(seed: 7), Tiny.AnimalOptions with
         {
             LabelDropout = 0.2,
-            SeedColumnName = "Seed",
+            Sampling = new() { SeedColumnName = "Seed", MissingLabels = MissingLabelBehavior.Unconditional },
             Epochs = 8,
             LearningRate = 0.01,
         });

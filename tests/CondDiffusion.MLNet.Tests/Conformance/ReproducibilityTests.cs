@@ -17,7 +17,7 @@ public sealed class ReproducibilityTests
         Timesteps = 10,
         Epochs = 40,
         LearningRate = 1e-2,
-        SeedColumnName = "Seed",
+        Sampling = new() { SeedColumnName = "Seed" },
     };
 
     private static readonly MLContext Ml = new(seed: 7);
@@ -137,7 +137,7 @@ public sealed class ReproducibilityTests
     public void SeedColumn_ThatIsNotThere_LeavesRowsTheirIds()
     {
         var unseeded = Ml.Transforms.DropColumns("Seed").Fit(Data).Transform(Data);
-        using var same = Tiny.FitAnimals(new(seed: 7), Trained with { SeedColumnName = null });
+        using var same = Tiny.FitAnimals(new(seed: 7), Trained with { Sampling = new() });
         Tiny.AreClose(Tiny.ImageBytes(same.Transform(Data)), Tiny.ImageBytes(Transformer.Transform(unseeded)));
     }
 

@@ -52,7 +52,10 @@ public sealed class PipelinesTests
         // snippet: seed column
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { SeedColumnName = "Seed" }));
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
+            {
+                Sampling = new SamplingOptions { SeedColumnName = "Seed" },
+            }));
         ITransformer generator = pipeline.Fit(digits).GetModelFor(TransformerScope.Scoring);
 
         IDataView rows = ml.Data.LoadFromEnumerable(

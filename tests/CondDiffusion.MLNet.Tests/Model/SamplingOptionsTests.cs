@@ -132,13 +132,14 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     [DataRow(float.PositiveInfinity)]
     [DataRow(-1f)]
+    [DataRow(1001f)]
     public void GuidanceColumn_ValueOutOfRange_NamesTheRow(float value)
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Guidance" });
         var rows = new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance });
         var data = Ml.Data.LoadFromEnumerable(rows);
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, data)).Message;
-        Assert.Contains($"Row 1: column 'Guidance' must be finite and not negative, but is {value}", message);
+        Assert.Contains($"Row 1: column 'Guidance' must be in [0, 1000], but is {value}", message);
     }
 
     [TestMethod]
