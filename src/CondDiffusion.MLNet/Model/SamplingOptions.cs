@@ -154,13 +154,13 @@ public sealed record SamplingOptions
         var isGuided = GuidanceScale is not (null or 1) || GuidanceColumnName is not null;
         errors.Check(
             generatesUnlabelled || !isGuided,
-            nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
+            "LabelDropout",
             $"above 0 in training for guidance ({nameof(GuidanceScale)} other than 1, or {nameof(GuidanceColumnName)}),"
                 + " which compares the predictions with and without a label",
             0);
         errors.Check(
             generatesUnlabelled || MissingLabels != MissingLabelBehavior.Unconditional,
-            nameof(ConditionalDiffusionTrainer.Options.LabelDropout),
+            "LabelDropout",
             $"above 0 in training for {nameof(MissingLabels)} to be {nameof(MissingLabelBehavior.Unconditional)}",
             0);
     }

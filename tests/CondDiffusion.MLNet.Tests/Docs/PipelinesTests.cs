@@ -72,6 +72,27 @@ public sealed class PipelinesTests
     }
 
     [TestMethod]
+    public void Seed_AsItStands_GivesOtherImages()
+    {
+        using var directory = new DocsDirectory();
+        var ml = new MLContext(seed: 1);
+        ((IDisposable)DocsDirectory.SaveModel(ml)).Dispose();
+        // snippet: seed
+        ITransformer model = ml.Model.Load("digits.zip", out _);
+        ITransformer ten = ml.ImageGeneration.WithSampling(model, new SamplingOptions { Seed = 1 });
+        ITransformer tenMore = ml.ImageGeneration.WithSampling(model, new SamplingOptions { Seed = 2 });
+        // end
+        using (model as IDisposable)
+        using (ten as IDisposable)
+        using (tenMore as IDisposable)
+        {
+            var rows = ml.Data.LoadFromEnumerable([new { Label = 3u }]);
+            var images = new[] { ten, tenMore }.SelectMany(each => Tiny.ImageBytes(each.Transform(rows))).ToArray();
+            Assert.IsFalse(images[0].SequenceEqual(images[1]));
+        }
+    }
+
+    [TestMethod]
     public void BatchesAndDirectGeneration_AsTheyStand_Run()
     {
         using var directory = new DocsDirectory();
