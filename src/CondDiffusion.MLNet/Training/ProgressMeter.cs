@@ -5,12 +5,15 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>
 /// Keeps every step's loss on the device and reads them now and then, since reading waits for the device.
 /// </summary>
-internal sealed class ProgressMeter(TimeSpan interval, TrainingState state, TimeProvider clock) : IDisposable
+/// <param name="interval">Minimum time between two reports.</param>
+/// <param name="capacity">The most losses that it keeps before they are read.</param>
+/// <param name="state">Where the averages of the losses go.</param>
+/// <param name="clock">Measures the interval and the speed.</param>
+internal sealed class ProgressMeter(TimeSpan interval, int capacity, TrainingState state, TimeProvider clock)
+    : IDisposable
 {
-    private const int Capacity = 1024;
-
     private readonly Tensor _losses =
-        zeros(Capacity, ScalarType.Float32, state.Network.Device).DetachFromDisposeScope();
+        zeros(capacity, ScalarType.Float32, state.Network.Device).DetachFromDisposeScope();
 
     private readonly List<int> _images = [];
     private readonly long _start = clock.GetTimestamp();
@@ -21,7 +24,7 @@ internal sealed class ProgressMeter(TimeSpan interval, TrainingState state, Time
     public bool IsDue => clock.GetElapsedTime(_lastReport) >= interval;
 
     /// <summary>Whether the losses must be read, since there is no room for more.</summary>
-    public bool IsFull => _images.Count == Capacity;
+    public bool IsFull => _images.Count == capacity;
 
     /// <summary>Training images per second since the training began.</summary>
     public double ImagesPerSecond => _imagesDone / Math.Max(clock.GetElapsedTime(_start).TotalSeconds, 1e-9);

@@ -43,6 +43,9 @@ internal sealed class TrainingRun
     /// </summary>
     public Func<bool> Stops { get; init; } = () => false;
 
+    /// <summary>The most losses that stay on the device unread.</summary>
+    public int UnreadLosses { get; init; } = 1024;
+
     /// <summary>Saves the state now and then and at the end; null for no checkpoints.</summary>
     public CheckpointWriter? Checkpoints { get; init; }
 
@@ -63,7 +66,7 @@ internal sealed class TrainingRun
 
         if (Stops()) return;
 
-        using var meter = new ProgressMeter(_settings.ReportInterval, State, _settings.Clock);
+        using var meter = new ProgressMeter(_settings.ReportInterval, UnreadLosses, State, _settings.Clock);
         try
         {
             foreach (var step in _loop.Steps(_images, _plan))

@@ -304,9 +304,9 @@ public sealed class TrainingLoopTests
     }
 
     [TestMethod]
-    public void DrawNoise_ImagesOnAnotherDevice_DrawsOnTheCPUAndMovesThere()
+    public void DrawNoise_ImagesOnAnotherDevice_MovesThere()
     {
-        // Tensors of this device have no values. Like those of a GPU, they take no generator of the CPU.
+        // Tensors of this device have no values; it stands for a GPU. RandomnessTests see where the numbers are drawn.
         var meta = new Device(DeviceType.META);
         using var scope = NewDisposeScope();
         using var training = new SmallTraining(SmallTraining.Create());
