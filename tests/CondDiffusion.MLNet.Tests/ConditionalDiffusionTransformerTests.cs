@@ -97,7 +97,7 @@ public sealed class ConditionalDiffusionTransformerTests
             Assert.AreEqual(thread, Environment.CurrentManagedThreadId);
             var now = progress.ToImages();
             shown.Add((
-                progress.Batch, progress.Batches, progress.FirstImage, progress.Step, progress.Steps, now.Count));
+                progress.BatchNumber, progress.Batches, progress.FirstImage, progress.Step, progress.Steps, now.Count));
             foreach (var (i, image) in now.Index()) last[progress.FirstImage + i] = image;
         });
 

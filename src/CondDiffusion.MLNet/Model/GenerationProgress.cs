@@ -19,7 +19,7 @@ public sealed class GenerationProgress
     public int Steps { get; internal init; }
 
     /// <summary>The batch in progress, counted from 1.</summary>
-    public int Batch { get; internal init; }
+    public int BatchNumber { get; internal init; }
 
     /// <summary>The number of batches in the generation. As many images as fit into one batch have one.</summary>
     public int Batches { get; internal init; }

@@ -246,7 +246,7 @@ internal sealed class ImageGenerator : IDisposable
                 {
                     Step = ++steps,
                     Steps = Steps,
-                    Batch = batch + 1,
+                    BatchNumber = batch + 1,
                     Batches = batches,
                     FirstImage = firstImage,
                     Timestep = t,
