@@ -12,7 +12,7 @@ namespace CondDiffusion.MLNet.Tests;
 [TestClass]
 public sealed class FirstPromiseTests
 {
-    /// <summary>Only the size of the training differs from the defaults, so that it takes two seconds.</summary>
+    /// <summary>Only the size of the training differs from the defaults, so that it takes three seconds.</summary>
     [TestMethod]
     public void BlackAndWhite_TrainedSavedLoaded_AreGeneratedForTheirLabels()
     {
@@ -23,7 +23,7 @@ public sealed class FirstPromiseTests
             Width = 8,
             ChannelWidths = [8, 8, 8],
             Timesteps = 200,
-            Epochs = 200,
+            Epochs = 300,
             BatchSize = 10,
             LearningRate = 5e-3,
             MovingAverageDecay = 0.9,

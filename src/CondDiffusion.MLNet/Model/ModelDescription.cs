@@ -131,7 +131,9 @@ internal sealed record ModelDescription
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(
         this with { Format = CurrentFormat }, ModelJson.Default.ModelDescription);
 
-    /// <summary>Returns the description of an older format, as it would be written today with the same meaning.</summary>
+    /// <summary>
+    /// Returns the description of an older format, as it would be written today with the same meaning.
+    /// </summary>
     private ModelDescription Upgrade() => this with
     {
         Format = CurrentFormat,
