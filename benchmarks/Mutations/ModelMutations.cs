@@ -14,7 +14,7 @@ internal static class ModelMutations
     private const long MostPixels = 1 << 14;
 
     /// <summary>An image of more steps than this may take longer than is allowed, and is then cancelled.</summary>
-    private const int MostSteps = 1000;
+    private const int MostSteps = 100;
 
     private const long MostBytes = 256 << 20;
 
@@ -65,7 +65,8 @@ internal static class ModelMutations
 
     private static string Classify(MutationOutcomes outcomes, int number, Exception exception, bool isForged)
     {
-        if (exception is FormatException && exception.Message.Contains("The model file cannot", StringComparison.Ordinal))
+        const string Refusal = "The model file cannot be read";
+        if (exception is FormatException && exception.Message.Contains(Refusal, StringComparison.Ordinal))
             return "refused by the library";
 
         // What ML.NET itself finds wrong, or .NET where ML.NET asks for an assembly by a damaged name.

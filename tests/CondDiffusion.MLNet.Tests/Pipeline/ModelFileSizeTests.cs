@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Pipeline;
 
-/// <summary>Tests that the library's part of a small file takes little memory and disk space, whatever it holds.</summary>
+/// <summary>Tests that the library's part of a small file takes little memory and disk space.</summary>
 [TestClass]
 public sealed class ModelFileSizeTests
 {
