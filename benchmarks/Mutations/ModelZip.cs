@@ -69,7 +69,7 @@ internal sealed class ModelZip
         {
             foreach (var (name, bytes) in _entries)
             {
-                using var stream = zip.CreateEntry(name).Open();
+                using var stream = zip.CreateEntry(name, CompressionLevel.Fastest).Open();
                 stream.Write(bytes);
             }
         }

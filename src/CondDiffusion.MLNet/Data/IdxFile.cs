@@ -106,8 +106,8 @@ internal sealed class IdxFile
     }
 
     /// <summary>
-    /// Reads every row. It allocates blocks of rows as it reads them, so a header that claims too many rows costs hardly
-    /// more memory than the file's real contents.
+    /// Reads every row. It allocates blocks of rows as it reads them, so a header that claims too many rows costs
+    /// hardly more memory than the file's real contents.
     /// </summary>
     /// <returns>The rows, each a part of a block.</returns>
     public Func<int, ReadOnlyMemory<byte>> ReadAllRows()

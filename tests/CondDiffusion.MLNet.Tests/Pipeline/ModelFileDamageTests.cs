@@ -148,7 +148,8 @@ public sealed class ModelFileDamageTests
     [DataRow("Channels", "3", "expected [2, 3, 3, 3]")]
     [DataRow("Height", "10", "Network.Height must be a positive multiple of 4, but is 10")]
     [DataRow(
-        "Height", "16777216", "Network.Channels x Height x Width must be at most 4194304 values, but is 1 x 16777216 x 8")]
+        "Height", "16777216",
+        "Network.Channels x Height x Width must be at most 4194304 values, but is 1 x 16777216 x 8")]
     [DataRow("Height", "\"high\"", "Network.Height")]
     [DataRow("Unknown", "1", "Unknown")]
     public void Load_DescriptionOfAnotherNetwork_IsRefusedBeforeAllocating(
@@ -163,9 +164,12 @@ public sealed class ModelFileDamageTests
     [TestMethod]
     [DataRow("Network", "null", "Network")]
     [DataRow("Labels", "null", "Labels")]
-    [DataRow("Labels", "{\"Count\":2,\"Values\":[\"cat\"]}", "Labels.Values must be 2 texts, one for each label, but is 1")]
     [DataRow(
-        "Labels", "{\"Count\":2,\"Values\":[\"cat\",null]}", "Labels.Values must be a text for each label, but is null for")]
+        "Labels", "{\"Count\":2,\"Values\":[\"cat\"]}",
+        "Labels.Values must be 2 texts, one for each label, but is 1")]
+    [DataRow(
+        "Labels", "{\"Count\":2,\"Values\":[\"cat\",null]}",
+        "Labels.Values must be a text for each label, but is null for")]
     [DataRow("Timesteps", "0", "Timesteps must be from 1 to 10000, but is 0")]
     [DataRow("Timesteps", "2000000000", "Timesteps must be from 1 to 10000, but is 2000000000")]
     [DataRow("BatchSize", "0", "BatchSize must be from 1 to 65536, but is 0")]

@@ -140,7 +140,8 @@ public sealed class ModelFileTests
         var text = Encoding.UTF8.GetBytes(header.ToJsonString());
         byte[] weights = [.. BitConverter.GetBytes((long)text.Length), .. text, .. values];
         zip[ModelZip.Weights] = weights;
-        SHA256.HashData([.. description, .. weights]).CopyTo(zip[ModelZip.Key], zip[ModelZip.Key].AsSpan().IndexOf(old));
+        var key = zip[ModelZip.Key];
+        SHA256.HashData([.. description, .. weights]).CopyTo(key, key.AsSpan().IndexOf(old));
 
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, zip.ToBytes());
         loaded.Generator.UseNetwork(network =>
