@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.Transforms;
 
 namespace CondDiffusion.MLNet.Benchmarks;
