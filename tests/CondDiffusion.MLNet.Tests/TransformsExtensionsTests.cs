@@ -86,10 +86,13 @@ public sealed class TransformsExtensionsTests
         var normalize = Ml.Transforms.NormalizeImages("Pixels", "Image", 1, 2);
         var copy = Ml.Transforms.CopyColumns("Copy", "Image");
         var next = new Next();
-        var start = first ? normalize.Append(copy) : (IEstimator<ITransformer>)copy.Append(normalize);
+        var last = Ml.Transforms.CopyColumns("Last", "Copy");
         var view = TestImages.View(Ml, TestImages.Plain(2, 2, 255, 255, 255));
 
-        var model = start.Append(next).Append(Ml.Transforms.CopyColumns("Last", "Copy")).Fit(view);
+        var chain = first
+            ? normalize.Append(copy).Append(next).Append(last)
+            : copy.Append(normalize).Append(next).Append(last);
+        var model = chain.Fit(view);
 
         Assert.AreSequenceEqual([1f, 1f], next.Pixels);
         foreach (var scope in new[] { TransformerScope.Training, TransformerScope.Testing, TransformerScope.Scoring })

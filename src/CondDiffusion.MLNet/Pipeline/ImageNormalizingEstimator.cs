@@ -17,14 +17,12 @@ namespace CondDiffusion.MLNet;
 /// </remarks>
 public sealed class ImageNormalizingEstimator : IEstimator<ITransformer>
 {
-    private readonly TransformsCatalog _catalog;
     private readonly string _output;
     private readonly ImageShape _shape;
     private readonly ImageResizingEstimator _resize;
 
     internal ImageNormalizingEstimator(TransformsCatalog catalog, string output, string input, ImageShape shape)
     {
-        _catalog = catalog;
         _output = output;
         _shape = shape;
 
@@ -70,45 +68,6 @@ public sealed class ImageNormalizingEstimator : IEstimator<ITransformer>
     public IDataView Normalize(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-
-        // ML.NET's ExtractPixels reads MLImage.Pixels, which does not work beside SkiaSharp 3 and later.
-        var resized = _resize.Fit(input).Transform(input);
-        var resizedColumns = SchemaDefinition.Create(typeof(Resized));
-        resizedColumns[nameof(Resized.Image)].ColumnName = _output;
-        var vectorColumns = SchemaDefinition.Create(typeof(Vector));
-        vectorColumns[nameof(Vector.Pixels)].ColumnName = _output;
-        vectorColumns[nameof(Vector.Pixels)].ColumnType = new VectorDataViewType(
-            NumberDataViewType.Single, _shape.Channels, _shape.Height, _shape.Width);
-
-        return _catalog
-            .CustomMapping<Resized, Vector>(ReadPixels, contractName: null, resizedColumns, vectorColumns)
-            .Fit(resized)
-            .Transform(resized);
-    }
-
-    private void ReadPixels(Resized resized, Vector vector)
-    {
-        var values = vector.Pixels;
-        if (resized.Image is not { } image)
-        {
-            // A vector without values stands for a missing image, as in ML.NET's ExtractPixels.
-            vector.Pixels = VBufferEditor.Create(ref values, _shape.Pixels, 0).Commit();
-            return;
-        }
-
-        var editor = VBufferEditor.Create(ref values, _shape.Pixels);
-        PixelConversion.FromImage(image, _shape.Channels, editor.Values);
-        vector.Pixels = editor.Commit();
-    }
-
-    private sealed class Resized
-    {
-        [ImageType(1, 1)] // the column's own type has the size
-        public MLImage? Image { get; set; }
-    }
-
-    private sealed class Vector
-    {
-        public VBuffer<float> Pixels { get; set; }
+        return new NormalizedDataView(_resize.Fit(input).Transform(input), _output, _shape);
     }
 }

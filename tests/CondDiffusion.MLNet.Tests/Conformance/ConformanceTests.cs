@@ -79,8 +79,8 @@ public sealed class ConformanceTests
     {
         var normalize = _ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8);
         var label = _ml.Transforms.Conversion.MapValueToKey("Label", "Name");
-        var start = first ? normalize.Append(label) : (IEstimator<ITransformer>)label.Append(normalize);
-        var chain = start.Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions));
+        var trainer = _ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions);
+        var chain = first ? normalize.Append(label).Append(trainer) : label.Append(normalize).Append(trainer);
 
         var invalid = _ml.Data.LoadFromEnumerable([new { X = 0f }]);
         EstimatorConformance.Check(_ml, chain, Tiny.Photos(_ml), transform: Tiny.Animals(_ml), invalid);

@@ -73,7 +73,7 @@ public sealed class PipelineTests
         var names = _ml.Data.LoadFromEnumerable([new Tiny.NameRow { Name = "eel" }, new Tiny.NameRow { Name = "cat" }]);
 
         var expected = Tiny.ImageBytes(model.Transform(names));
-        foreach (ITransformer part in new ITransformer[] { model, model.GetModelFor(TransformerScope.Scoring) })
+        foreach (var part in new ITransformer[] { model, model.GetModelFor(TransformerScope.Scoring) })
         {
             Tiny.AreClose(expected, Tiny.ImageBytes(part.Transform(names)));
             using (var engine = Tiny.Engine<Tiny.NameRow>(_ml, part))

@@ -69,10 +69,10 @@ public sealed class PixelConversionTests
     [DataRow(MLPixelFormat.Rgba32)]
     public void ToBgra_AnyFormat_GivesBlueGreenRed(MLPixelFormat format)
     {
-        byte[] bytes = [10, 20, 30, 255, 40, 50, 60, 255];
+        var bytes = new byte[] { 10, 20, 30, 255, 40, 50, 60, 255 };
+        var swapped = new byte[] { 30, 20, 10, 255, 60, 50, 40, 255 };
         using var image = MLImage.CreateFromPixels(2, 1, format, bytes);
-        byte[] expected = format == MLPixelFormat.Bgra32 ? bytes : [30, 20, 10, 255, 60, 50, 40, 255];
-        CollectionAssert.AreEqual(expected, PixelConversion.ToBgra(image));
+        CollectionAssert.AreEqual(format == MLPixelFormat.Bgra32 ? bytes : swapped, PixelConversion.ToBgra(image));
     }
 
     [TestMethod]

@@ -1,5 +1,4 @@
 using CondDiffusion.MLNet.Diffusion;
-using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
@@ -326,7 +325,8 @@ public sealed class TrainingReporterTests
 
     private static IEnumerable<(byte Red, byte Green, byte Blue)> Colors(MLImage image)
     {
-        var red = PixelConversion.RedIndex(image);
-        return image.Pixels.ToArray().Chunk(4).Select(pixel => (pixel[red], pixel[1], pixel[2 - red]));
+        var red = image.PixelFormat == MLPixelFormat.Rgba32 ? 0 : 2;
+        var pixels = image.Pixels.ToArray();
+        return pixels.Chunk(4).Select(pixel => (pixel[red], pixel[1], pixel[2 - red]));
     }
 }
