@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
@@ -11,6 +13,40 @@ namespace CondDiffusion.MLNet.Benchmarks.Mutations;
 /// <summary>Makes damaged and forged model files of two intact ones: of a tiny model, and of a chain with it.</summary>
 internal sealed class ModelMutator
 {
+    /// <summary>
+    /// Values of the right type for each number and name of a description: most are possible, some are expensive.
+    /// </summary>
+    private static readonly (string Path, string[] Values)[] Choices =
+    [
+        ("Network.Height", ["4", "8", "12", "60", "100", "4096", "16777216"]),
+        ("Network.Width", ["4", "8", "12", "60", "100", "4096", "16777216"]),
+        ("Schedule", ["\"Linear\"", "\"Cosine\""]),
+        ("Timesteps", ["1", "2", "3", "10", "1000", "10000", "100000", "1000000", "16777216", "2147483647"]),
+        ("Prediction", ["\"Noise\"", "\"Velocity\""]),
+        ("DrawsUnlabelled", ["false", "true"]),
+        ("Labels.Values", ["null", "[\"1\",\"1\"]", "[\"-0\",\"2147483647\"]", "[\"\",\"2147483648\"]"]),
+        ("Labels.Kind", ["\"String\"", "\"Double\"", "\"Boolean\"", "\"Single\"", "\"Byte\"", "\"DateTime\""]),
+        ("LabelColumnName", ["\"GeneratedImage\"", "\"x\""]),
+        ("PixelsColumnName", ["null", "\"Label\"", "\"x\""]),
+        ("Format", ["0", "2", "3", "4"]),
+        ("ScalesVariances", ["false", "true"]),
+        ("Sampling.SeedColumnName", ["null", "\"Label\"", "\"x\""]),
+        ("Sampling.Seed", ["null", "0", "-9223372036854775808"]),
+        ("Sampling.MissingLabels", ["\"Error\"", "\"Unconditional\""]),
+        ("Sampling.Sampler", ["\"DpmSolver\"", "\"Ddim\"", "\"Ancestral\""]),
+        ("Sampling.Steps", ["1", "2", "3", "4", "1000", "100000", "16777216", "2147483647"]),
+        ("Sampling.Eta", ["0", "0.5", "1", "1e-300"]),
+        ("Sampling.Spacing", ["\"Uniform\"", "\"Trailing\"", "\"LogSnr\""]),
+        ("Sampling.ClipPixels", ["false", "true"]),
+        ("Sampling.Precision", ["\"Auto\"", "\"Float32\"", "\"BFloat16\""]),
+        ("Sampling.GuidanceScale", ["null", "0", "1", "7.5", "1e38", "1e300"]),
+        ("Sampling.GuidanceIntervalLow", ["0", "0.5", "0.999999"]),
+        ("Sampling.GuidanceIntervalHigh", ["1e-9", "0.5", "1"]),
+        ("Sampling.GuidanceColumnName", ["null", "\"Label\"", "\"x\""]),
+        ("BatchSize", ["null", "1", "1000", "16777216"]),
+        ("Seed", ["0", "18446744073709551615"]),
+    ];
+
     private readonly byte[][] _files;
 
     public ModelMutator(MLContext ml)
@@ -69,8 +105,11 @@ internal sealed class ModelMutator
             case 2 or 3:
                 ChangeHeader(random, zip);
                 break;
-            case 4:
+            case 4 or 5:
                 ChangeValues(random, zip[ModelZip.Weights]);
+                break;
+            case 6 or 7 or 8:
+                zip[ModelZip.Description] = Choose(random, zip[ModelZip.Description]);
                 break;
             default:
                 zip[ModelZip.Description] = ChangeJson(random, zip[ModelZip.Description]);
@@ -115,18 +154,40 @@ internal sealed class ModelMutator
         }
     }
 
+    private static byte[] Choose(Random random, byte[] json)
+    {
+        var (path, values) = Choices[random.Next(Choices.Length)];
+        var names = path.Split('.');
+        try
+        {
+            var owner = JsonNode.Parse(json);
+            foreach (var name in names[..^1]) owner = owner?[name];
+            if (owner is not JsonObject) return json;
+
+            owner[names[^1]] = JsonNode.Parse(values[random.Next(values.Length)]);
+            return Encoding.UTF8.GetBytes(owner.Root.ToJsonString());
+        }
+        catch (Exception exception) when (IsNotJson(exception))
+        {
+            return json;
+        }
+    }
+
     private static byte[] ChangeJson(Random random, byte[] json)
     {
         try
         {
             return Encoding.UTF8.GetBytes(JsonMutator.Mutate(random, Encoding.UTF8.GetString(json)));
         }
-        catch (Exception exception) when (exception is System.Text.Json.JsonException or ArgumentException
-            or InvalidOperationException)
+        catch (Exception exception) when (IsNotJson(exception))
         {
-            return ByteMutator.Mutate(random, json); // an earlier change has made it other than JSON
+            return ByteMutator.Mutate(random, json);
         }
     }
+
+    /// <summary>Whether an exception says that an earlier change has made a text other than JSON.</summary>
+    private static bool IsNotJson(Exception exception) =>
+        exception is JsonException or ArgumentException or InvalidOperationException;
 
     private static bool TryFindHeader(byte[] weights, out int length)
     {

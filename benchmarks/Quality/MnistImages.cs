@@ -13,10 +13,10 @@ internal static class MnistImages
     {
         var ml = new MLContext();
         var view = ml.Data.TakeRows(ml.Data.LoadMnist(directory, split), rows);
-        var vectors = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height)
-            .Append(ml.Transforms.Conversion.MapValueToKey(
-                "Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
-            .Fit(view).Transform(view, TransformerScope.Training);
+        var normalized = ml.Transforms.NormalizeImages("Pixels", "Image", shape.Width, shape.Height).Normalize(view);
+        var vectors = ml.Transforms.Conversion
+            .MapValueToKey("Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue)
+            .Fit(normalized).Transform(normalized);
         var store = new ImageStore(shape.Pixels);
         TrainingDataReader.Read(vectors, vectors.Schema["Label"], vectors.Schema["Pixels"], store, () => { });
         return store;

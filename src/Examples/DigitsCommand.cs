@@ -49,12 +49,23 @@ internal static class DigitsCommand
         var seconds = clock.Elapsed.TotalSeconds;
         Console.WriteLine($"Trained in {seconds:F0} s. A second process loads the model and generates.");
 
-        using var process = Process.Start(
+        using var process = Process.Start(Command(
             Environment.ProcessPath!,
-            ["generate", "--model", file, "--count", $"{setting.Count}", "--out", Folder]);
+            Path.Combine(AppContext.BaseDirectory, $"{typeof(DigitsCommand).Assembly.GetName().Name}.dll"),
+            ["generate", "--model", file, "--count", $"{setting.Count}", "--out", Folder]))!;
         process.WaitForExit();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"The second process ended with exit code {process.ExitCode}.");
         Console.WriteLine($"Done in {clock.Elapsed.TotalSeconds:F0} s.");
+    }
+
+    /// <summary>Returns how to start this program once more.</summary>
+    /// <param name="program">Path of the program of this process: our own, or dotnet, which was given our assembly.</param>
+    /// <param name="assembly">Path of our assembly.</param>
+    /// <param name="arguments">Arguments of the new process.</param>
+    internal static ProcessStartInfo Command(string program, string assembly, IEnumerable<string> arguments)
+    {
+        var isHost = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        return new(program, isHost ? [assembly, .. arguments] : arguments);
     }
 }

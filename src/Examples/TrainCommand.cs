@@ -1,6 +1,5 @@
 using CondDiffusion.MLNet;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 
 namespace CondDiffusion.Examples;
 
@@ -34,7 +33,7 @@ internal static class TrainCommand
         });
     }
 
-    /// <summary>Trains on images of any size and saves the part of the pipeline that generates.</summary>
+    /// <summary>Trains on images of any size and saves the fitted pipeline.</summary>
     public static void Train(MLContext ml, IDataView images, string file, ConditionalDiffusionTrainer.Options options)
     {
         CheckWritable(file);
@@ -49,11 +48,10 @@ internal static class TrainCommand
 
         var model = pipeline.Fit(images);
 
-        var scoring = model.GetModelFor(TransformerScope.Scoring);
         var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
         try
         {
-            ml.Model.Save(scoring, null, temporary);
+            ml.Model.Save(model, null, temporary);
             File.Move(temporary, file, overwrite: true);
         }
         finally

@@ -97,10 +97,10 @@ public sealed partial class RoomTests
     [TestMethod]
     public void MLNetsInternals_FourFiles_UseThem()
     {
-        const string Normalizing = "Pipeline/ImageNormalizingTransformer.cs";
         var users =
             from file in SourceFile.All
-            where file.Path is not ("Interop/MLNetInternals.cs" or "Pipeline/ModelFile.cs" or Normalizing)
+            where file.Path is not (
+                "Interop/MLNetInternals.cs" or "Pipeline/ModelFile.cs" or "Pipeline/ImageNormalizingTransformer.cs")
             from name in MLNetsInternals().Matches(file.Code)
             select $"{file.Path}: {name.Value}";
 
@@ -162,8 +162,7 @@ public sealed partial class RoomTests
     {
         const string Code = "public A B { get; init; } C D => new E { F = G.H };";
         Assert.AreSequenceEqual(
-            ["public", "A", "init", "C", "D", "new", "E", "G", "H"],
-            SourceFile.FindWords(Code).Except(["get"]));
+            ["public", "A", "get", "init", "C", "D", "new", "E", "G", "H"], SourceFile.FindWords(Code));
     }
 
     private static IEnumerable<string> FindFactories(string code) =>
@@ -192,7 +191,8 @@ public sealed partial class RoomTests
 
     [GeneratedRegex(
         @"\b(?:LoadableClass\(|ModelLoadContext\b|VersionInfo\b|IHostEnvironmentInternal\b|ICancelable\b|" +
-        @"ITransformerChainAccessor\b|SchemaShape\.Create\(|Except(?:Decode|Param|SchemaMismatch)\()")]
+        @"ITransformerChainAccessor\b|ITransformerWithDifferentMappingAtTrainingTime\b|" +
+        @"SchemaShape\.Create\(|Except(?:Decode|Param|SchemaMismatch)\()")]
     private static partial Regex MLNetsInternals();
 
     // The arguments may hold parentheses in pairs.

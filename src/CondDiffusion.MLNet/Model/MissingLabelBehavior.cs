@@ -1,6 +1,8 @@
 namespace CondDiffusion.MLNet;
 
-/// <summary>What a model does with a row whose label is missing, as that of a value which training did not see.</summary>
+/// <summary>
+/// What a model does with a row whose label is missing, as that of a value which training did not see.
+/// </summary>
 public enum MissingLabelBehavior
 {
     /// <summary>Reading the row's image is an error, which names the row.</summary>

@@ -10,8 +10,6 @@ namespace CondDiffusion.MLNet;
 /// </summary>
 public sealed record SamplingOptions
 {
-    private const string LabelDropout = "LabelDropout"; // an option of the trainer, which this room may not name
-
     /// <summary>The algorithm that turns noise into an image.</summary>
     /// <value>Default: <see cref="Sampler.DpmSolver"/>.</value>
     public Sampler Sampler { get; init; } = Sampler.DpmSolver;
@@ -156,13 +154,13 @@ public sealed record SamplingOptions
         var isGuided = GuidanceScale is not (null or 1) || GuidanceColumnName is not null;
         errors.Check(
             generatesUnlabelled || !isGuided,
-            LabelDropout,
+            "LabelDropout",
             $"above 0 in training for guidance ({nameof(GuidanceScale)} other than 1, or {nameof(GuidanceColumnName)}),"
                 + " which compares the predictions with and without a label",
             0);
         errors.Check(
             generatesUnlabelled || MissingLabels != MissingLabelBehavior.Unconditional,
-            LabelDropout,
+            "LabelDropout",
             $"above 0 in training for {nameof(MissingLabels)} to be {nameof(MissingLabelBehavior.Unconditional)}",
             0);
     }

@@ -103,7 +103,8 @@ internal static class TrainingDataReader
     {
         var cause = e.GetBaseException().Message;
         var advice = cause.Contains("disposed", StringComparison.Ordinal)
-            ? " An image is missing there, or was read before: ML.NET's image transforms dispose what they read."
+            ? " An image is missing there, or was read before: ML.NET's image transforms dispose the images that " +
+              "they read."
             : "";
         return new($"Training data, {what} cannot be read: {cause}{advice}", e);
     }

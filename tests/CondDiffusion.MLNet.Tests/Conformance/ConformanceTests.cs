@@ -71,17 +71,34 @@ public sealed class ConformanceTests
         EstimatorConformance.Check(_ml, trainer, Tiny.KeyedAnimals(_ml));
     }
 
+    /// <summary>The rows to generate for have no images: the fitted chain asks for none.</summary>
     [TestMethod]
-    public void NormalizeImages_AloneAndInTrainingScope_GivesWhatItPromises()
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Trainer_AfterNormalizeImages_Conforms(bool first)
+    {
+        var normalize = _ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8);
+        var label = _ml.Transforms.Conversion.MapValueToKey("Label", "Name");
+        var start = first ? normalize.Append(label) : (IEstimator<ITransformer>)label.Append(normalize);
+        var chain = start.Append(_ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions));
+
+        var invalid = _ml.Data.LoadFromEnumerable([new { X = 0f }]);
+        EstimatorConformance.Check(_ml, chain, Tiny.Photos(_ml), transform: Tiny.Animals(_ml), invalid);
+    }
+
+    [TestMethod]
+    public void Normalize_Images_GivesWhatIsPromised()
     {
         var images = Tiny.Photos(_ml);
-        var chain = _ml.Transforms.NormalizeImages("Normalized", "Image", 8, 8, 3);
-        var promised = chain.GetOutputSchema(MLNetInternals.Shape(images.Schema));
+        var estimator = _ml.Transforms.NormalizeImages("Normalized", "Image", 8, 8, 3);
+        var promised = estimator.GetOutputSchema(MLNetInternals.Shape(images.Schema));
         var promise = promised.Single(column => column.Name == "Normalized");
-        var delivered = chain.Fit(images).Transform(images, TransformerScope.Training);
+        var delivered = estimator.Normalize(images);
 
         Assert.AreEqual(SchemaShape.Column.VectorKind.Vector, promise.Kind);
         Assert.AreEqual(NumberDataViewType.Single, promise.ItemType);
+        Assert.AreEqual(
+            new VectorDataViewType(NumberDataViewType.Single, 3, 8, 8), delivered.Schema["Normalized"].Type);
         ViewConformance.AreEqual(delivered, delivered);
         ViewConformance.Refuses(delivered);
     }
@@ -89,9 +106,14 @@ public sealed class ConformanceTests
     [TestMethod]
     public void LoadMnist_AsView_Conforms()
     {
-        var mnist = _ml.Data.TakeRows(_ml.Data.LoadMnist(TestData.Find("mnist")), 5);
+        using var directory = new TemporaryDirectory();
+        IdxWriter.WriteSet(directory, rows: 5);
+        var mnist = _ml.Data.LoadMnist(directory.Path);
         ViewConformance.AreEqual(mnist, mnist);
-        ViewConformance.Refuses(_ml.Data.LoadMnist(TestData.Find("mnist")));
+        ViewConformance.Refuses(mnist);
+
+        Assert.AreSequenceEqual(
+            Enumerable.Range(0, 5).Select(row => (uint)IdxWriter.Label(row)), mnist.GetColumn<uint>("Label"));
     }
 
     private static ConditionalDiffusionTrainer.Options Options(Variant variant) => Tiny.AnimalOptions with

@@ -69,18 +69,75 @@ public sealed class ImageTests
     }
 
     [TestMethod]
-    public void NormalizeImages_NotFirstInThePipeline_IsExplained()
+    public void NormalizeImages_BetweenOtherEstimators_TrainsTheSameWeights()
+    {
+        var label = Ml.Transforms.Conversion.MapValueToKey("Label", "Name");
+        var normalize = Ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8);
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions);
+        using var before = normalize.Append(label).Append(trainer).Fit(Tiny.Photos(Ml)).LastTransformer;
+        using var after = label.Append(normalize).Append(trainer).Fit(Tiny.Photos(Ml)).LastTransformer;
+        Assert.AreSequenceEqual(Weights(before), Weights(after));
+    }
+
+    [TestMethod]
+    public void NormalizeImages_InAChainInsideTheChain_IsExplained()
     {
         var pipeline = Ml.Transforms.Conversion.MapValueToKey("Label", "Name")
-            .Append(Ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8))
+            .Append(Ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8)
+                .Append(Ml.Transforms.CopyColumns("Copy", "Name")))
             .Append(Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.AnimalOptions));
 
-        // Rows without a column Pixels: the chain within the chain does not make one.
+        // Rows without a column Pixels: the chain within the chain does not add one.
         var images = Ml.Transforms.DropColumns("Pixels").Fit(Tiny.Photos(Ml)).Transform(Tiny.Photos(Ml));
         Throws.Saying<ArgumentOutOfRangeException>(
             () => pipeline.Fit(images),
-            "Could not find feature column 'Pixels'. If NormalizeImages is to make it, begin the pipeline with that",
-            "or name the image column in FeatureColumnName");
+            "Could not find feature column 'Pixels'. If NormalizeImages is to make it, put that before the trainer in " +
+            "the same chain",
+            "Or name the image column in FeatureColumnName");
+    }
+
+    [TestMethod]
+    public void Vector_OfInterleavedColors_IsRefused()
+    {
+        var extract = Ml.Transforms.ExtractPixels(
+            "Pixels", "Small", interleavePixelColors: true, offsetImage: 127.5f, scaleImage: 1 / 127.5f);
+        var pipeline = Ml.Transforms.ResizeImages("Small", 8, 12, "Image")
+            .Append(extract)
+            .Append(Ml.Transforms.Conversion.MapValueToKey("Label", "Name"))
+            .Append(Ml.ImageGeneration.Trainers.ConditionalDiffusion(
+                Tiny.AnimalOptions with { Channels = 3, Height = 12 }));
+
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => pipeline.Fit(Tiny.Photos(Ml)),
+            "feature column 'Pixels'", "[3, 12, 8], or a flat one", "[12, 8, 3]", "interleavePixelColors: false");
+    }
+
+    [TestMethod]
+    [DataRow(1, 8, 12)]
+    [DataRow(2, 4, 12)]
+    [DataRow(12, 8)]
+    [DataRow(1, 96)]
+    public void Vector_OfOtherDimensions_IsRefused(params int[] dimensions)
+    {
+        var options = Tiny.Options with { Height = 12 };
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(options);
+        var e = Throws.Saying<ArgumentOutOfRangeException>(
+            () => trainer.Fit(Vectors(dimensions)), "[1, 12, 8], or a flat one", $"[{string.Join(", ", dimensions)}]");
+        Assert.DoesNotContain("interleave", e.Message);
+    }
+
+    [TestMethod]
+    [DataRow(96)]
+    [DataRow(1, 12, 8)]
+    public void Vector_FlatOrOfPlanes_IsAccepted(params int[] dimensions)
+    {
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options with { Height = 12 });
+        using var model = trainer.Fit(Vectors(dimensions));
+        Assert.AreEqual(12, model.GetOutputSchema(Tiny.Rows(Ml).Schema)["GeneratedImage"].Type switch
+        {
+            ImageDataViewType image => image.Height,
+            _ => 0,
+        });
     }
 
     [TestMethod]
@@ -157,6 +214,15 @@ public sealed class ImageTests
 
     private static Tiny.Photo Cat(int i) =>
         new() { Name = "cat", Image = TestImages.Random(10, 12, MLPixelFormat.Bgra32, i) };
+
+    /// <summary>Returns two labelled vectors of 96 values, whose type has these dimensions.</summary>
+    private static IDataView Vectors(int[] dimensions)
+    {
+        var schema = SchemaDefinition.Create(typeof(Tiny.Image));
+        schema[nameof(Tiny.Image.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, dimensions);
+        var rows = Enumerable.Range(0, 2).Select(i => new Tiny.Image { Label = (uint)i, Pixels = new float[96] });
+        return Ml.Data.LoadFromEnumerable(rows, schema);
+    }
 
     private static float[] Weights(ConditionalDiffusionTransformer transformer)
     {

@@ -39,9 +39,9 @@ internal sealed class GaussianData(NoiseSchedule schedule)
     /// flow, which keeps each x_t at its place in its distribution.
     /// </summary>
     /// <remarks>
-    /// Unless asked otherwise, the steps are even in log-SNR. They lie between 2% and 95% of the schedule, on timesteps so fine that rounding to them
-    /// hardly matters. The step from there to 0 is left out: it has another length and would hide the order of the
-    /// others.
+    /// Unless asked otherwise, the steps are even in log-SNR. They lie between 2% and 95% of the schedule, on timesteps
+    /// so fine that rounding to them hardly matters. The step from there to 0 is left out: it has another length and
+    /// would hide the order of the others.
     /// </remarks>
     /// <param name="steps">The number of steps.</param>
     /// <param name="sampler">The sampler.</param>

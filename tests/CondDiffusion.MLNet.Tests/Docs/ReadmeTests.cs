@@ -22,7 +22,7 @@ public sealed class ReadmeTests
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion());          // Label + Pixels -> GeneratedImage
 
         var model = pipeline.Fit(mnist);
-        ml.Model.Save(model.GetModelFor(TransformerScope.Scoring), null, "digits.zip");
+        ml.Model.Save(model, null, "digits.zip");
 
         // later, in a process that has never seen the trainer: no registration call
         ITransformer generator = new MLContext().Model.Load("digits.zip", out _);
@@ -33,9 +33,18 @@ public sealed class ReadmeTests
         using var loaded = (IDisposable)generator;
 
         Assert.AreEqual(new ImageDataViewType(32, 32), images.Schema["GeneratedImage"].Type);
-        foreach (var image in images.GetColumn<MLImage>("GeneratedImage").ToArray())
-            Assert.AreEqual((32, 32), (image.Width, image.Height));
+        var generated = images.GetColumn<MLImage>("GeneratedImage").Select(image => image.Pixels.ToArray()).ToArray();
+        Assert.HasCount(2, generated);
+        Assert.AreNotSequenceEqual(generated[0], generated[1]);
+        foreach (var image in generated)
+        {
+            var pixels = image.Chunk(4).ToArray();
+            Assert.HasCount(32 * 32, pixels);
+            Assert.IsTrue(pixels.All(pixel => pixel[0] == pixel[1] && pixel[1] == pixel[2] && pixel[3] == 255));
+            Assert.IsGreaterThan(10, pixels.Select(pixel => pixel[0]).Distinct().Count());
+        }
 
-        Assert.AreEqual(2, images.GetColumn<uint>("Label").Count());
+        // The trained model, whole as it is, generates what the loaded one does.
+        Tiny.AreClose(generated, Tiny.ImageBytes(model.Transform(rows)));
     }
 }

@@ -30,14 +30,19 @@ public sealed class SamplingTests
     [TestMethod]
     public void Trainer_AsItStands_TakesTheOptions()
     {
-        var ml = new MLContext(seed: 1);
+        using var directory = new DocsDirectory();
         // snippet: trainer
-        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new ConditionalDiffusionTrainer.Options
+        var options = new ConditionalDiffusionTrainer.Options
         {
             Sampling = new SamplingOptions { Steps = 10 },
-        });
+        };
         // end
-        Assert.IsNotNull(trainer);
+        var model = DocsDirectory.SaveModel(new MLContext(seed: 1), Tiny.Shrink(options) with { Timesteps = 100 });
+        using var disposable = (IDisposable)model;
+        Assert.AreEqual(new() { Steps = 10 }, Generator(model).Sampling);
+        var steps = new List<int>();
+        Generator(model).Generate(["3"], progress: progress => steps.Add(progress.Step));
+        Assert.AreSequenceEqual(Enumerable.Range(1, 10), steps);
     }
 
     [TestMethod]

@@ -48,17 +48,13 @@ public sealed class ServingTests
 
         var builder = WebApplication.CreateBuilder(args);
         var app = builder.Build();
-        app.MapGet("/{label}.png", (string label, long? seed, CancellationToken aborted) =>
+        app.MapGet("/{label}.png", async (string label, long? seed, CancellationToken aborted) =>
         {
             if (!generator.LabelValues!.Contains(label)) return Results.NotFound();
-            using MLImage image = generator.Generate(
-                [label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted)[0];
-
-            var file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.png"); // MLImage saves to files only
-            image.Save(file);
-            var stream = new FileStream(
-                file, FileMode.Open, FileAccess.Read, FileShare.None, 4096, FileOptions.DeleteOnClose);
-            return Results.Stream(stream, "image/png");
+            IReadOnlyList<MLImage> images = await generator.GenerateAsync(
+                [label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted);
+            using MLImage image = images[0];
+            return Results.Bytes(image.ToPng(), "image/png");
         });
         app.Lifetime.ApplicationStopped.Register(generator.Dispose);
         // end
@@ -69,6 +65,9 @@ public sealed class ServingTests
                 client.GetByteArrayAsync(new Uri($"3.png?seed={i % 2}", UriKind.Relative))));
             Assert.AreSequenceEqual(images[0], images[2]);
             Assert.AreNotSequenceEqual(images[0], images[1]);
+            using var answer = MLImage.CreateFromStream(new MemoryStream(images[1]));
+            using var expected = generator.Generate(["3"], [1])[0];
+            Tiny.AreClose([expected.Pixels.ToArray()], [answer.Pixels.ToArray()]);
             using var unknown = await client.GetAsync(new Uri("4.png", UriKind.Relative));
             Assert.AreEqual(System.Net.HttpStatusCode.NotFound, unknown.StatusCode);
         }
@@ -88,7 +87,11 @@ public sealed class ServingTests
         ITransformer model = ml.Model.Load("digits.zip", out _);
         // end
         using var disposable = (IDisposable)model;
-        Assert.IsNotNull(model);
+        var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();
+        var device = TorchSharp.torch.cuda.is_available() ? TorchSharp.DeviceType.CUDA : TorchSharp.DeviceType.CPU;
+        generator.Generator.UseNetwork(network => Assert.AreEqual(device, network.Device.type));
+        using var image = generator.Generate(["3"]).Single();
+        Assert.AreEqual(32, image.Width);
     }
 
     [TestMethod]

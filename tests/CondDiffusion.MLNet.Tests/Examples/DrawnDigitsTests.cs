@@ -37,8 +37,7 @@ public sealed class DrawnDigitsTests
     public void Load_AfterTransformsThatDisposeImages_CanBeReadAgain()
     {
         var view = DrawnDigits.Load(Ml, 10, seed: 1, size: 12);
-        var model = Ml.Transforms.NormalizeImages("Pixels", "Image", 16, 16).Fit(view);
-        var rows = model.Transform(view, TransformerScope.Training);
+        var rows = Ml.Transforms.NormalizeImages("Pixels", "Image", 16, 16).Normalize(view);
         var first = rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()).ToArray();
         Assert.AreSequenceEqual(first, rows.GetColumn<float[]>("Pixels").Select(pixels => pixels.Sum()));
     }

@@ -50,7 +50,7 @@ public sealed class PixelConversionTests
     [DataRow(1, MLPixelFormat.Rgba32)]
     [DataRow(3, MLPixelFormat.Bgra32)]
     [DataRow(3, MLPixelFormat.Rgba32)]
-    public void FromImage_RandomColors_EqualsNormalizeImages(int channels, MLPixelFormat format)
+    public void FromImage_RandomColors_EqualsMLNetsTransforms(int channels, MLPixelFormat format)
     {
         const int Height = 120;
         const int Width = 150;
@@ -60,10 +60,19 @@ public sealed class PixelConversionTests
 
         var ml = new MLContext(seed: 1);
         var view = TestImages.View(ml, TestImages.Random(Height, Width, format, seed: 5));
-        var model = ml.Transforms.NormalizeImages("Pixels", "Image", Width, Height, channels).Fit(view);
-
-        var expected = model.Transform(view, TransformerScope.Training).GetColumn<float[]>("Pixels").Single();
+        var expected = TestImages.NormalizeByMLNet(ml, view, Height, Width, channels);
         CollectionAssert.AreEqual(expected, pixels);
+    }
+
+    [TestMethod]
+    [DataRow(MLPixelFormat.Bgra32)]
+    [DataRow(MLPixelFormat.Rgba32)]
+    public void ToBgra_AnyFormat_GivesBlueGreenRed(MLPixelFormat format)
+    {
+        byte[] bytes = [10, 20, 30, 255, 40, 50, 60, 255];
+        using var image = MLImage.CreateFromPixels(2, 1, format, bytes);
+        byte[] expected = format == MLPixelFormat.Bgra32 ? bytes : [30, 20, 10, 255, 60, 50, 40, 255];
+        CollectionAssert.AreEqual(expected, PixelConversion.ToBgra(image));
     }
 
     [TestMethod]

@@ -37,7 +37,14 @@ public sealed class ModelDescriptionTests
             OutputColumnName = "",
             PixelsColumnName = "",
             Labels = new(2, ["cat"], (Microsoft.ML.Data.DataKind)99),
-            Sampling = new() { Sampler = (Sampler)9, Precision = (Precision)9, GuidanceScale = -1, SeedColumnName = " ", Steps = 0 },
+            Sampling = new()
+            {
+                Sampler = (Sampler)9,
+                Precision = (Precision)9,
+                GuidanceScale = -1,
+                SeedColumnName = " ",
+                Steps = 0,
+            },
             BatchSize = -1,
         };
         var message = Assert.ThrowsExactly<FormatException>(() => ModelDescription.Parse(description.ToJson())).Message;

@@ -31,6 +31,28 @@ internal static class TestImages
     public static IDataView View(MLContext ml, params MLImage[] images)
         => ml.Data.LoadFromEnumerable(images.Select(image => new Row { Image = image }));
 
+    /// <summary>
+    /// Returns the pixels of the only image in a view, resized and scaled to [-1, 1] by ML.NET's own transforms.
+    /// </summary>
+    public static float[] NormalizeByMLNet(MLContext ml, IDataView view, int height, int width, int channels)
+    {
+        var chain = new EstimatorChain<ITransformer>()
+            .Append(ml.Transforms.ResizeImages(
+                "Pixels", width, height, "Image", ImageResizingEstimator.ResizingKind.IsoCrop));
+        var extract = ml.Transforms.ExtractPixels(
+            "Pixels",
+            colorsToExtract: channels == 1
+                ? ImagePixelExtractingEstimator.ColorBits.Red
+                : ImagePixelExtractingEstimator.ColorBits.Rgb,
+            orderOfExtraction: ImagePixelExtractingEstimator.ColorsOrder.ARGB,
+            offsetImage: 127.5f,
+            scaleImage: 1 / 127.5f);
+        var pipeline = channels == 1
+            ? chain.Append(ml.Transforms.ConvertToGrayscale("Pixels")).Append(extract)
+            : chain.Append(extract);
+        return pipeline.Fit(view).Transform(view).GetColumn<float[]>("Pixels").Single();
+    }
+
     private sealed class Row
     {
         [ImageType(5, 7)] // no image has this size: the pipeline must take it from the images
