@@ -134,8 +134,8 @@ public sealed partial class RoomTests
     [TestMethod]
     public void FindFactories_CallsOfTorch_AreFoundToTheirLastParenthesis()
     {
-        const string Code = "a = zeros(b(1), (2)); c = zeros_like(d); e = torch.tensor([f], g); h = i.full(3); empty (\n4);";
-        Assert.AreSequenceEqual(["zeros(b(1), (2))", "tensor([f], g)", "empty (\n4)"], FindFactories(Code));
+        const string Code = "a = zeros(b(1), (2)); zeros_like(c); d = torch.tensor([e], f); g.full(3); empty (\n4);";
+        Assert.AreSequenceEqual(["zeros(b(1), (2))", "tensor([e], f)", "empty (\n4)"], FindFactories(Code));
     }
 
     [TestMethod]
@@ -152,9 +152,17 @@ public sealed partial class RoomTests
     [TestMethod]
     public void FindWords_MembersOfVariablesAndOverrides_LeavesThemOut()
     {
-        const string Code = "public override long A => b.C + d?.E + f()\n    .G + H.I + J.K.L;";
+        const string Code = "public override long A => b.C + d?.E + f()\n    .G + H.I + J.K.L == M;";
         Assert.AreSequenceEqual(
-            ["public", "override", "long", "b", "d", "f", "H", "I", "J", "K", "L"], SourceFile.FindWords(Code));
+            ["public", "override", "long", "b", "d", "f", "H", "I", "J", "K", "L", "M"], SourceFile.FindWords(Code));
+    }
+
+    [TestMethod]
+    public void FindWords_Properties_LeavesThemOutButNotTheirTypes()
+    {
+        const string Code = "public A B { get; init; } C D => new E { F = G.H };";
+        Assert.AreSequenceEqual(
+            ["public", "A", "get", "init", "C", "D", "new", "E", "G", "H"], SourceFile.FindWords(Code));
     }
 
     private static IEnumerable<string> FindFactories(string code) =>

@@ -7,9 +7,10 @@ namespace CondDiffusion.MLNet;
 public enum Precision
 {
     /// <summary>
-    /// <see cref="BFloat16"/> where the device computes in it, and <see cref="Float32"/> elsewhere. CPUs with AVX512-BF16
-    /// or AMX-BF16 do, if the operating system and libtorch's kernels use these, and NVIDIA GPUs of compute capability
-    /// 8.0 or higher (untested on GPUs). The choice depends only on the device, so it is always the same on one machine.
+    /// <see cref="BFloat16"/> where the device computes in it, and <see cref="Float32"/> elsewhere. CPUs with
+    /// AVX512-BF16 or AMX-BF16 do, if the operating system and libtorch's kernels use these, and NVIDIA GPUs of compute
+    /// capability 8.0 or higher (untested on GPUs). The choice depends only on the device, so it is always the same on
+    /// one machine.
     /// </summary>
     Auto,
 

@@ -24,7 +24,7 @@ public sealed class TorchSettingsTests
         }
     }
 
-    /// <summary>A tensor on the device "meta" has no values, so that its use is an error, as on a missing GPU.</summary>
+    /// <summary>A tensor on the device "meta" has no values: to compute with it and others is an error.</summary>
     [TestMethod]
     public void DefaultDevice_Another_ChangesNothing()
     {

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Parity;
 
-/// <summary>Compares the batch norms' running statistics with those of stock modules that have the same weights.</summary>
+/// <summary>Compares the batch norms' running statistics with those of stock modules of the same weights.</summary>
 [TestClass]
 public sealed class RunningStatisticsTests
 {

@@ -48,8 +48,8 @@ internal sealed partial class SourceFile
         string.Concat(match.Groups["hole"].Captures.Select(hole => $" {Strip(hole.Value)} ")));
 
     /// <summary>
-    /// Returns the words that may be names of types: all but the names of overriding members and of members of
-    /// variables, which may have the name of a type that they have nothing to do with.
+    /// Returns the words that may be names of types: all but the names of properties, of overriding members and of
+    /// members of variables, which may have the name of a type that they have nothing to do with.
     /// </summary>
     public static IEnumerable<string> FindWords(string code) => Word().Matches(code).Select(match => match.Value);
 
@@ -80,7 +80,9 @@ internal sealed partial class SourceFile
         """", RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex Comment();
 
-    [GeneratedRegex(@"(?<!(?:\b[a-z_]\w*|[)\]])[?!]?\s*\.\s*|\boverride \S+ )\b[A-Za-z_]\w*")]
+    [GeneratedRegex(
+        @"(?<!(?:\b[a-z_]\w*|[)\]])[?!]?\s*\.\s*|\boverride \S+ )" +
+        @"\b[A-Za-z_]\w*\b(?!\s*(?:=(?![=>])|\{\s*get\b))")]
     private static partial Regex Word();
 
     [GeneratedRegex(@"^namespace [\w.]+\s*\{", RegexOptions.Multiline)]
