@@ -66,7 +66,7 @@ public sealed class ServingTests
             Assert.AreSequenceEqual(images[0], images[2]);
             Assert.AreNotSequenceEqual(images[0], images[1]);
             using var answer = MLImage.CreateFromStream(new MemoryStream(images[1]));
-            using var expected = generator.Generate(["3"], [1])[0];
+            using var expected = (await generator.GenerateAsync(["3"], [1]))[0];
             Tiny.AreClose([expected.Pixels.ToArray()], [answer.Pixels.ToArray()]);
             using var unknown = await client.GetAsync(new Uri("4.png", UriKind.Relative));
             Assert.AreEqual(System.Net.HttpStatusCode.NotFound, unknown.StatusCode);
