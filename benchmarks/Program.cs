@@ -1,5 +1,6 @@
 using System.Globalization;
 using CondDiffusion.MLNet.Benchmarks;
+using CondDiffusion.MLNet.Benchmarks.Mutations;
 
 switch (args)
 {
@@ -30,12 +31,16 @@ switch (args)
     case ["samplers", .. var rest]:
         SamplerBenchmark.Run(new(rest, "--model", "--data", "--count"));
         break;
+    case ["mutations", .. var rest]:
+        MutationBenchmark.Run(new(rest, "--count", "--first"));
+        break;
     default:
         Console.Error.WriteLine(
             """
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
               training | sampling | store | interruption
               quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]
+              mutations [--count N] [--first N]
               samplers --model FILE.zip --data DIR [--count N]
             """);
         return 2;

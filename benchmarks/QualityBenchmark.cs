@@ -115,11 +115,13 @@ internal sealed class QualityBenchmark(ImageScore score, ImageStore images, Opti
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var random = new Generator(1, CPU);
-        var labels = arange(DrawnAtOnce, ScalarType.Int64) % Labels;
+        long[] rows = [.. Enumerable.Range(0, DrawnAtOnce).Select(i => (long)i % Labels)];
+        var labels = tensor(rows, ScalarType.Int64, CPU);
         var timesteps = Timesteps.Choose(schedule, StepSpacing.Trailing, Steps);
-        var noLabels = full_like(labels, LabelRow.None);
+        var guided = new GuidedRows([.. rows.Select(_ => (float)guidance)]);
+        var evaluations = tensor(guided.LabelsOf(rows, LabelRow.None), ScalarType.Int64, CPU);
         var denoiser = Denoisers
-            .Guide(Network(labels), Network(cat([labels, noLabels])), full([DrawnAtOnce], guidance), isGuided: _ => true)
+            .Guide(Network(labels), Network(evaluations), guided, isGuided: _ => true)
             .ClipImage();
 
         const int Draws = Labels * PicturesPerLabel / DrawnAtOnce;

@@ -13,8 +13,21 @@ public sealed partial class ConditionalDiffusionTrainer
     public sealed partial record Options
     {
         /// <summary>Returns the shape of the network for a number of labels.</summary>
-        internal UNetShape NetworkShape(int labels) =>
-            new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+        /// <exception cref="InvalidOperationException">The network would be too large for that many labels.</exception>
+        internal UNetShape NetworkShape(int labels)
+        {
+            var shape = CreateShape(labels);
+            var errors = new OptionErrors();
+            shape.Check(errors, widths: nameof(ChannelWidths));
+            if (errors.Text is { } text)
+            {
+                throw new InvalidOperationException(
+                    $"Column '{LabelColumnName}' has too many labels for this network: {text} " +
+                    $"Lower {nameof(EmbeddingSize)} or {nameof(ChannelWidths)}, or use fewer labels.");
+            }
+
+            return shape;
+        }
 
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
@@ -42,6 +55,7 @@ public sealed partial class ConditionalDiffusionTrainer
         {
             Network = NetworkShape(labels.Count),
             Schedule = Schedule,
+            ScalesVariances = true,
             Timesteps = Timesteps,
             Prediction = Prediction,
             GeneratesUnlabelled = LabelDropout > 0,
@@ -49,7 +63,6 @@ public sealed partial class ConditionalDiffusionTrainer
             LabelColumnName = LabelColumnName,
             OutputColumnName = OutputColumnName,
             PixelsColumnName = PixelsColumnName,
-            SeedColumnName = SeedColumnName,
             Sampling = Sampling,
             BatchSize = GenerationBatchSize,
             Seed = seed,
@@ -60,14 +73,18 @@ public sealed partial class ConditionalDiffusionTrainer
         /// only where both have the same.
         /// </summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
+        /// <param name="device">Device in use, of which only the kind matters.</param>
         /// <param name="type">Data type in use, which the options may leave to the device.</param>
         /// <param name="labels">Labels of the training data.</param>
         /// <param name="images">Images of the training data.</param>
         internal IReadOnlyDictionary<string, string> Identity(
-            int seed, ScalarType type, LabelVocabulary labels, ImageStore images)
+            int seed, Device device, ScalarType type, LabelVocabulary labels, ImageStore images)
         {
             var identity = new Dictionary<string, string>
             {
+                // Raise the number when a change of the library changes what a training with equal options ends with.
+                [Checkpoint.Algorithm] = "1",
+                [Checkpoint.Device] = $"{device.type}",
                 [nameof(Channels)] = Text(Channels),
                 [nameof(Height)] = Text(Height),
                 [nameof(Width)] = Text(Width),
@@ -111,11 +128,10 @@ public sealed partial class ConditionalDiffusionTrainer
             errors.ColumnName(OutputColumnName);
             errors.ColumnNameOrNull(PixelsColumnName);
             errors.AnotherColumn(PixelsColumnName, OutputColumnName);
-            errors.ColumnNameOrNull(SeedColumnName);
 
-            NetworkShape(labels: 1).Check(errors, widths: nameof(ChannelWidths));
+            CreateShape(labels: 1).Check(errors, widths: nameof(ChannelWidths));
 
-            errors.Positive(Timesteps);
+            errors.Positive(Timesteps, ModelLimits.Timesteps);
             errors.Defined(Schedule);
             errors.Defined(Prediction);
             errors.NotNegative(MinSnrGamma);
@@ -145,11 +161,14 @@ public sealed partial class ConditionalDiffusionTrainer
 
             errors.NotNull(Sampling);
             Sampling?.Check(errors, generatesUnlabelled: LabelDropout > 0, owner: nameof(Sampling));
-            errors.PositiveOrNull(GenerationBatchSize);
+            errors.PositiveOrNull(GenerationBatchSize, ModelLimits.BatchSize);
 
             if (errors.Text is { } text)
                 throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
         }
+
+        private UNetShape CreateShape(int labels) =>
+            new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
 
         private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 

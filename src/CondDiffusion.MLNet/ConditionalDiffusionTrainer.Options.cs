@@ -36,19 +36,11 @@ public sealed partial class ConditionalDiffusionTrainer
         /// </value>
         public string? PixelsColumnName { get; init; }
 
-        /// <summary>
-        /// A column of the data to transform, of type Int64, whose value decides a row's noise in place of the row's
-        /// id: the same seed and label give the same image, whatever other rows the data has. Data without this column
-        /// (the training data need not have it) uses the row ids.
-        /// </summary>
-        /// <value>A column name, or null to use the row ids. Default: null.</value>
-        public string? SeedColumnName { get; init; }
-
         // Images
 
         /// <summary>Channels of an image, C.</summary>
         /// <value>
-        /// At least 1; for image columns, 1 (grey) or 3 (red, green, blue). C x H x W is at most 2^24. Default: 1.
+        /// From 1 to 2^24; for image columns, 1 (grey) or 3 (red, green, blue). C x H x W is at most 2^22. Default: 1.
         /// </value>
         public int Channels { get; init; } = 1;
 
@@ -66,17 +58,23 @@ public sealed partial class ConditionalDiffusionTrainer
         /// Feature channels of the U-Net (Ronneberger et al. 2015, arXiv 1505.04597) at full, half and quarter
         /// resolution.
         /// </summary>
-        /// <value>Three positive numbers. Default: 64, 128, 256.</value>
+        /// <value>
+        /// Three numbers from 1 to 2^24, with which the network has less than 2^29 parameters, the label embeddings
+        /// included. Default: 64, 128, 256.
+        /// </value>
         public IReadOnlyList<int> ChannelWidths { get; init; } = [64, 128, 256];
 
         /// <summary>Size of the time embedding and of the label embedding that is added to it, D.</summary>
-        /// <value>At least 1. Default: 100.</value>
+        /// <value>
+        /// From 1 to 2^24; the label embeddings, of this size for each label, and all other parameters are less than
+        /// 2^29 together. Default: 100.
+        /// </value>
         public int EmbeddingSize { get; init; } = 100;
 
         // Diffusion
 
         /// <summary>Timesteps of the noise schedule, T (Ho et al. 2020, arXiv 2006.11239, section 2).</summary>
-        /// <value>At least 1. Default: 1,000.</value>
+        /// <value>From 1 to 10,000. Default: 1,000.</value>
         public int Timesteps { get; init; } = 1000;
 
         /// <summary>How the noise grows over the timesteps.</summary>
@@ -98,8 +96,8 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>
         /// Fraction of the training images whose label is hidden, so that the network also learns to generate without a
-        /// label. Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, algorithm 1) and rows whose label
-        /// is missing need this.
+        /// label. Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, algorithm 1) and generation without
+        /// a label (<see cref="SamplingOptions.MissingLabels"/>) need this.
         /// </summary>
         /// <value>In [0, 1); 0 turns it off. Default: 0.1.</value>
         public double LabelDropout { get; init; } = 0.1;
@@ -148,7 +146,8 @@ public sealed partial class ConditionalDiffusionTrainer
         public double MovingAverageDecay { get; init; } = 0.999;
 
         /// <summary>
-        /// Decides the initial weights, the order of the images, the noise in training and the noise in generation.
+        /// Decides the initial weights, the order of the images, the noise in training and, unless
+        /// <see cref="SamplingOptions.Seed"/> is given, the noise in generation.
         /// </summary>
         /// <value>
         /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/>, or a random seed where that
@@ -256,12 +255,13 @@ public sealed partial class ConditionalDiffusionTrainer
         /// How the fitted transformer generates images. <see cref="ImageGenerationCatalog.WithSampling"/> changes it
         /// later.
         /// </summary>
-        /// <value>Not null. Default: 20 steps of <see cref="Sampler.DpmSolver"/>.</value>
+        /// <value>Not null. Default: 20 steps of <see cref="Sampler.DpmSolver"/>, guided where that can be.</value>
         public SamplingOptions Sampling { get; init; } = new();
 
         /// <summary>Images that the fitted transformer generates at a time.</summary>
         /// <value>
-        /// At least 1, or null for 32 on a CPU and up to 256 on a GPU, and fewer where memory is short. Default: null.
+        /// From 1 to 65,536, or null for 32 on a CPU and up to 256 on a GPU, and fewer where memory is short. Default:
+        /// null.
         /// </value>
         public int? GenerationBatchSize { get; init; }
     }

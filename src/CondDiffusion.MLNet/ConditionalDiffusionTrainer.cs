@@ -11,15 +11,15 @@ using Microsoft.ML.Transforms.Image;
 namespace CondDiffusion.MLNet;
 
 /// <summary>
-/// Learns to generate images from their labels: a denoising diffusion model (Ho et al. 2020, arXiv 2006.11239), conditioned by a label
-/// embedding. Made by <c>mlContext.ImageGeneration.Trainers.ConditionalDiffusion</c>.
+/// Learns to generate images from their labels: a denoising diffusion model (Ho et al. 2020, arXiv 2006.11239),
+/// conditioned by a label embedding. Made by <c>mlContext.ImageGeneration.Trainers.ConditionalDiffusion</c>.
 /// </summary>
 public sealed partial class ConditionalDiffusionTrainer : IEstimator<ConditionalDiffusionTransformer>
 {
     private const string NormalizeFirst =
-        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, put that before the trainer in the same chain: " +
-        "what a chain inside a chain makes in training only does not reach the trainer. " +
-        $"Or name the image column in {nameof(Options.FeatureColumnName)}: the trainer then does the same by itself.";
+        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, put that before the trainer in the same " +
+        "chain: what a chain inside a chain makes in training only does not reach the trainer. Or name the image " +
+        $"column in {nameof(Options.FeatureColumnName)}: the trainer then does the same by itself.";
 
     private readonly MLContext _context;
     private readonly IHost _host;
@@ -36,7 +36,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
 
     /// <summary>Checks the input columns and adds the generated ones.</summary>
     /// <param name="inputSchema">The columns of the training data.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A column is missing or of the wrong type; the message names it.
+    /// </exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
@@ -44,21 +46,35 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var columns = inputSchema.ToDictionary(column => column.Name);
         var annotations = LabelVocabulary.Promise(columns[_options.LabelColumnName]);
         columns[_options.OutputColumnName] = MLNetInternals.Column(
-            _options.OutputColumnName, SchemaShape.Column.VectorKind.Scalar, new ImageDataViewType(_options.Height, _options.Width), annotations);
+            _options.OutputColumnName,
+            SchemaShape.Column.VectorKind.Scalar,
+            new ImageDataViewType(_options.Height, _options.Width),
+            annotations);
         if (_options.PixelsColumnName is { } pixels)
-            columns[pixels] = MLNetInternals.Column(pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, annotations);
+        {
+            columns[pixels] = MLNetInternals.Column(
+                pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, annotations);
+        }
+
         return new(columns.Values);
     }
 
-    /// <summary>Reads every row of <paramref name="input"/> once, trains, and returns the transformer that generates.</summary>
+    /// <summary>
+    /// Reads every row of <paramref name="input"/> once, trains, and returns the transformer that generates.
+    /// </summary>
     /// <param name="input">Labelled images.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type; the message names it.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A column is missing or of the wrong type; the message names it.
+    /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values outside [-1, 1];
-    /// the loss became infinite; a GPU was asked for and there is none; or TorchSharp's native library is not there. Each message says which.
+    /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
+    /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
+    /// training, or their directory cannot be used; a GPU was asked for and there is none; or TorchSharp's native
+    /// library is not there. Each message says which.
     /// </exception>
     /// <exception cref="IOException">
-    /// The images are more than <see cref="Options.ImageMemory"/>, and the context's temporary directory cannot hold the others.
+    /// The images are more than <see cref="Options.ImageMemory"/>, and the context's temporary directory cannot hold
+    /// the others.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public ConditionalDiffusionTransformer Fit(IDataView input)
@@ -72,7 +88,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         void Warn(string line) => channel.Warning(MessageSensitivity.None, line);
 
         // Directories that cannot be used are an error now, not after an hour of reading.
-        using var store = _options.CheckpointDirectory is { } directory ? new CheckpointStore(directory, _options.CheckpointsKept, Warn) : null;
+        using var store = _options.CheckpointDirectory is { } directory
+            ? new CheckpointStore(directory, _options.CheckpointsKept, Warn)
+            : null;
         var checkpoint = store?.FindNewest();
         var tensorBoard = _options.TensorBoardDirectory is { } logs ? new TensorBoardLog(logs) : null;
 
@@ -82,7 +100,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var labelColumn = rows.Schema[_options.LabelColumnName];
         var labels = LabelVocabulary.Read(_host, labelColumn);
         var shape = _options.NetworkShape(labels.Count);
-        using var images = new ImageStore(shape.Pixels, _options.ImageMemory, _context.TempFilePath);
+        using var images = new ImageStore(
+            shape.Pixels, _options.ImageMemory, _context.TempFilePath, hashes: store is not null);
         TrainingDataReader.Read(rows, labelColumn, rows.Schema[_options.FeatureColumnName], images, CheckAlive);
         if (images.OnDisk > 0) Log($"{images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
 
@@ -95,9 +114,15 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var network = ConditionalUNet.Create(shape, device, SeedStream.InitialWeights((ulong)seed));
         try
         {
-            using var loop = new TrainingLoop(network, NoiseSchedule.Create(_options.Schedule, _options.Timesteps), settings);
+            var schedule = NoiseSchedule.Create(_options.Schedule, _options.Timesteps);
+            using var loop = new TrainingLoop(network, schedule, settings);
             var checkpoints = store is null ? null : new CheckpointWriter(
-                store, _options.Identity(seed, type, labels, images), _options.CheckpointInterval, _options.CheckpointSteps, settings.Clock, Warn);
+                store,
+                _options.Identity(seed, device, type, labels, images),
+                _options.CheckpointInterval,
+                _options.CheckpointSteps,
+                settings.Clock,
+                Warn);
             if (checkpoint is not null)
             {
                 checkpoints!.Resume(checkpoint, loop.State);
@@ -106,12 +131,15 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
 
             // The training.
             Log($"Training on {images.Count} images with {labels.Count} labels, on {device} in {type}.");
-            var samples = _options.SampleEpochs > 0 ? new TrainingSamples(loop, model, _options.SampleEpochs, CheckAlive) : null;
+            var samples = _options.SampleEpochs > 0
+                ? new TrainingSamples(loop, model, _options.SampleEpochs, CheckAlive)
+                : null;
             var reporter = new TrainingReporter(Log, Warn, tensorBoard, samples, _options.Progress, settings.Clock);
             var run = new TrainingRun(loop, images, settings)
             {
                 Report = reporter.Report,
-                Stops = () => _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),
+                Stops = () =>
+                    _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),
                 Checkpoints = checkpoints,
             };
             run.Run();
@@ -137,14 +165,21 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         MLNetInternals.CheckAlive(_host);
     }
 
-    /// <summary>The input with its feature column as vectors: an image column goes through <see cref="TransformsExtensions.NormalizeImages"/>.</summary>
+    /// <summary>
+    /// Returns the input with its feature column as vectors: an image column goes through
+    /// <see cref="TransformsExtensions.NormalizeImages"/>.
+    /// </summary>
     private IDataView WithVectors(IDataView input)
     {
         var name = _options.FeatureColumnName;
         if (input.Schema[name].Type is not ImageDataViewType) return input;
         if (_options.Channels is not (1 or 3))
+        {
             throw new InvalidOperationException(
-                $"Column '{name}' has images, which give 1 or 3 channels, but {nameof(Options.Channels)} is {_options.Channels}.");
+                $"Column '{name}' has images, which give 1 or 3 channels, but {nameof(Options.Channels)} is " +
+                $"{_options.Channels}.");
+        }
+
         return _context.Transforms
             .NormalizeImages(name, name, _options.Width, _options.Height, _options.Channels)
             .Normalize(input);
@@ -177,22 +212,34 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     {
         var label = Find("label", _options.LabelColumnName);
         if (!label.IsKey || label.Kind != SchemaShape.Column.VectorKind.Scalar)
-            throw MLNetInternals.WrongColumn(_host, "label", label.Name, "a key (MapValueToKey makes one)", Describe(label));
+        {
+            throw MLNetInternals.WrongColumn(
+                _host, "label", label.Name, "a key (MapValueToKey makes one)", Describe(label));
+        }
 
         var feature = Find("feature", _options.FeatureColumnName, NormalizeFirst);
-        var isVector = feature.Kind == SchemaShape.Column.VectorKind.Vector && feature.ItemType == NumberDataViewType.Single;
-        var isImage = feature.Kind == SchemaShape.Column.VectorKind.Scalar && feature.ItemType is ImageDataViewType;
-        if (!isVector && !isImage)
-            throw MLNetInternals.WrongColumn(_host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
+        var isScalar = feature.Kind == SchemaShape.Column.VectorKind.Scalar;
+        var isVector = feature.Kind == SchemaShape.Column.VectorKind.Vector;
+        var isFloats = isVector && feature.ItemType == NumberDataViewType.Single;
+        var isImage = isScalar && feature.ItemType is ImageDataViewType;
+        if (!isFloats && !isImage)
+        {
+            throw MLNetInternals.WrongColumn(
+                _host, "feature", feature.Name, "a vector of Single of known size, or an image", Describe(feature));
+        }
 
-        // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not after the training.
-        CheckIfThere("seed", _options.SeedColumnName, NumberDataViewType.Int64);
+        // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not
+        // after the training.
+        CheckIfThere("seed", _options.Sampling.SeedColumnName, NumberDataViewType.Int64);
         CheckIfThere("guidance", _options.Sampling.GuidanceColumnName, NumberDataViewType.Single);
 
         void CheckIfThere(string role, string? name, DataViewType type)
         {
             var column = schema.FirstOrDefault(column => column.Name == name);
-            if (column.Name is not null && (column.Kind != SchemaShape.Column.VectorKind.Scalar || column.IsKey || column.ItemType != type))
+            if (column.Name is null) return;
+
+            var isScalar = column.Kind == SchemaShape.Column.VectorKind.Scalar;
+            if (!isScalar || column.IsKey || column.ItemType != type)
                 throw MLNetInternals.WrongColumn(_host, role, column.Name, type.ToString()!, Describe(column));
         }
 

@@ -28,8 +28,9 @@ namespace CondDiffusion.MLNet;
 /// differently.</para>
 /// <para><b>Saving.</b> ML.NET's own <c>Model.Save</c> and <c>Model.Load</c> save and load it, alone or in a
 /// chain.</para>
-/// <para><b>Threads.</b> Any number of threads may use it at once. They take turns, because one generation uses every
-/// core.</para>
+/// <para><b>Threads.</b> Any number of threads may use it at once. All models of a process take turns at a device, one
+/// evaluation of a network or one training step at a time, because each of these uses every core. No thread holds the
+/// device while it runs a callback, saves or disposes.</para>
 /// <para><b>Memory.</b> It holds the network's memory until it is disposed or, if it never is, until the garbage
 /// collector finalizes it. A <c>PredictionEngine</c> disposes its model unless
 /// <c>PredictionEngineOptions.OwnsTransformer</c> is false.</para>
@@ -103,7 +104,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <param name="input">The labelled rows.</param>
     /// <returns>
     /// The rows with the generated columns. Reading a generated value throws an <see cref="InvalidOperationException"/>
-    /// if the row has no label and the model needs one, or if its guidance scale is invalid.
+    /// if the row's label is missing, unless <see cref="SamplingOptions.MissingLabels"/> says otherwise, or if its
+    /// guidance scale is invalid.
     /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IDataView Transform(IDataView input)
@@ -119,9 +121,11 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) =>
         new GeneratedRowMapper(Generator, Bind(inputSchema));
 
-    /// <summary>
-    /// Generates an image for each label, outside any pipeline. All of them are generated in one batch.
-    /// </summary>
+    /// <summary>Generates an image for each label, outside any pipeline.</summary>
+    /// <remarks>
+    /// Many images are generated in batches, of as many as <see cref="Transform"/> generates at a time. That decides
+    /// the time that they take, not what they show.
+    /// </remarks>
     /// <param name="labels">
     /// Label of each image: one of <see cref="LabelValues"/> or, if those are null, the number of its key, from "1". A
     /// null label generates an image without a label, if the model was trained with
@@ -134,44 +138,74 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// column or, without such a column, as its id.
     /// </param>
     /// <param name="progress">
-    /// Callback that receives a progress report after each step, on the calling thread, from the noisiest images to the
-    /// finished ones. It can look at the images as they are then, and can stop the generation by throwing an exception.
+    /// Callback that receives a progress report after each step of each batch, on the calling thread, from the noisiest
+    /// images to the finished ones. It can look at the images as they are then, can use this and other models, also on
+    /// other threads that it waits for, and can stop the generation by throwing an exception.
     /// </param>
-    /// <param name="cancellationToken">Token that stops the generation within a step.</param>
+    /// <param name="cancellationToken">
+    /// Token that stops the generation within a step, also while it waits for others. A token that is already cancelled
+    /// starts nothing.
+    /// </param>
     /// <returns>An image for each label, in order. The caller owns the images and should dispose them.</returns>
     /// <exception cref="ArgumentException">
     /// There are no labels; a label is not one of the model's, or is null although the model cannot generate without a
     /// label; or the numbers of seeds and labels differ.
     /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The model generates neither 1 channel nor 3, as an image has. Its pixels can be read as vectors, with
+    /// <see cref="Transform"/>.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The token or the transformer's context was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The transformer was disposed, before or during the generation.
+    /// </exception>
     public IReadOnlyList<MLImage> Generate(
+        IReadOnlyList<string?> labels,
+        IReadOnlyList<long>? seeds = null,
+        Action<GenerationProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        GenerateImages(CreateConditions(labels, seeds), progress, cancellationToken);
+
+    /// <summary>
+    /// Generates an image for each label as <see cref="Generate"/> does, on the thread pool. Requests begin in the
+    /// order in which they come, a few at a time, and none holds a thread before it begins.
+    /// </summary>
+    /// <param name="labels">Label of each image, as for <see cref="Generate"/>.</param>
+    /// <param name="seeds">Seed of each image, as for <see cref="Generate"/>.</param>
+    /// <param name="progress">
+    /// Callback that receives a progress report after each step of each batch, as for <see cref="Generate"/>, but on a
+    /// thread of the thread pool. It must not wait for another call of this method, which may be queued behind its own.
+    /// </param>
+    /// <param name="cancellationToken">
+    /// Token that stops the generation within a step, and takes a request that has not begun out of the queue.
+    /// </param>
+    /// <returns>
+    /// A task with an image for each label, in order. The caller owns the images and should dispose them. The task
+    /// fails as <see cref="Generate"/> does once it has begun; invalid arguments are exceptions of the call itself.
+    /// </returns>
+    /// <inheritdoc cref="Generate" path="/exception"/>
+    public Task<IReadOnlyList<MLImage>> GenerateAsync(
         IReadOnlyList<string?> labels,
         IReadOnlyList<long>? seeds = null,
         Action<GenerationProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(labels);
-        if (labels.Count == 0)
-            throw new ArgumentException("There are no labels to generate images for.", nameof(labels));
-        if (seeds is not null && seeds.Count != labels.Count)
-            throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
+        var conditions = CreateConditions(labels, seeds);
+        return GenerateInTurn();
 
-        var conditions = labels
-            .Select((_, i) => new Condition(FindLabel(labels, i), (ulong)(seeds?[i] ?? i), _model.GuidanceScale))
-            .ToArray();
-
-        var step = 0;
-        return ToImages(Generator.Generate(conditions, (t, pixels) =>
+        async Task<IReadOnlyList<MLImage>> GenerateInTurn()
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            progress?.Invoke(new(++step, Generator.Steps, t, () => ToImages(pixels())));
-        }));
+            using var turn = await Generator.EnterGenerationAsync(cancellationToken).ConfigureAwait(false);
+            return await Task
+                .Run(() => GenerateImages(conditions, progress, cancellationToken), cancellationToken)
+                .ConfigureAwait(false);
+        }
     }
 
     /// <summary>
     /// Frees the network's memory, unless another model shares it. Generating with this transformer afterwards throws
-    /// an <see cref="ObjectDisposedException"/>.
+    /// an <see cref="ObjectDisposedException"/>. Generations that are running end with it before their next step; this
+    /// method does not wait for them, and the last of them frees the memory.
     /// </summary>
     public void Dispose() => Generator.Dispose();
 
@@ -203,7 +237,41 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         return new(host, description, new SharedNetwork(network));
     }
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
+    void ICanSaveModel.Save(ModelSaveContext ctx) =>
+        Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
+
+    private MLImage[] GenerateImages(
+        Condition[] conditions, Action<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        var pixels = Generator.Generate(conditions, progress, cancellationToken);
+        return PixelConversion.ToImages(pixels, _model.Network.ToImageShape());
+    }
+
+    /// <summary>Checks the arguments of a direct call and returns what decides each of its images.</summary>
+    private Condition[] CreateConditions(IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        if (labels.Count == 0)
+            throw new ArgumentException("There are no labels to generate images for.", nameof(labels));
+        if (seeds is not null && seeds.Count != labels.Count)
+            throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
+
+        if (_model.Network.Channels is not (1 or 3) and var channels)
+        {
+            var column = _model.PixelsColumnName is { } name
+                ? $"the column '{name}'"
+                : "a column, if it is trained with the option PixelsColumnName";
+            throw new InvalidOperationException(
+                $"An image has 1 or 3 channels, but this model generates {channels}. Use Transform in place of " +
+                $"Generate: it gives their pixels as vectors, in {column}.");
+        }
+
+        return
+        [
+            .. labels.Select((_, i) =>
+                new Condition(FindLabel(labels, i), (ulong)(seeds?[i] ?? i), _model.GuidanceScale)),
+        ];
+    }
 
     /// <summary>Returns the row of a label in the label embedding table.</summary>
     private int FindLabel(IReadOnlyList<string?> labels, int index)
@@ -214,8 +282,6 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
             "A label is null, but this model was trained with a label for every image (LabelDropout is 0).",
             nameof(labels));
     }
-
-    private MLImage[] ToImages(float[] pixels) => PixelConversion.ToImages(pixels, _model.Network.ToImageShape());
 
     private GeneratedBindings Bind(DataViewSchema inputSchema)
     {

@@ -34,8 +34,8 @@ public static class DataExtensions
     /// <exception cref="DirectoryNotFoundException">The directory does not exist.</exception>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
     /// <exception cref="FormatException">
-    /// A file is not in the format (it has another magic number or an impossible size, or is shorter than its header
-    /// promises), or the numbers of labels and images differ.
+    /// A file is not in the format (it has another magic number, images with a side outside 1 to 4,096, or fewer bytes
+    /// than its header promises), or the numbers of labels and images differ.
     /// </exception>
     public static IDataView LoadMnist(
         this DataOperationsCatalog catalog, string directory, MnistSplit split = MnistSplit.Train)

@@ -29,7 +29,7 @@ internal static class GenerateCommand
         var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
         {
             Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
-            Steps = arguments.Number("--steps", trained.Sampling.Steps),
+            Steps = ChooseSteps(arguments, trained.Sampling),
             GuidanceScale = arguments.Find("--guidance") is null
                 ? trained.Sampling.GuidanceScale
                 : arguments.Double("--guidance", 1),
@@ -62,11 +62,18 @@ internal static class GenerateCommand
             if (number == (progress.Step - 1L) * MostSnapshots / progress.Steps) return;
 
             var snapshot = progress.ToImages();
-            for (var i = 0; i < strips.Length; i++) strips[i].Add(snapshot[i]);
+            for (var i = 0; i < snapshot.Count; i++) strips[progress.FirstImage + i].Add(snapshot[i]);
         });
 
         for (var i = 0; i < strips.Length; i++)
             Save(strips[i], (strips[i].Count + 1) / 2, Path.Combine(directory, $"denoising-{labels[i]}.png"));
+    }
+
+    /// <summary>Returns the given number, or else the model's own or, for another sampler, that sampler's.</summary>
+    private static int? ChooseSteps(Arguments arguments, SamplingOptions trained)
+    {
+        if (arguments.Find("--steps") is not null) return arguments.Number("--steps", 1);
+        return arguments.Find("--sampler") is null ? trained.Steps : null;
     }
 
     private static ConditionalDiffusionTransformer Find(ITransformer chain) =>

@@ -1,14 +1,18 @@
+using System.Globalization;
+using System.Security.Cryptography;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
 
-/// <summary>Trainings that are stopped and run again, through the trainer.</summary>
+/// <summary>Trainings that are stopped and resumed, through the trainer.</summary>
 [TestClass]
 public sealed class CheckpointTests
 {
-    private static readonly ConditionalDiffusionTrainer.Options Plain = TinyTraining.Options with
+    private static readonly ConditionalDiffusionTrainer.Options Plain = Tiny.Options with
     {
         Epochs = 3,
         LabelDropout = 0.2,
@@ -19,7 +23,7 @@ public sealed class CheckpointTests
     };
 
     [TestMethod]
-    public void Fit_StoppedAfterAnyStep_GoesOnToTheSameWeightsAndReports()
+    public void Fit_StoppedAfterAnyStep_ResumesToTheSameWeightsAndReports()
     {
         var expected = Train(Plain);
         for (var stop = 1; stop <= 6; stop++)
@@ -28,6 +32,7 @@ public sealed class CheckpointTests
             var options = Plain with { CheckpointDirectory = directory.Path };
             var before = Train(options, stop);
             Assert.IsNull(before.Weights);
+
             var after = Train(options);
             Assert.AreSequenceEqual(expected.Weights!, after.Weights!, $"stopped after step {stop}");
             Assert.AreSequenceEqual(expected.Losses, [.. before.Losses, .. after.Losses]);
@@ -35,42 +40,145 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
-    public void Fit_KilledBetweenCheckpoints_GoesOnFromTheLastToTheSameWeights()
+    public void Fit_KilledBetweenCheckpoints_ResumesFromTheLastToTheSameWeights()
     {
         using var directory = new TemporaryDirectory();
         var options = Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 2 };
+
         // What is in the directory while a step is reported is what a kill at that moment would leave.
         using var left = new TemporaryDirectory();
-        TinyTraining.Fit(new(), options with { Progress = new Reporter(progress => CopyAt(progress, 5)) }).Dispose();
+        Tiny.Fit(new(), options with { Progress = new Reporter(progress => CopyAt(progress, 5)) }).Dispose();
         Assert.AreEqual("checkpoint-000000004", Newest(left)[..20]);
 
-        Assert.AreSequenceEqual(Train(Plain).Weights!, Train(options with { CheckpointDirectory = left.Path }).Weights!);
+        var resumed = Train(options with { CheckpointDirectory = left.Path });
+        Assert.AreSequenceEqual(Train(Plain).Weights!, resumed.Weights!);
 
         void CopyAt(TrainingProgress progress, long step)
         {
             if (progress.Step != step) return;
-            foreach (var file in Directory.GetFiles(directory.Path, "checkpoint-*")) File.Copy(file, left.File(Path.GetFileName(file)));
+            foreach (var file in Directory.GetFiles(directory.Path, "checkpoint-*"))
+                File.Copy(file, left.File(Path.GetFileName(file)));
         }
     }
 
     [TestMethod]
-    public void Fit_NewestDamaged_TakesTheOneBeforeAndWarns()
+    public void Fit_CheckpointInterval_WritesOneWhenItIsOver()
+    {
+        using var directory = new TemporaryDirectory();
+        var newest = new List<string>();
+        Tiny.Fit(new(), Plain with
+        {
+            CheckpointDirectory = directory.Path,
+            CheckpointInterval = TimeSpan.FromTicks(1),
+            Progress = new Reporter(progress =>
+            {
+                if (progress.Step > 1) newest.Add(Newest(directory)[..20]);
+            }),
+        }).Dispose();
+
+        // The report of a step comes before its checkpoint.
+        string[] expected = [.. Enumerable.Range(1, 5).Select(step => $"checkpoint-{step:D9}")];
+        Assert.AreSequenceEqual(expected, newest);
+    }
+
+    [TestMethod]
+    public void Fit_NewestDamaged_ResumesFromTheOneBeforeAndWarns()
     {
         using var directory = new TemporaryDirectory();
         var options = Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1 };
         Train(options, stop: 4);
-        var newest = directory.File(Newest(directory));
-        var bytes = File.ReadAllBytes(newest);
-        bytes[^5] ^= 1;
-        File.WriteAllBytes(newest, bytes);
+        var newest = DamageNewest(directory);
 
-        var ml = new MLContext();
-        var log = new List<string>();
-        ml.Log += (_, entry) => log.Add(entry.Message);
-        using var model = TinyTraining.Fit(ml, options);
+        using var model = Tiny.Fit(Logging(out var log), options);
+
         Assert.AreSequenceEqual(Train(Plain).Weights!, Weights(model));
-        Assert.Contains(line => line.Contains(Path.GetFileName(newest), StringComparison.Ordinal) && line.Contains("damaged", StringComparison.Ordinal), log);
+        Assert.Contains(line => line.Contains($"{newest}' is damaged", StringComparison.Ordinal), log);
         Assert.Contains(line => line.Contains("Resuming from step 3", StringComparison.Ordinal), log);
+    }
+
+    [TestMethod]
+    public void Fit_NewestDamagedAndStoppedBeforeItsStep_KeepsTheIntactOneAndSetsTheDamagedOneAside()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 2 };
+        Train(options, stop: 4);
+        var damaged = DamageNewest(directory);
+        Assert.StartsWith("checkpoint-000000004-", damaged);
+
+        Train(options with { CheckpointsKept = 1 }, stop: 3);
+
+        var names = Names(directory, "checkpoint-*");
+        Assert.HasCount(2, names);
+        Assert.StartsWith("checkpoint-000000003-", names[0]);
+        Assert.AreEqual($"{damaged}.damaged", names[1]);
+        Assert.AreSequenceEqual(Train(Plain).Weights!, Train(options).Weights!);
+        Assert.IsTrue(File.Exists(directory.File($"{damaged}.damaged")));
+    }
+
+    [TestMethod]
+    public void Fit_CheckpointThatCannotBeRead_IsPassedOverAndStays()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1 };
+        Train(options, stop: 3);
+
+        // A link to itself can be opened by nobody, whatever the permissions.
+        var unreadable = directory.File("checkpoint-000000005-0123456789abcdef.safetensors");
+        File.CreateSymbolicLink(unreadable, unreadable);
+
+        using var model = Tiny.Fit(Logging(out var log), options);
+        Assert.AreSequenceEqual(Train(Plain).Weights!, Weights(model));
+        Assert.Contains(line => line.Contains($"{unreadable}' cannot be read", StringComparison.Ordinal), log);
+        Assert.Contains(Path.GetFileName(unreadable), Names(directory, "checkpoint-*"));
+    }
+
+    [TestMethod]
+    public void Fit_DirectoryRemovedMeanwhile_ReturnsTheModelAndWarns()
+    {
+        using var directory = new TemporaryDirectory();
+        var checkpoints = directory.File("checkpoints");
+        using var model = Tiny.Fit(Logging(out var log), Plain with
+        {
+            CheckpointDirectory = checkpoints,
+            CheckpointSteps = 1,
+            Progress = new Reporter(progress =>
+            {
+                if (progress.Step != 3) return;
+                Directory.Delete(checkpoints, recursive: true);
+                File.WriteAllText(checkpoints, "a file");
+            }),
+        });
+
+        Assert.AreSequenceEqual(Train(Plain).Weights!, Weights(model));
+        var warnings = log.Where(line => line.Contains("could not be written", StringComparison.Ordinal)).ToArray();
+        Assert.HasCount(2, warnings);
+        Assert.Contains("The checkpoint of step 3 could not be written, and the training continues", warnings[0]);
+        Assert.Contains("The last checkpoint, of step 6, could not be written", warnings[1]);
+        Assert.Contains(checkpoints, warnings[1]);
+    }
+
+    [TestMethod]
+    public void Fit_OldCheckpointThatCannotBeDeleted_ReturnsTheModelAndWarnsOnce()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Fit(Logging(out var log), Plain with
+        {
+            CheckpointDirectory = directory.Path,
+            CheckpointSteps = 1,
+            CheckpointsKept = 1,
+            Progress = new Reporter(progress =>
+            {
+                // In place of the checkpoint a directory, which deleting a file refuses to delete.
+                if (progress.Step is not (2 or 4)) return;
+                var newest = directory.File(Newest(directory));
+                File.Delete(newest);
+                Directory.CreateDirectory(newest);
+            }),
+        });
+
+        Assert.AreSequenceEqual(Train(Plain).Weights!, Weights(model));
+        Assert.HasCount(1, log.Where(line => line.Contains("could not be tidied up", StringComparison.Ordinal)));
+        Assert.StartsWith("checkpoint-000000006-", Newest(directory));
     }
 
     [TestMethod]
@@ -80,6 +188,7 @@ public sealed class CheckpointTests
         var options = Plain with { CheckpointDirectory = directory.Path };
         Train(options, stop: 1);
         File.WriteAllBytes(directory.File(Newest(directory)), [1, 2, 3]);
+
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options)).Message;
         Assert.Contains("every checkpoint is damaged", message);
         Assert.Contains(Newest(directory), message);
@@ -97,24 +206,32 @@ public sealed class CheckpointTests
             foreach (var part in messages) Assert.Contains(part, message);
         }
 
-        Refuses(options with { LearningRate = 0.25, BatchSize = 2 }, "LearningRate was 0.0005 and is 0.25", "BatchSize was 4 and is 2", directory.Path);
+        Refuses(
+            options with { LearningRate = 0.25, BatchSize = 2 },
+            "LearningRate was 0.0005 and is 0.25", "BatchSize was 4 and is 2", directory.Path);
         Refuses(options with { Epochs = 4 }, "Epochs was 3 and is 4");
         Refuses(options with { Seed = 2 }, "Seed was 1 and is 2");
         Refuses(options with { ChannelWidths = [2, 2, 4] }, "ChannelWidths was [2, 2, 2] and is [2, 2, 4]");
-        Refuses(options with { Precision = Precision.BFloat16 == Taken() ? Precision.Float32 : Precision.BFloat16 }, "Precision was");
-        var images = TinyTraining.Images.ToArray();
+
+        var another = AutomaticPrecision() == Precision.BFloat16 ? Precision.Float32 : Precision.BFloat16;
+        Refuses(options with { Precision = another }, "Precision was");
+
+        var images = Tiny.Images.ToArray();
         images[7].Pixels![63] = 0;
-        Assert.Contains("images was 10, SHA-256", Assert.ThrowsExactly<InvalidOperationException>(() => TinyTraining.Fit(new(), options, images)).Message);
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Tiny.Fit(new(), options, images));
+        Assert.Contains("images was 10, SHA-256", exception.Message);
     }
 
     [TestMethod]
-    public void Fit_MoreEpochsAtAConstantRate_GoesOnFromTheEnd()
+    public void Fit_MoreEpochsAtAConstantRate_ResumesFromTheEnd()
     {
         using var directory = new TemporaryDirectory();
         var options = Plain with { CosineLearningRateDecay = false, CheckpointDirectory = directory.Path };
         Train(options with { Epochs = 1 });
         Assert.AreSequenceEqual(Train(options with { CheckpointDirectory = null }).Weights!, Train(options).Weights!);
-        Assert.Contains("Epochs is 1", Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { Epochs = 1 })).Message);
+
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { Epochs = 1 }));
+        Assert.Contains("Epochs is 1", exception.Message);
     }
 
     [TestMethod]
@@ -129,13 +246,14 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
-    public void Fit_NoSeed_GoesOnWithTheSeedOfTheCheckpoint()
+    public void Fit_NoSeed_ResumesWithTheSeedOfTheCheckpoint()
     {
         using var directory = new TemporaryDirectory();
         var options = Plain with { Seed = null, CheckpointDirectory = directory.Path };
         Train(options, stop: 2);
-        using var whole = TinyTraining.Fit(new(), options);
-        var seed = int.Parse(TrainingIdentityOf(directory)["Seed"], System.Globalization.CultureInfo.InvariantCulture);
+        using var whole = Tiny.Fit(new(), options);
+
+        var seed = int.Parse(ReadMetadata(directory)["Seed"], CultureInfo.InvariantCulture);
         Assert.AreSequenceEqual(Train(Plain with { Seed = seed }).Weights!, Weights(whole));
     }
 
@@ -145,7 +263,9 @@ public sealed class CheckpointTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory.File("checkpoint-0123456789abcdef0123456789abcdef.tmp"), "left by a kill");
         File.WriteAllText(directory.File("notes.txt"), "someone's");
+
         Train(Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1, CheckpointsKept = 2 });
+
         var names = Directory.GetFiles(directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal).ToArray();
         Assert.HasCount(4, names);
         Assert.StartsWith("checkpoint-000000005-", names[0]);
@@ -155,14 +275,80 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
+    public void Fit_NothingSaidAboutThem_KeepsTheNewestThree()
+    {
+        using var directory = new TemporaryDirectory();
+        Train(Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1 });
+        Assert.AreSequenceEqual(
+            ["checkpoint-000000004", "checkpoint-000000005", "checkpoint-000000006"],
+            Names(directory, "checkpoint-*").Select(name => name[..20]));
+    }
+
+    [TestMethod]
+    public void Fit_FileThatIsNoCheckpointOfOurs_IsLeftAlone()
+    {
+        using var directory = new TemporaryDirectory();
+        string[] others = [".lock", "checkpoint-best.safetensors", "checkpoint-000000009-x.safetensors"];
+        foreach (var name in others) File.WriteAllText(directory.File(name), "someone's");
+        Train(Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1, CheckpointsKept = 1 });
+        foreach (var name in others) Assert.AreEqual("someone's", File.ReadAllText(directory.File(name)));
+    }
+
+    [TestMethod]
+    public void Fit_Checkpoint_NamesTheAlgorithmAndTheKindOfDevice()
+    {
+        using var directory = new TemporaryDirectory();
+        Train(Plain with { CheckpointDirectory = directory.Path }, stop: 1);
+        var metadata = ReadMetadata(directory);
+        Assert.AreEqual("1", metadata["algorithm"]);
+        Assert.AreEqual("CPU", metadata["device"]);
+    }
+
+    [TestMethod]
+    public void CheckSame_CheckpointWithoutAlgorithmAndDevice_IsOfTheFirstOnTheCPU()
+    {
+        var old = new Checkpoint("old", 1, new Dictionary<string, string> { ["Seed"] = "1" });
+        old.CheckSame(Identity("1", "CPU"));
+        Throws.Saying<InvalidOperationException>(
+            () => old.CheckSame(Identity("1", "CUDA")), "device was CPU and is CUDA");
+        Throws.Saying<InvalidOperationException>(
+            () => old.CheckSame(Identity("2", "CPU")), "algorithm was 1 and is 2");
+
+        static Dictionary<string, string> Identity(string algorithm, string device) => new()
+        {
+            ["algorithm"] = algorithm,
+            ["device"] = device,
+            ["Seed"] = "1",
+        };
+    }
+
+    [TestMethod]
+    public void Seed_CheckpointWithout_SaysSo() =>
+        Throws.Saying<InvalidOperationException>(
+            () => new Checkpoint("file", 1, new Dictionary<string, string>()).Seed, "'file'", "has no seed");
+
+    [TestMethod]
+    public void Fit_CheckpointOfAnotherProgram_IsRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        var bytes = new MemoryStream();
+        Safetensors.Write(bytes, [], new Dictionary<string, string> { ["Seed"] = "1" });
+        var hash = Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray()))[..16];
+        File.WriteAllBytes(directory.File($"checkpoint-000000002-{hash}.safetensors"), bytes.ToArray());
+        Throws.Saying<InvalidOperationException>(
+            () => Train(Plain with { CheckpointDirectory = directory.Path }), "belongs to another training");
+    }
+
+    [TestMethod]
     public void Fit_DirectoryOfARunningTraining_RefusesIt()
     {
         using var directory = new TemporaryDirectory();
         var options = Plain with { CheckpointDirectory = directory.Path };
         Exception? refusal = null;
-        TinyTraining.Fit(new(), options with
+        Tiny.Fit(new(), options with
         {
-            Progress = new Reporter(_ => refusal ??= Assert.ThrowsExactly<InvalidOperationException>(() => Train(options))),
+            Progress = new Reporter(_ =>
+                refusal ??= Assert.ThrowsExactly<InvalidOperationException>(() => Train(options))),
         }).Dispose();
         Assert.Contains("another training", refusal!.Message);
     }
@@ -173,21 +359,29 @@ public sealed class CheckpointTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory.File("file"), "");
         var options = Plain with { CheckpointDirectory = directory.File("file") };
-        Assert.Contains(directory.File("file"), Assert.ThrowsExactly<InvalidOperationException>(() => Train(options)).Message);
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options));
+        Assert.Contains(directory.File("file"), exception.Message);
     }
 
     [TestMethod]
     public void Fit_Diverged_NamesTheLastGoodCheckpoint()
     {
         using var directory = new TemporaryDirectory();
-        // A rate that is harmless while it warms up, and then is not.
-        var options = Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1, LearningRate = 4e18, WarmUpSteps = 20, Epochs = 20 };
+        var options = Plain with
+        {
+            CheckpointDirectory = directory.Path,
+            CheckpointSteps = 1,
+            LearningRate = 4e18, // harmless during the first steps of the warm-up, but not later
+            WarmUpSteps = 20,
+            Epochs = 20,
+        };
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options)).Message;
         Assert.Contains(" of 40 ", message);
         Assert.Contains("at learning rate ", message);
         Assert.Contains($"The last good checkpoint is '{directory.File(Newest(directory))}'", message);
 
-        message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { CheckpointDirectory = null })).Message;
+        options = options with { CheckpointDirectory = null };
+        message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options)).Message;
         Assert.Contains("There is no checkpoint to go back to", message);
     }
 
@@ -196,7 +390,7 @@ public sealed class CheckpointTests
     {
         using var source = new CancellationTokenSource();
         var options = Plain with { CosineLearningRateDecay = false };
-        using var model = TinyTraining.Fit(new(), options with
+        using var model = Tiny.Fit(new(), options with
         {
             Epochs = 50,
             OnCancellation = CancellationBehavior.ReturnModel,
@@ -210,31 +404,44 @@ public sealed class CheckpointTests
     [TestMethod]
     public void Fit_CheckpointOptionsOutOfRange_NamesThem()
     {
-        var message = Assert.ThrowsExactly<ArgumentException>(() => new MLContext().ImageGeneration.Trainers.ConditionalDiffusion(Plain with
+        var options = Plain with
         {
             CheckpointDirectory = " ",
             CheckpointInterval = TimeSpan.Zero,
             CheckpointSteps = -1,
             CheckpointsKept = 0,
             OnCancellation = (CancellationBehavior)7,
-        })).Message;
-        foreach (var option in new[] { "CheckpointDirectory", "CheckpointInterval", "CheckpointSteps", "CheckpointsKept", "OnCancellation" })
-            Assert.Contains(option, message);
+        };
+        var message = Assert.ThrowsExactly<ArgumentException>(() =>
+            new MLContext().ImageGeneration.Trainers.ConditionalDiffusion(options)).Message;
+        Assert.Contains("CheckpointDirectory", message);
+        Assert.Contains("CheckpointInterval", message);
+        Assert.Contains("CheckpointSteps", message);
+        Assert.Contains("CheckpointsKept", message);
+        Assert.Contains("OnCancellation", message);
     }
 
-    /// <summary>The weights that a training ends with, null if it is stopped after a step, and every step's loss.</summary>
-    private static (float[]? Weights, List<double> Losses) Train(ConditionalDiffusionTrainer.Options options, long stop = long.MaxValue)
+    /// <summary>
+    /// Returns the final weights of a training, null if it is stopped after a step, and the reported losses.
+    /// </summary>
+    private static (float[]? Weights, List<double> Losses) Train(
+        ConditionalDiffusionTrainer.Options options, long stop = long.MaxValue)
     {
         using var source = new CancellationTokenSource();
         var losses = new List<double>();
         try
         {
-            using var model = TinyTraining.Fit(new(), options with
+            using var model = Tiny.Fit(new(), options with
             {
                 CancellationToken = source.Token,
                 Progress = new Reporter(progress =>
                 {
-                    losses.AddRange(progress.Loss, progress.MeanLoss, progress.SmoothedLoss, progress.ValidationLoss ?? 0, progress.LearningRate);
+                    losses.AddRange(
+                        progress.Loss,
+                        progress.MeanLoss,
+                        progress.SmoothedLoss,
+                        progress.ValidationLoss ?? 0,
+                        progress.LearningRate);
                     CancelAt(progress, stop, source);
                 }),
             });
@@ -251,20 +458,48 @@ public sealed class CheckpointTests
         if (progress.Step == step) source.Cancel();
     }
 
+    /// <summary>Creates a context whose log is collected.</summary>
+    private static MLContext Logging(out List<string> log)
+    {
+        var ml = new MLContext();
+        var lines = new List<string>();
+        ml.Log += (_, entry) => lines.Add(entry.Message);
+        log = lines;
+        return ml;
+    }
+
+    /// <summary>Changes one bit of the newest checkpoint, and returns its name.</summary>
+    private static string DamageNewest(TemporaryDirectory directory)
+    {
+        var newest = Newest(directory);
+        var bytes = File.ReadAllBytes(directory.File(newest));
+        bytes[^5] ^= 1;
+        File.WriteAllBytes(directory.File(newest), bytes);
+        return newest;
+    }
+
     private static float[] Weights(ConditionalDiffusionTransformer model)
     {
         float[] weights = [];
-        model.Generator.UseNetwork(network => weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
+        model.Generator.UseNetwork(network =>
+            weights = [.. network.Parameters.data<float>(), .. network.Buffers.data<float>()]);
         return weights;
     }
 
-    private static Precision Taken() =>
-        TorchDevice.ChooseDataType(Precision.Auto, TorchSharp.torch.CPU) == TorchSharp.torch.ScalarType.BFloat16 ? Precision.BFloat16 : Precision.Float32;
+    /// <summary>Returns the precision that <see cref="Precision.Auto"/> stands for on this machine.</summary>
+    private static Precision AutomaticPrecision() =>
+        TorchDevice.ChooseDataType(Precision.Auto, CPU) == ScalarType.BFloat16 ? Precision.BFloat16 : Precision.Float32;
 
-    private static string Newest(TemporaryDirectory directory) =>
-        Directory.GetFiles(directory.Path, "checkpoint-*").Select(file => Path.GetFileName(file)).Max(StringComparer.Ordinal)!;
+    private static string Newest(TemporaryDirectory directory) => Names(directory, "checkpoint-*.safetensors")[^1];
 
-    private static IReadOnlyDictionary<string, string> TrainingIdentityOf(TemporaryDirectory directory)
+    private static string[] Names(TemporaryDirectory directory, string pattern) =>
+    [
+        .. Directory.GetFiles(directory.Path, pattern)
+            .Select(file => Path.GetFileName(file))
+            .Order(StringComparer.Ordinal),
+    ];
+
+    private static IReadOnlyDictionary<string, string> ReadMetadata(TemporaryDirectory directory)
     {
         using var stream = File.OpenRead(directory.File(Newest(directory)));
         return Safetensors.ReadMetadata(stream);

@@ -20,7 +20,6 @@ public sealed class ConditionalDiffusionTrainerTests
             FeatureColumnName = "",
             OutputColumnName = null!,
             PixelsColumnName = "",
-            SeedColumnName = "",
             Channels = 0,
             Height = 30,
             Width = 0,
@@ -44,6 +43,8 @@ public sealed class ConditionalDiffusionTrainerTests
                 GuidanceIntervalLow = 0.6,
                 GuidanceIntervalHigh = 0.5,
                 GuidanceColumnName = " ",
+                SeedColumnName = "",
+                MissingLabels = (MissingLabelBehavior)9,
             },
         }));
         foreach (var part in new[]
@@ -52,11 +53,10 @@ public sealed class ConditionalDiffusionTrainerTests
             "FeatureColumnName",
             "OutputColumnName",
             "PixelsColumnName",
-            "SeedColumnName",
-            "Channels must be at least 1, but is 0",
+            "Channels must be from 1 to 16777216, but is 0",
             "Height must be a positive multiple of 4, but is 30",
             "Width must be a positive multiple of 4, but is 0",
-            "ChannelWidths must be three positive numbers, but is [1, 2]",
+            "ChannelWidths must be three numbers from 1 to 16777216, but is [1, 2]",
             "EmbeddingSize",
             "Timesteps",
             "Epochs must be at least 1, but is -1",
@@ -66,12 +66,14 @@ public sealed class ConditionalDiffusionTrainerTests
             "Precision",
             "GenerationBatchSize",
             "Sampling.Sampler must be",
-            "Sampling.Steps must be at least 1, but is 0",
+            "Sampling.Steps must be from 1 to 10000, but is 0",
             "Sampling.Eta must be in [0, 1], but is 1.5",
             "Sampling.Spacing must be",
-            "Sampling.GuidanceScale must be finite and not negative, but is NaN",
+            "Sampling.GuidanceScale must be in [0, 1000], but is NaN",
             "Sampling.GuidanceIntervalHigh must be above GuidanceIntervalLow and at most 1, but is 0.5",
             "Sampling.GuidanceColumnName must be a column name",
+            "Sampling.SeedColumnName must be a column name, but is \"\"",
+            "Sampling.MissingLabels must be",
             "LabelDropout must be above 0 in training for guidance",
         }) Assert.Contains(part, exception.Message);
     }
@@ -129,7 +131,11 @@ public sealed class ConditionalDiffusionTrainerTests
     public void Fit_SeedColumnOfAnotherType_IsFoundBeforeTheTraining()
     {
         // The cancelled token would end everything that comes after the check.
-        var options = Options with { SeedColumnName = "Label", CancellationToken = new(canceled: true) };
+        var options = Options with
+        {
+            Sampling = new() { SeedColumnName = "Label" },
+            CancellationToken = new(canceled: true),
+        };
 
         var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Fit(Ml, options)).Message;
         Assert.Contains("seed column 'Label'", message);

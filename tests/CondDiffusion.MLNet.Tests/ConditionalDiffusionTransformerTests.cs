@@ -1,7 +1,9 @@
+using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Pipeline;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
 
@@ -45,7 +47,7 @@ public sealed class ConditionalDiffusionTransformerTests
     public void Generate_Seeds_AreThoseOfTheSeedColumnAndOfRowIds()
     {
         using var model = Tiny.Create(Ml);
-        using var seeded = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var seeded = Tiny.Create(Ml, Tiny.Seeded);
         var rows = Ml.Data.LoadFromEnumerable<Tiny.SeededRow>(
             [new() { Label = 1, Seed = -3 }, new() { Label = 0, Seed = long.MaxValue }]);
         var bySeed = seeded.Transform(rows).GetColumn<MLImage>("GeneratedImage").ToArray();
@@ -59,7 +61,7 @@ public sealed class ConditionalDiffusionTransformerTests
     public void Transform_DataWithoutTheSeedColumn_TakesRowIdsAsSeeds()
     {
         using var model = Tiny.Create(Ml);
-        using var seeded = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var seeded = Tiny.Create(Ml, Tiny.Seeded);
         ModelFileTests.AssertSame(model, seeded);
     }
 
@@ -84,6 +86,87 @@ public sealed class ConditionalDiffusionTransformerTests
     }
 
     [TestMethod]
+    public void Generate_ProgressOfSeveralBatches_SaysWhichImagesItShows()
+    {
+        using var model = Tiny.Create(Ml, Tiny.Description with { BatchSize = 2, Sampling = new() { Steps = 2 } });
+        var shown = new List<(int Batch, int Batches, int First, int Step, int Steps, int Images)>();
+        var last = new Dictionary<int, MLImage>();
+        var thread = Environment.CurrentManagedThreadId;
+        var images = model.Generate(["cat", "dog", "cat"], progress: progress =>
+        {
+            Assert.AreEqual(thread, Environment.CurrentManagedThreadId);
+            var now = progress.ToImages();
+            shown.Add((
+                progress.Batch, progress.Batches, progress.FirstImage, progress.Step, progress.Steps, now.Count));
+            foreach (var (i, image) in now.Index()) last[progress.FirstImage + i] = image;
+        });
+
+        Assert.AreSequenceEqual(
+            [(1, 2, 0, 1, 2, 2), (1, 2, 0, 2, 2, 2), (2, 2, 2, 1, 2, 1), (2, 2, 2, 2, 2, 1)], shown);
+        foreach (var (i, image) in images.Index())
+            Assert.IsTrue(image.Pixels.SequenceEqual(last[i].Pixels), $"image {i}");
+    }
+
+    [TestMethod]
+    public async Task GenerateAsync_LabelsAndSeeds_GivesTheImagesOfGenerateOnThePool()
+    {
+        using var model = Tiny.Create(Ml);
+        var threads = new List<bool>();
+        List<string?> labels = ["cat", "dog"];
+        var expected = Generate();
+        var request = model.GenerateAsync(
+            labels, [5, 6], progress => threads.Add(Thread.CurrentThread.IsThreadPoolThread));
+        labels.Clear(); // the request has its own
+
+        AssertClose(expected, await request);
+        Assert.AreSequenceEqual([true, true, true, true], threads);
+        Assert.ThrowsExactly<ArgumentException>(() => { _ = model.GenerateAsync(["eel"]); });
+        await Assert.ThrowsExactlyAsync<TimeoutException>(
+            () => model.GenerateAsync(["cat"], progress: _ => throw new TimeoutException()));
+
+        model.Dispose();
+        await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => model.GenerateAsync(["cat"]));
+
+        IReadOnlyList<MLImage> Generate() => model.Generate(labels, [5, 6]);
+    }
+
+    [TestMethod]
+    [DataRow("GeneratedPixels", "in the column 'GeneratedPixels'")]
+    [DataRow(null, "PixelsColumnName")]
+    public void Generate_ModelOfTwoChannels_IsRefusedBeforeGenerating(string? column, string advice)
+    {
+        var description = Tiny.Description with
+        {
+            Network = Tiny.Description.Network with { Channels = 2 },
+            PixelsColumnName = column,
+        };
+        using var model = new ConditionalDiffusionTransformer(
+            Ml, description, ConditionalUNet.Create(description.Network, CPU, seed: 1));
+        var batches = 0;
+        model.Generator.Shared.BatchStarting = _ => batches++;
+
+        Throws.Saying<InvalidOperationException>(
+            () => model.Generate(["cat"]), "1 or 3 channels", "generates 2", "Transform", advice);
+        Assert.AreEqual(0, batches);
+        if (column is not null) Assert.HasCount(128, Tiny.Pixels(model, Tiny.Rows(Ml))[0]);
+    }
+
+    [TestMethod]
+    public void Transform_PixelsBeyondTheirRange_AreClampedToThoseOfTheImage()
+    {
+        using var model = Tiny.Create(Ml, Tiny.Description with { Sampling = new() { ClipPixels = false } });
+        Assert.IsGreaterThan(1.1f, model.Generator.Generate([new(0, 0, 1)]).Max(Math.Abs));
+
+        var view = model.Transform(Tiny.Rows(Ml));
+        var pixels = view.GetColumn<float[]>("GeneratedPixels").First();
+        var levels = view.GetColumn<MLImage>("GeneratedImage").First().Pixels.ToArray().Where((_, i) => i % 4 == 0);
+
+        Assert.IsTrue(pixels.All(value => value is >= -1 and <= 1));
+        foreach (var (expected, actual) in pixels.Select(value => (value + 1) * 127.5).Zip(levels))
+            Assert.AreEqual(expected, actual, 0.51);
+    }
+
+    [TestMethod]
     public void Generate_BadArguments_SaysWhich()
     {
         using var model = Tiny.Create(Ml);
@@ -96,7 +179,7 @@ public sealed class ConditionalDiffusionTransformerTests
     [TestMethod]
     public void Transform_ColumnMissingOrOfAnotherType_NamesRoleAndColumn()
     {
-        using var model = Tiny.Create(Ml, Tiny.Description with { SeedColumnName = "Seed" });
+        using var model = Tiny.Create(Ml, Tiny.Seeded);
         void Refuses(IDataView data, params string[] parts)
         {
             Throws.Saying<ArgumentOutOfRangeException>(() => model.Transform(data), parts);

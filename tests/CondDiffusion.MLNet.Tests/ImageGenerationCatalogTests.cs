@@ -91,7 +91,13 @@ public sealed class ImageGenerationCatalogTests
             GuidanceIntervalLow = 0.25,
             GuidanceIntervalHigh = 0.75,
             GuidanceColumnName = "Guidance",
+            Seed = -5,
+            SeedColumnName = "Seed",
+            MissingLabels = MissingLabelBehavior.Unconditional,
         };
+        foreach (var property in typeof(SamplingOptions).GetProperties())
+            Assert.AreNotEqual(property.GetValue(new SamplingOptions()), property.GetValue(sampling), property.Name);
+
         using var model = Tiny.Create(Ml, Tiny.Description with { GeneratesUnlabelled = true });
         Assert.IsTrue(model.GeneratesUnlabelled);
         using var changed = Ml.ImageGeneration.WithSampling(model, sampling);
@@ -109,7 +115,7 @@ public sealed class ImageGenerationCatalogTests
 
         Refuses(
             new() { Steps = -1, Eta = double.NaN },
-            "Steps must be at least 1, but is -1",
+            "Steps must be from 1 to 10000, but is -1",
             "Eta must be in [0, 1], but is NaN");
 
         Assert.IsFalse(model.GeneratesUnlabelled);

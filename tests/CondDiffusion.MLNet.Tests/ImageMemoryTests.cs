@@ -3,13 +3,18 @@ using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Tests;
 
-/// <summary>A training whose images are on disk: the same model, and no file left, whatever happens.</summary>
+/// <summary>A training whose images are on disk gives the same model, and leaves no file, whatever happens.</summary>
 [TestClass]
 public sealed class ImageMemoryTests : IDisposable
 {
-    private const int Count = 5000; // of 64 bytes: more than the buffer that is always in memory
+    /// <summary>Images of 64 bytes: more than fit the buffer that is always in memory.</summary>
+    private const int Count = 5000;
 
-    private static readonly ConditionalDiffusionTrainer.Options Options = TinyTraining.Options with { BatchSize = 1000, Epochs = 2 };
+    private static readonly ConditionalDiffusionTrainer.Options Options = Tiny.Options with
+    {
+        BatchSize = 1000,
+        Epochs = 2,
+    };
 
     private readonly TemporaryDirectory _directory = new();
     private readonly MLContext _ml;
@@ -18,7 +23,8 @@ public sealed class ImageMemoryTests : IDisposable
     public ImageMemoryTests()
     {
         _ml = new(seed: 1) { TempFilePath = _directory.Path };
-        _ml.Log += (_, log) => _wasOnDisk |= log.Message.Contains($"262144 bytes of the images are in '{_directory.Path}'", StringComparison.Ordinal);
+        var message = $"262144 bytes of the images are in '{_directory.Path}'";
+        _ml.Log += (_, log) => _wasOnDisk |= log.Message.Contains(message, StringComparison.Ordinal);
     }
 
     [TestCleanup]
@@ -33,20 +39,27 @@ public sealed class ImageMemoryTests : IDisposable
     [TestMethod]
     public void Fit_ImagesOnDisk_GivesTheModelOfImagesInMemory()
     {
-        using var inMemory = TinyTraining.Fit(_ml, Options, Images());
+        using var inMemory = Tiny.Fit(_ml, Options, Images());
         Assert.IsFalse(_wasOnDisk);
-        using var onDisk = TinyTraining.Fit(_ml, Options with { ImageMemory = 0 }, Images());
+        using var onDisk = Tiny.Fit(_ml, Options with { ImageMemory = 0 }, Images());
         Assert.IsTrue(_wasOnDisk);
-        var rows = TinyModel.Rows(_ml, 4);
-        Assert.AreSequenceEqual(TinyModel.Pixels(inMemory, rows).SelectMany(image => image), TinyModel.Pixels(onDisk, rows).SelectMany(image => image));
+
+        var rows = Tiny.Rows(_ml, 4);
+        var expected = Tiny.Pixels(inMemory, rows).SelectMany(image => image);
+        var actual = Tiny.Pixels(onDisk, rows).SelectMany(image => image);
+        Assert.AreSequenceEqual(expected, actual);
     }
 
     [TestMethod]
     public void Fit_Cancelled_LeavesNoFile()
     {
         using var source = new CancellationTokenSource();
-        var progress = new Reporter(source.Cancel);
-        Fails<OperationCanceledException>(Options with { CancellationToken = source.Token, Progress = progress, ProgressInterval = TimeSpan.Zero });
+        Fails<OperationCanceledException>(Options with
+        {
+            CancellationToken = source.Token,
+            Progress = new Reporter(_ => source.Cancel()),
+            ProgressInterval = TimeSpan.Zero,
+        });
         Assert.IsTrue(_wasOnDisk);
     }
 
@@ -61,7 +74,7 @@ public sealed class ImageMemoryTests : IDisposable
     public void Fit_ReadingFailsHalfWay_LeavesNoFile()
     {
         var wasOpen = 0;
-        IEnumerable<TinyTraining.Image> Broken()
+        IEnumerable<Tiny.Image> Broken()
         {
             foreach (var image in Images()) yield return image;
             if (OperatingSystem.IsLinux()) wasOpen = OpenFiles.In(_directory.Path);
@@ -82,21 +95,21 @@ public sealed class ImageMemoryTests : IDisposable
     }
 
     [TestMethod]
-    public void Constructor_NegativeMemory_NamesIt() =>
-        Assert.Contains("ImageMemory must be not negative, but is -1", Assert.ThrowsExactly<ArgumentException>(() =>
-            _ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { ImageMemory = -1 })).Message);
-
-    private T Fails<T>(ConditionalDiffusionTrainer.Options options, IEnumerable<TinyTraining.Image>? images = null) where T : Exception =>
-        Assert.ThrowsExactly<T>(() => TinyTraining.Fit(_ml, options with { ImageMemory = 0 }, images ?? Images()));
-
-    private static IEnumerable<TinyTraining.Image> Images() => Enumerable.Range(0, Count).Select(i => new TinyTraining.Image
+    public void Constructor_NegativeMemory_NamesIt()
     {
-        Label = (uint)i % 2,
-        Pixels = [.. Enumerable.Range(0, 64).Select(pixel => (i * (pixel + 1) % 256 - 127.5f) * (1 / 127.5f))],
-    });
-
-    private sealed class Reporter(Action report) : IProgress<TrainingProgress>
-    {
-        public void Report(TrainingProgress value) => report();
+        var exception = Assert.ThrowsExactly<ArgumentException>(() =>
+            _ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with { ImageMemory = -1 }));
+        Assert.Contains("ImageMemory must be not negative, but is -1", exception.Message);
     }
+
+    private T Fails<T>(ConditionalDiffusionTrainer.Options options, IEnumerable<Tiny.Image>? images = null)
+        where T : Exception =>
+        Assert.ThrowsExactly<T>(() => Tiny.Fit(_ml, options with { ImageMemory = 0 }, images ?? Images()));
+
+    private static IEnumerable<Tiny.Image> Images() =>
+        Enumerable.Range(0, Count).Select(i => new Tiny.Image
+        {
+            Label = (uint)i % 2,
+            Pixels = [.. Enumerable.Range(0, 64).Select(pixel => (i * (pixel + 1) % 256 - 127.5f) * (1 / 127.5f))],
+        });
 }

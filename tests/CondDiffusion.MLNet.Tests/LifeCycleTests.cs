@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
@@ -15,6 +16,11 @@ namespace CondDiffusion.MLNet.Tests;
 public sealed class LifeCycleTests
 {
     private static readonly MLContext Ml = new(seed: 1);
+
+    /// <summary>How long to wait for what should end at once: a test that fails should not hang.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
+    private static readonly ModelDescription Guided = Tiny.Description with { GeneratesUnlabelled = true };
 
     private long _tensors;
 
@@ -70,20 +76,191 @@ public sealed class LifeCycleTests
     }
 
     [TestMethod]
-    public void Dispose_WhileGenerating_EndsTheGeneration()
+    public void Dispose_WhileGenerating_EndsTheGenerationWhichFreesTheWeights()
     {
-        using var model = Tiny.Create(Ml);
-        Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"], progress: _ => model.Dispose()));
+        var model = Tiny.Create(Ml);
+        var weights = model.Generator.Shared.Network.Parameters;
+        var steps = 0;
+        Assert.ThrowsExactly<ObjectDisposedException>(() => model.Generate(["cat"], progress: _ =>
+        {
+            steps++;
+            model.Dispose();
+            Assert.IsFalse(weights.IsInvalid);
+        }));
+        Assert.AreEqual(1, steps);
+        Assert.IsTrue(weights.IsInvalid);
     }
 
     [TestMethod]
-    public void Dispose_FromAnotherThread_WaitsForTheGeneration()
+    public void Dispose_FromAnotherThread_DoesNotWaitForTheGeneration()
     {
         var model = Tiny.Create(Ml);
-        Task? disposing = null;
-        var images = model.Generate(["cat"], progress: _ => disposing ??= Task.Run(model.Dispose));
-        disposing!.GetAwaiter().GetResult();
-        Assert.HasCount(1, images);
+        var isDisposed = false;
+        Assert.ThrowsExactly<ObjectDisposedException>(
+            () => model.Generate(["cat"], progress: _ => isDisposed = Task.Run(model.Dispose).Wait(Limit)));
+        Assert.IsTrue(isDisposed);
+    }
+
+    [TestMethod]
+    public void Dispose_OfOneOfTwoModels_LeavesTheGenerationOfTheOther()
+    {
+        var model = Tiny.Create(Ml);
+        using var other = (ConditionalDiffusionTransformer)Ml.ImageGeneration.WithSampling((ITransformer)model, new());
+        Assert.HasCount(1, other.Generate(["cat"], progress: _ => model.Dispose()));
+        Assert.HasCount(1, other.Generate(["cat"]));
+    }
+
+    [TestMethod]
+    public void Generate_ProgressWaitsForOtherThreads_TheyCanUseTheModel()
+    {
+        using var model = Tiny.Create(Ml);
+        using var engine = Tiny.Engine<Tiny.Row>(Ml, model);
+        Action[] uses =
+        [
+            () => model.Generate(["dog"]),
+            () => model.GenerateAsync(["dog"]).GetAwaiter().GetResult(),
+            () => Tiny.Pixels(model, Tiny.Rows(Ml)),
+            () => engine.Predict(new()),
+            () => ModelZip.Save(Ml, model),
+            () => ((IDisposable)Ml.ImageGeneration.WithSampling((ITransformer)model, new() { Steps = 2 })).Dispose(),
+        ];
+        var ended = 0;
+        model.Generate(["cat"], progress: progress =>
+        {
+            if (progress.Step == 2) ended = uses.Count(use => Task.Run(use).Wait(Limit));
+        });
+        Assert.AreEqual(uses.Length, ended);
+    }
+
+    /// <summary>The callback's tensors are the caller's, and the caller's scope gets none of the library's.</summary>
+    [TestMethod]
+    public void Generate_Progress_RunsInTheCallersScopeAndGradientMode()
+    {
+        foreach (var sampler in Enum.GetValues<Sampler>())
+        {
+            using var model = Tiny.Create(Ml, Guided with { Sampling = new() { Sampler = sampler, Steps = 3 } });
+            foreach (var gradients in new[] { true, false })
+            {
+                using var mode = set_grad_enabled(gradients);
+                using var scope = NewDisposeScope();
+                var kept = new List<Tensor>();
+                model.Generate(["cat", "dog"], progress: progress =>
+                {
+                    Assert.AreEqual(gradients, is_grad_enabled());
+                    Assert.HasCount(2, progress.ToImages());
+                    kept.Add(ones(1, ScalarType.Float32, CPU));
+                    Assert.AreEqual(kept.Count, scope.DisposablesCount);
+                });
+                Assert.IsTrue(kept.All(tensor => !tensor.IsInvalid));
+                Assert.AreEqual(3, scope.DisposablesCount);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void Generate_ProgressFailsAtAnyStep_LeavesNoTensor()
+    {
+        foreach (var sampler in Enum.GetValues<Sampler>())
+        {
+            using var model = Tiny.Create(Ml, Guided with { Sampling = new() { Sampler = sampler, Steps = 3 } });
+            model.Generate(["cat"]);
+            var before = TensorAssert.Count();
+            foreach (var step in new[] { 1, 2, 3 })
+            {
+                Assert.ThrowsExactly<TimeoutException>(() => model.Generate(["cat", "dog"], progress: progress =>
+                {
+                    if (progress.Step == step) throw new TimeoutException();
+                }));
+            }
+
+            Assert.AreEqual(before, Tensor.TotalCount, $"{sampler}");
+        }
+    }
+
+    [TestMethod]
+    public void Generate_HundredSteps_LeavesNoTensor()
+    {
+        using var model = Tiny.Create(Ml, Guided with { Timesteps = 100, Sampling = new() { Steps = 100 } });
+        model.Generate(["cat"]);
+        var before = TensorAssert.Count();
+        model.Generate(["cat"]);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public async Task Generate_TokenCancelledBefore_DoesNothing()
+    {
+        using var model = Tiny.Create(Ml);
+        var batches = 0;
+        model.Generator.Shared.BatchStarting = _ => batches++;
+        var before = TensorAssert.Count();
+
+        var cancelled = new CancellationToken(canceled: true);
+        Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], cancellationToken: cancelled));
+        await Assert.ThrowsAsync<OperationCanceledException>(
+            () => model.GenerateAsync(["cat"], cancellationToken: cancelled));
+
+        Assert.AreEqual(0, batches);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    /// <summary>Neither a token, nor a context, nor a disposal waits for those who have the device.</summary>
+    [TestMethod]
+    public async Task Generate_EndedWhileOthersHaveTheDevice_EndsAtOnce()
+    {
+        using var model = Tiny.Create(Ml);
+        var ml = new MLContext(seed: 1);
+        using var cancelled = Tiny.Create(ml);
+        var disposed = Tiny.Create(Ml);
+        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        using (DeviceGate.For(CPU).Enter())
+        {
+            var byToken = Task.Run(() => model.Generate(["cat"], cancellationToken: source.Token));
+            var byContext = Task.Run(() => cancelled.Generate(["cat"]));
+            var byDisposal = Task.Run(() => disposed.Generate(["cat"]));
+            await Assert.ThrowsExactlyAsync<OperationCanceledException>(() => byToken.WaitAsync(Limit));
+            Assert.IsFalse(byContext.IsCompleted || byDisposal.IsCompleted);
+
+            CancelExecution(ml);
+            disposed.Dispose();
+            await Assert.ThrowsExactlyAsync<OperationCanceledException>(() => byContext.WaitAsync(Limit));
+            await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => byDisposal.WaitAsync(Limit));
+        }
+
+        Assert.HasCount(1, await model.GenerateAsync(["cat"]));
+    }
+
+    [TestMethod]
+    public async Task GenerateAsync_ManyRequestsForABusyDevice_BeginAFewAtATimeAndCanBeCancelled()
+    {
+        using var model = Tiny.Create(Ml);
+        using var source = new CancellationTokenSource();
+        var begun = 0;
+        model.Generator.Shared.BatchStarting = _ => Interlocked.Increment(ref begun);
+        Task<IReadOnlyList<MLImage>>[] requests;
+        using (DeviceGate.For(CPU).Enter())
+        {
+            requests =
+            [
+                .. Enumerable.Range(0, 40).Select(i => model.GenerateAsync(
+                    ["cat"], [i], cancellationToken: i % 2 == 1 ? source.Token : default)),
+            ];
+            SpinWait.SpinUntil(() => begun == DeviceGate.MostGenerations, Limit);
+            await Task.Delay(20);
+            Assert.AreEqual(DeviceGate.MostGenerations, begun);
+            Assert.IsFalse(requests.Any(request => request.IsCompleted));
+
+            await source.CancelAsync();
+            for (var i = 1; i < requests.Length; i += 2)
+                await Assert.ThrowsAsync<OperationCanceledException>(() => requests[i].WaitAsync(Limit));
+        }
+
+        for (var i = 0; i < requests.Length; i += 2)
+        {
+            var image = (await requests[i].WaitAsync(Limit)).Single();
+            var alone = await model.GenerateAsync(["cat"], [i]);
+            Assert.IsTrue(alone[0].Pixels.SequenceEqual(image.Pixels), $"request {i}");
+        }
     }
 
     [TestMethod]
@@ -186,6 +363,31 @@ public sealed class LifeCycleTests
         };
         Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options));
         Assert.AreEqual(1, steps);
+    }
+
+    /// <summary>A training that is cancelled while it generates samples stops there, and shows none.</summary>
+    [TestMethod]
+    public void Fit_TokenCancelledWhileSamplesAreGenerated_StopsGenerating()
+    {
+        using var source = new CancellationTokenSource();
+        var samples = 0;
+        var options = Tiny.Options with
+        {
+            Timesteps = 2000,
+            Sampling = new() { Sampler = Sampler.Ddim, Steps = 2000 },
+            SampleEpochs = 1,
+            CancellationToken = source.Token,
+            ProgressInterval = TimeSpan.Zero,
+            Progress = new Reporter(progress =>
+            {
+                if (progress.Samples is not null) samples++;
+
+                // The samples come with the report of the epoch's last step.
+                if (progress.Step == progress.StepsPerEpoch - 1) source.CancelAfter(TimeSpan.FromMilliseconds(50));
+            }),
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options));
+        Assert.AreEqual(0, samples);
     }
 
     [TestMethod]

@@ -119,6 +119,26 @@ public sealed partial class RoomTests
     }
 
     [TestMethod]
+    public void TensorFactories_EachCall_NamesItsDataTypeAndItsDevice()
+    {
+        var calls = SourceFile.All.SelectMany(file => FindFactories(file.Code).Select(call => (file.Path, call)));
+        Assert.IsGreaterThan(10, calls.Count());
+
+        // What a call does not name is a setting of the process, which the application may have changed.
+        var unnamed = calls
+            .Where(call => !DataType().IsMatch(call.call) || !Device().IsMatch(call.call))
+            .Select(call => $"{call.Path}: {call.call}");
+        Assert.AreSequenceEqual([], unnamed);
+    }
+
+    [TestMethod]
+    public void FindFactories_CallsOfTorch_AreFoundToTheirLastParenthesis()
+    {
+        const string Code = "a = zeros(b(1), (2)); c = zeros_like(d); e = torch.tensor([f], g); h = i.full(3); empty (\n4);";
+        Assert.AreSequenceEqual(["zeros(b(1), (2))", "tensor([f], g)", "empty (\n4)"], FindFactories(Code));
+    }
+
+    [TestMethod]
     public void Strip_CommentsAndStrings_LeavesTheCode()
     {
         const string Text = """
@@ -136,6 +156,9 @@ public sealed partial class RoomTests
         Assert.AreSequenceEqual(
             ["public", "override", "long", "b", "d", "f", "H", "I", "J", "K", "L"], SourceFile.FindWords(Code));
     }
+
+    private static IEnumerable<string> FindFactories(string code) =>
+        Factory().Matches(code).Select(call => call.Groups["call"].Value);
 
     private static bool MayUse(string room, string other) => Table[room].Contains(All) || Table[room].Contains(other);
 
@@ -163,6 +186,19 @@ public sealed partial class RoomTests
         @"ITransformerChainAccessor\b|ITransformerWithDifferentMappingAtTrainingTime\b|" +
         @"SchemaShape\.Create\(|Except(?:Decode|Param|SchemaMismatch)\()")]
     private static partial Regex MLNetsInternals();
+
+    // The arguments may hold parentheses in pairs.
+    [GeneratedRegex(
+        @"(?<![\w.])(?:(?:TorchSharp\s*\.\s*)?torch\s*\.\s*)?" +
+        @"(?<call>(?:empty|zeros|ones|full|tensor|as_tensor|arange|linspace|logspace|eye|" +
+        @"rand|randn|randint|randperm|normal)\s*\((?>[^()]+|(?<open>\()|(?<-open>\)))*(?(open)(?!))\))")]
+    private static partial Regex Factory();
+
+    [GeneratedRegex(@"\b(?:ScalarType|dtype|type)\b")]
+    private static partial Regex DataType();
+
+    [GeneratedRegex(@"\b(?:CPU|[Dd]evice)\b")]
+    private static partial Regex Device();
 
     [GeneratedRegex(@"\b(?:I?DataView\w*|VBuffer|ValueGetter|SchemaShape)\b")]
     private static partial Regex DataViews();

@@ -2,6 +2,7 @@ using System.Reflection;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
 using static TorchSharp.torch;
 using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
@@ -21,7 +22,6 @@ public sealed class TrainingIdentityTests
         [nameof(Options.FeatureColumnName)] = "the images themselves are in the identity",
         [nameof(Options.OutputColumnName)] = "used after training",
         [nameof(Options.PixelsColumnName)] = "used after training",
-        [nameof(Options.SeedColumnName)] = "used after training",
         [nameof(Options.Sampling)] = "used after training",
         [nameof(Options.GenerationBatchSize)] = "used after training",
         [nameof(Options.ImageMemory)] = "the images are the same in memory and on disk",
@@ -77,7 +77,6 @@ public sealed class TrainingIdentityTests
         [nameof(Options.LabelColumnName)] = ["Description.LabelColumnName"],
         [nameof(Options.OutputColumnName)] = ["Description.OutputColumnName"],
         [nameof(Options.PixelsColumnName)] = ["Description.PixelsColumnName"],
-        [nameof(Options.SeedColumnName)] = ["Description.SeedColumnName"],
         [nameof(Options.Sampling)] = ["Description.Sampling"],
         [nameof(Options.GenerationBatchSize)] = ["Description.BatchSize"],
     };
@@ -137,6 +136,76 @@ public sealed class TrainingIdentityTests
     }
 
     [TestMethod]
+    public void LoopSettingsAndDescribe_Seed_IsTheSeedInUse()
+    {
+        Assert.AreEqual(77ul, Base.LoopSettings(seed: 77, ScalarType.Float32).Seed);
+        Assert.AreEqual(77ul, Base.Describe(Labels, seed: 77).Seed);
+        Assert.AreEqual(77ul, Base.Describe(Labels, seed: 77).NoiseSeed);
+        Assert.AreEqual(ScalarType.BFloat16, Base.LoopSettings(seed: 77, ScalarType.BFloat16).Type);
+    }
+
+    /// <summary>From the trainer to the file: the description is that of the options that were given.</summary>
+    [TestMethod]
+    public void Fit_EveryOptionOfTheModelChanged_IsInItsFile()
+    {
+        var options = Base with
+        {
+            Prediction = PredictionTarget.Noise,
+            Schedule = BetaSchedule.Cosine,
+            Timesteps = 12,
+            LabelDropout = 0.3,
+            OutputColumnName = "Image",
+            PixelsColumnName = "Values",
+            GenerationBatchSize = 5,
+            Seed = 77,
+            Sampling = new() { Sampler = Sampler.Ddim, Seed = 78, SeedColumnName = "Noise" },
+        };
+        var ml = new MLContext(seed: 1);
+        using var model = Tiny.Fit(ml, options);
+        var file = ModelDescription.Parse(new ModelZip(ModelZip.Save(ml, model))[ModelZip.Description]);
+
+        Assert.AreEqual(
+            (PredictionTarget.Noise, BetaSchedule.Cosine, 12), (file.Prediction, file.Schedule, file.Timesteps));
+        Assert.AreEqual((true, true), (file.GeneratesUnlabelled, file.ScalesVariances));
+        Assert.AreEqual(
+            ("Label", "Image", "Values"), (file.LabelColumnName, file.OutputColumnName, file.PixelsColumnName));
+        Assert.AreEqual((77ul, 78ul, (int?)5), (file.Seed, file.NoiseSeed, file.BatchSize));
+        Assert.AreEqual(options.Sampling with { Steps = 50 }, file.Sampling);
+
+        var network = file.Network;
+        Assert.AreEqual((1, 8, 8), (network.Channels, network.Height, network.Width));
+        Assert.AreEqual((2, 4), (network.Labels, network.EmbeddingSize));
+        Assert.AreSequenceEqual([2, 2, 2], network.Widths);
+    }
+
+    /// <summary>The options of the training reach it, and those of the sampling do not.</summary>
+    [TestMethod]
+    public void Fit_OneOptionOfTheTrainingChanged_ChangesTheWeights()
+    {
+        var options = Tiny.Options with { Epochs = 2, GradientClipNorm = 100, Precision = Precision.Float32 };
+        var plain = Weights(options);
+        Assert.AreSequenceEqual(plain, Weights(options with { Sampling = new() { Seed = 5, Steps = 3 } }));
+        foreach (var (name, changed) in new (string, Options)[]
+        {
+            (nameof(Options.Prediction), options with { Prediction = PredictionTarget.Noise }),
+            (nameof(Options.Schedule), options with { Schedule = BetaSchedule.Cosine }),
+            (nameof(Options.Timesteps), options with { Timesteps = 6 }),
+            (nameof(Options.GradientClipNorm), options with { GradientClipNorm = 1e-3 }),
+            (nameof(Options.LabelDropout), options with { LabelDropout = 0.9 }),
+            (nameof(Options.MovingAverageDecay), options with { MovingAverageDecay = 0 }),
+            (nameof(Options.MinSnrGamma), options with { MinSnrGamma = 0.5 }),
+            (nameof(Options.Seed), options with { Seed = 2 }),
+        }) Assert.IsFalse(plain.AsSpan().SequenceEqual(Weights(changed)), name);
+
+        static byte[] Weights(Options options)
+        {
+            var ml = new MLContext();
+            using var model = Tiny.Fit(ml, options);
+            return new ModelZip(ModelZip.Save(ml, model))[ModelZip.Weights];
+        }
+    }
+
+    [TestMethod]
     [DataRow(0.0, false)]
     [DataRow(0.1, true)]
     public void Describe_LabelDropout_DecidesWhetherTheModelGeneratesUnlabelled(double dropout, bool expected) =>
@@ -147,7 +216,7 @@ public sealed class TrainingIdentityTests
         using var images = new ImageStore(pixels: 1);
         images.Add([0.5f], label: 1);
         var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        return options.Identity(options.Seed!.Value, type, Labels, images);
+        return options.Identity(options.Seed!.Value, CPU, type, Labels, images);
     }
 
     /// <summary>
@@ -191,7 +260,7 @@ public sealed class TrainingIdentityTests
             IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
             Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
             CancellationToken => new CancellationToken(canceled: true),
-            SamplingOptions value => value with { Steps = value.Steps + 1 },
+            SamplingOptions value => value with { Steps = 7, Seed = 8 },
             var value => throw new AssertFailedException($"Say here what another value of {property} than {value} is."),
         };
         property.SetValue(options, other);

@@ -11,7 +11,8 @@ namespace CondDiffusion.MLNet.Data;
 internal sealed class IdxFile
 {
     private const uint ByteMagic = 0x800; // plus the number of dimensions
-    private const uint MaxSide = 65535;
+    private const uint MaxSide = 4096; // bounds a row to 16 MB, which a cursor takes before it has read any
+    private const int BlockLength = 1 << 16;
 
     private IdxFile(string path, int rowCount, int[] rowShape)
     {
@@ -64,12 +65,10 @@ internal sealed class IdxFile
         if (lengths[0] > int.MaxValue)
             throw new FormatException($"'{path}' claims {lengths[0]} rows: expected at most {int.MaxValue}.");
 
-        if (sides.Any(side => side is 0 or > MaxSide)
-            || sides.Aggregate(1L, (product, side) => product * side) > int.MaxValue / 4)
+        if (sides.Any(side => side is 0 or > MaxSide))
         {
             throw new FormatException(
-                $"'{path}' claims images of {string.Join(" x ", sides)} pixels: " +
-                $"expected sides of 1 to {MaxSide} and at most {int.MaxValue / 4} pixels.");
+                $"'{path}' claims images of {string.Join(" x ", sides)} pixels: expected sides of 1 to {MaxSide}.");
         }
 
         var file = new IdxFile(path, (int)lengths[0], [.. sides.Select(side => (int)side)]);
@@ -82,14 +81,21 @@ internal sealed class IdxFile
     public Stream OpenRows()
     {
         var stream = OpenStream(Path, out _);
-        var header = new byte[HeaderLength];
-        _ = Read(stream, header, Path, "in its header");
-        return stream;
+        try
+        {
+            _ = Read(stream, new byte[HeaderLength], Path, "in its header");
+            return stream;
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Reads the next row of a stream that <see cref="OpenRows"/> opened.</summary>
     /// <exception cref="FormatException">The file ends before the row does, or is damaged.</exception>
-    public void ReadRow(Stream rows, int row, byte[] destination)
+    public void ReadRow(Stream rows, int row, Span<byte> destination)
     {
         var found = Read(rows, destination, Path, $"at row {row} of {RowCount}");
         if (found < RowLength)
@@ -100,21 +106,22 @@ internal sealed class IdxFile
     }
 
     /// <summary>
-    /// Reads every row. It allocates each row when it reads it, so a header that claims too many rows costs no more
-    /// memory than the file's real contents.
+    /// Reads every row. It allocates blocks of rows as it reads them, so a header that claims too many rows costs hardly
+    /// more memory than the file's real contents.
     /// </summary>
-    public List<byte[]> ReadAllRows()
+    /// <returns>The rows, each a part of a block.</returns>
+    public Func<int, ReadOnlyMemory<byte>> ReadAllRows()
     {
         using var stream = OpenRows();
-        var rows = new List<byte[]>();
-        while (rows.Count < RowCount)
+        var blocks = new List<byte[]>();
+        var blockRows = Math.Max(1, BlockLength / RowLength);
+        for (var row = 0; row < RowCount; row++)
         {
-            var row = new byte[RowLength];
-            ReadRow(stream, rows.Count, row);
-            rows.Add(row);
+            if (row % blockRows == 0) blocks.Add(new byte[Math.Min(blockRows, RowCount - row) * RowLength]);
+            ReadRow(stream, row, blocks[^1].AsSpan(row % blockRows * RowLength, RowLength));
         }
 
-        return rows;
+        return row => blocks[row / blockRows].AsMemory(row % blockRows * RowLength, RowLength);
     }
 
     // The first two bytes decide whether the file is compressed; its name does not, since downloads are often unpacked
@@ -127,7 +134,7 @@ internal sealed class IdxFile
         return isGzip ? new GZipStream(stream, CompressionMode.Decompress) : stream;
     }
 
-    private static int Read(Stream stream, byte[] destination, string path, string where)
+    private static int Read(Stream stream, Span<byte> destination, string path, string where)
     {
         try
         {

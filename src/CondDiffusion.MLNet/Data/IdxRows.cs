@@ -6,20 +6,26 @@ namespace CondDiffusion.MLNet.Data;
 internal sealed class IdxRows : IDisposable
 {
     private readonly IdxFile _file;
-    private readonly List<byte[]>? _rows;
+    private readonly Func<int, ReadOnlyMemory<byte>>? _rows;
     private readonly Stream? _stream;
+    private readonly byte[] _buffer = [];
+    private ReadOnlyMemory<byte> _current;
 
     public IdxRows(IdxFile file, bool inMemory)
     {
         _file = file;
         if (inMemory)
+        {
             _rows = file.ReadAllRows();
+        }
         else
+        {
             _stream = file.OpenRows();
-        Current = inMemory ? [] : new byte[file.RowLength];
+            _buffer = new byte[file.RowLength];
+        }
     }
 
-    public byte[] Current { get; private set; }
+    public ReadOnlySpan<byte> Current => _current.Span;
 
     /// <summary>
     /// Moves to a row. If the rows are not in memory, each call must name the row after the previous one.
@@ -27,9 +33,13 @@ internal sealed class IdxRows : IDisposable
     public void MoveTo(int row)
     {
         if (_rows is not null)
-            Current = _rows[row];
-        else
-            _file.ReadRow(_stream!, row, Current);
+        {
+            _current = _rows(row);
+            return;
+        }
+
+        _file.ReadRow(_stream!, row, _buffer);
+        _current = _buffer;
     }
 
     public void Dispose() => _stream?.Dispose();

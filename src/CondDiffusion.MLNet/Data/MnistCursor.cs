@@ -22,17 +22,24 @@ internal sealed class MnistCursor : RowCursor
     public MnistCursor(MnistDataView view, HashSet<int> columns, Random? random)
     {
         _view = view;
-        if (random is not null)
+        try
         {
-            _order = [.. Enumerable.Range(0, view.Images.RowCount)];
-            random.Shuffle(_order);
+            // The file of a column that was not requested stays closed.
+            if (columns.Contains(ImageColumn)) _images = new IdxRows(view.Images, inMemory: random is not null);
+            if (columns.Contains(LabelColumn)) _labels = new IdxRows(view.Labels, inMemory: random is not null);
+        }
+        catch
+        {
+            Close();
+            throw;
         }
 
-        // The file of a column that was not requested stays closed.
-        if (columns.Contains(ImageColumn))
-            _images = new IdxRows(view.Images, inMemory: random is not null);
-        if (columns.Contains(LabelColumn))
-            _labels = new IdxRows(view.Labels, inMemory: random is not null);
+        if (random is null) return;
+
+        // The order takes memory for every row that the header claims, so all of them must have been read before.
+        if (_images is null && _labels is null) _ = view.Labels.ReadAllRows();
+        _order = [.. Enumerable.Range(0, view.Images.RowCount)];
+        random.Shuffle(_order);
     }
 
     public override DataViewSchema Schema => _view.Schema;
@@ -67,13 +74,14 @@ internal sealed class MnistCursor : RowCursor
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
-        {
-            _images?.Dispose();
-            _labels?.Dispose();
-        }
-
+        if (disposing) Close();
         base.Dispose(disposing);
+    }
+
+    private void Close()
+    {
+        _images?.Dispose();
+        _labels?.Dispose();
     }
 
     private Delegate CreateGetter(int column) =>

@@ -12,32 +12,21 @@ internal static class Denoisers
     /// Adds classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6). The weights of that equation
     /// sum to 1 and x_0 is affine in the noise, so guiding the image is the same as guiding the noise.
     /// </summary>
-    /// <param name="conditional">The denoiser with labels.</param>
-    /// <param name="conditionalAndNot">
-    /// The denoiser for (2B, C, H, W) whose first half has labels and whose second half has none.
-    /// </param>
-    /// <param name="scale">
-    /// The guidance scale g of each row, (B). 0 ignores the label, 1 is no guidance, and more than 1 strengthens the
-    /// label.
-    /// </param>
-    /// <param name="isGuided">Whether to guide at a timestep. Elsewhere g is 1.</param>
+    /// <param name="conditional">The denoiser of the rows with their labels.</param>
+    /// <param name="evaluations">The denoiser of the evaluations that the rows need.</param>
+    /// <param name="rows">The rows with their guidance scales.</param>
+    /// <param name="isGuided">Whether to guide at a timestep. Elsewhere every row is evaluated with its label.</param>
     public static Denoiser Guide(
-        Denoiser conditional, Denoiser conditionalAndNot, Tensor scale, Func<int, bool> isGuided)
+        Denoiser conditional, Denoiser evaluations, GuidedRows rows, Func<int, bool> isGuided)
     {
-        // Without guidance only the conditional denoiser is evaluated, so that g = 1 costs nothing.
-        if (scale.eq(1).all().item<bool>()) return conditional;
+        if (!rows.Any) return conditional;
 
-        // x_0 = x_0,cond + w (x_0,cond - x_0,uncond) with the paper's w = g - 1, which is exact for g = 1
-        var w = (scale - 1).view(-1, 1, 1, 1);                                               // B 1 1 1
         return (xt, t, step) =>
         {
             if (!isGuided(t)) return conditional(xt, t, step);
 
             using var scope = NewDisposeScope();
-            var halves = conditionalAndNot(cat([xt, xt]), t, step).chunk(2);
-            var withLabel = halves[0];
-            var withoutLabel = halves[1];
-            return (withLabel + w * (withLabel - withoutLabel)).MoveToOuterDisposeScope();
+            return rows.Combine(evaluations(rows.Select(xt), t, step)).MoveToOuterDisposeScope();
         };
     }
 }

@@ -25,7 +25,16 @@ internal static class DpmSolverSampler
     {
         Tensor? x0Before = null;
         var hBefore = 0.0;
-        return ReverseLoop.Run(timesteps, start, (xt, t, s, step) =>
+        try
+        {
+            return ReverseLoop.Run(timesteps, start, TakeStep, visit);
+        }
+        finally
+        {
+            x0Before?.Dispose();
+        }
+
+        Tensor TakeStep(Tensor xt, int t, int s, int step)
         {
             var x0 = denoiser(xt, t, step);
             var h = schedule.HalfLogSnr(s) - schedule.HalfLogSnr(t);
@@ -37,9 +46,9 @@ internal static class DpmSolverSampler
             var xs = schedule.Sigma(s) / schedule.Sigma(t) * xt - schedule.Alpha(s) * (Math.Exp(-h) - 1) * d;
 
             x0Before?.Dispose();
-            x0Before = x0.MoveToOuterDisposeScope(); // the next step needs it
+            x0Before = x0.DetachFromDisposeScope(); // the next step needs it
             hBefore = h;
             return xs;
-        }, visit);
+        }
     }
 }

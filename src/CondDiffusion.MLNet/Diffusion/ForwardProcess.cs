@@ -24,7 +24,7 @@ internal sealed class ForwardProcess : IDisposable
         Tensor Table(Func<int, double> value)
         {
             var values = Enumerable.Range(0, schedule.Timesteps + 1).Select(t => (float)value(t));
-            return tensor([.. values], device: device).DetachFromDisposeScope();
+            return tensor([.. values], ScalarType.Float32, device).DetachFromDisposeScope();
         }
     }
 

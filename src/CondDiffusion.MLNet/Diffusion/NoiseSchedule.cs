@@ -12,6 +12,9 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// </remarks>
 internal sealed class NoiseSchedule
 {
+    // The bound of every variance: at 1, nothing would be left of the image.
+    private const double MaxBeta = 0.999;
+
     private readonly double[] _alphaBar;
 
     private NoiseSchedule(double[] beta)
@@ -24,21 +27,37 @@ internal sealed class NoiseSchedule
     /// <summary>The number of timesteps, T.</summary>
     public int Timesteps => _alphaBar.Length - 1;
 
-    public static NoiseSchedule Create(BetaSchedule kind, int timesteps) => kind switch
+    /// <summary>Creates the schedule of a kind.</summary>
+    /// <param name="kind">How the noise grows.</param>
+    /// <param name="timesteps">The number of timesteps, T.</param>
+    /// <param name="scaled">Whether a linear schedule is scaled to T, as all but those of old model files are.</param>
+    public static NoiseSchedule Create(BetaSchedule kind, int timesteps, bool scaled = true) => kind switch
     {
-        BetaSchedule.Linear => Linear(timesteps),
+        BetaSchedule.Linear => Linear(timesteps, scaled),
         BetaSchedule.Cosine => Cosine(timesteps),
         _ => throw new UnreachableException($"{kind}"),
     };
 
-    /// <summary>Spaces T variances evenly from 0.0001 to 0.02 (Ho et al. 2020, section 4).</summary>
-    public static NoiseSchedule Linear(int timesteps)
+    /// <summary>
+    /// Spaces T variances evenly from 0.0001 to 0.02 (Ho et al. 2020, section 4, where T is 1000).
+    /// </summary>
+    /// <param name="timesteps">The number of timesteps, T.</param>
+    /// <param name="scaled">
+    /// Whether the two ends are multiplied by 1000 / T, as in the code of Nichol and Dhariwal 2021 (arXiv 2102.09672),
+    /// so that the sum of the variances, and with it the noise at T, is about the same for every T. Variances above
+    /// 0.999, which T below 21 would have, become 0.999.
+    /// </param>
+    public static NoiseSchedule Linear(int timesteps, bool scaled = true)
     {
-        const double First = 1e-4;
-        const double Last = 0.02;
+        var scale = scaled ? 1000.0 / timesteps : 1;
+        var first = scale * 1e-4;
+        var last = scale * 0.02;
 
-        var step = (Last - First) / Math.Max(timesteps - 1, 1);
-        return new([.. Enumerable.Range(0, timesteps).Select(i => First + i * step)]);
+        // The only timestep of T = 1 is the one that has to end in noise.
+        if (scaled && timesteps == 1) first = last;
+
+        var step = (last - first) / Math.Max(timesteps - 1, 1);
+        return new([.. Enumerable.Range(0, timesteps).Select(i => Math.Min(first + i * step, MaxBeta))]);
     }
 
     /// <summary>
@@ -48,7 +67,6 @@ internal sealed class NoiseSchedule
     public static NoiseSchedule Cosine(int timesteps)
     {
         const double S = 0.008;
-        const double MaxBeta = 0.999;
 
         double F(int t) => Math.Pow(Math.Cos(((double)t / timesteps + S) / (1 + S) * Math.PI / 2), 2);
         return new([.. Enumerable.Range(1, timesteps).Select(t => Math.Min(1 - F(t) / F(t - 1), MaxBeta))]);

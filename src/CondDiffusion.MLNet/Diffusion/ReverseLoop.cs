@@ -6,8 +6,8 @@ namespace CondDiffusion.MLNet.Diffusion;
 internal static class ReverseLoop
 {
     /// <summary>
-    /// Takes one step and returns x_s. A tensor that must outlive the step has to be moved to the outer dispose scope,
-    /// which ends with the loop.
+    /// Takes one step and returns x_s. It runs in a dispose scope of its own and without gradients; a tensor that must
+    /// outlive the step has to be detached from that scope.
     /// </summary>
     /// <param name="xt">x_t, (B, C, H, W). The step leaves it as it is.</param>
     /// <param name="t">The timestep of x_t.</param>
@@ -19,26 +19,37 @@ internal static class ReverseLoop
     /// <param name="timesteps">The timesteps at which to take a step, falling. The last step leads to 0.</param>
     /// <param name="start">x at the first timestep, (B, C, H, W). The loop leaves it as it is.</param>
     /// <param name="takeStep">The sampler's step.</param>
-    /// <param name="visit">Receives s and x_s after each step. It must not keep the tensor.</param>
+    /// <param name="visit">
+    /// Receives s and x_s after each step. It must not keep the tensor. It runs in the caller's dispose scope and
+    /// gradient mode: it may be a user's code, whose tensors are not the loop's.
+    /// </param>
     public static Tensor Run(
         IReadOnlyList<int> timesteps, Tensor start, Step takeStep, Action<int, Tensor>? visit = null)
     {
-        using var noGrad = no_grad();
-        using var loopScope = NewDisposeScope();
-
-        var x = start.alias();
-        for (var step = 0; step < timesteps.Count; step++)
+        var x = start.alias().DetachFromDisposeScope();
+        try
         {
-            using var stepScope = NewDisposeScope();
-            var t = timesteps[step];
-            var s = step + 1 < timesteps.Count ? timesteps[step + 1] : 0;
+            for (var step = 0; step < timesteps.Count; step++)
+            {
+                var s = step + 1 < timesteps.Count ? timesteps[step + 1] : 0;
+                var xs = TakeDetached(takeStep, x, timesteps[step], s, step);
+                x.Dispose();
+                x = xs;
+                visit?.Invoke(s, x);
+            }
 
-            var xs = takeStep(x, t, s, step).MoveToOuterDisposeScope();
-            x.Dispose();
-            x = xs;
-            visit?.Invoke(s, x);
+            return x.alias();
         }
+        finally
+        {
+            x.Dispose();
+        }
+    }
 
-        return x.MoveToOuterDisposeScope();
+    private static Tensor TakeDetached(Step takeStep, Tensor xt, int t, int s, int step)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        return takeStep(xt, t, s, step).DetachFromDisposeScope();
     }
 }

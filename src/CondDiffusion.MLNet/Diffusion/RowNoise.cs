@@ -27,6 +27,17 @@ internal readonly struct RowNoise(ulong seed, UInt128 noiseKey)
         }
     }
 
+    /// <summary>Returns one noise of each row, one row after the other. All cores make them.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="length">The number of pixels of a row.</param>
+    /// <param name="index">The index of the noise.</param>
+    public static float[] Create(IReadOnlyList<RowNoise> rows, int length, int index)
+    {
+        var values = new float[rows.Count * length];
+        Parallel.For(0, rows.Count, i => rows[i].Fill(values.AsSpan(i * length, length), index));
+        return values;
+    }
+
     /// <summary>
     /// Returns two independent normal numbers made from two uniform ones (Box and Muller 1958). They are computed in
     /// float64 and rounded once, so that mathematics libraries that differ in a logarithm's last bit still give the

@@ -6,8 +6,8 @@ namespace CondDiffusion.MLNet.Files;
 internal static partial class AtomicFile
 {
     /// <summary>
-    /// Has a file written under a temporary name, makes it durable, and renames it; a file of the final name is replaced. Whatever fails
-    /// leaves no temporary file.
+    /// Has a file written under a temporary name, makes it durable, and renames it; a file of the final name is
+    /// replaced. Whatever fails leaves no temporary file.
     /// </summary>
     /// <param name="temporary">The temporary path, in the directory of the final one.</param>
     /// <param name="write">Writes the temporary file and returns the final path.</param>
@@ -21,28 +21,52 @@ internal static partial class AtomicFile
                 RandomAccess.FlushToDisk(handle);
 
             File.Move(temporary, path, overwrite: true);
-            SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            TrySyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             return path;
         }
         finally
         {
-            File.Delete(temporary);
+            TryDelete(temporary);
         }
     }
 
     /// <summary>
-    /// Makes a rename durable: a directory is a file of its own, and .NET has no way to flush one. Windows journals renames by itself.
+    /// Makes the names in a directory durable: it is a file of its own, and .NET has no way to flush one. Windows
+    /// journals renames by itself.
     /// </summary>
-    private static void SyncDirectory(string directory)
+    /// <returns>
+    /// Whether it did: some file systems cannot do it. The content of the files is durable in any case.
+    /// </returns>
+    internal static bool TrySyncDirectory(string directory)
     {
         const int ReadOnly = 0; // O_RDONLY
-        if (OperatingSystem.IsWindows()) return;
+        if (OperatingSystem.IsWindows()) return false;
 
-        var descriptor = Open(directory, ReadOnly);
-        if (descriptor < 0) return; // not every file system lets directories be opened; the file itself is durable
+        try
+        {
+            var descriptor = Open(directory, ReadOnly);
+            if (descriptor < 0) return false;
 
-        _ = Sync(descriptor);
-        _ = Close(descriptor);
+            var result = Sync(descriptor);
+            _ = Close(descriptor);
+            return result == 0;
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Deletes a file if it is there and nothing prevents it: an error here would hide another one.</summary>
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception exception) when (FileErrors.IsOne(exception))
+        {
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]

@@ -45,6 +45,9 @@ internal abstract class LabelKind
     /// <summary>Reads an annotation, which must be a vector of this kind, as text.</summary>
     public abstract IReadOnlyList<string> Read(DataViewSchema.Annotations annotations, string name);
 
+    /// <summary>Creates a getter of a column's value in the current row, as text.</summary>
+    public abstract Func<string> CreateGetter(DataViewRow row, DataViewSchema.Column column);
+
     /// <summary>Adds an annotation that is a vector of this kind, from text.</summary>
     /// <exception cref="FormatException">One of the values does not denote a value of this kind.</exception>
     /// <exception cref="OverflowException">One of the numbers is outside the range of this kind.</exception>
@@ -62,10 +65,18 @@ internal abstract class LabelKind
         {
             VBuffer<T> values = default;
             annotations.GetValue(name, ref values);
-            return
-            [
-                .. values.DenseValues().Select(value => Convert.ToString(value, CultureInfo.InvariantCulture) ?? ""),
-            ];
+            return [.. values.DenseValues().Select(ToText)];
+        }
+
+        public override Func<string> CreateGetter(DataViewRow row, DataViewSchema.Column column)
+        {
+            var getter = row.GetGetter<T>(column);
+            T value = default!;
+            return () =>
+            {
+                getter(ref value);
+                return ToText(value);
+            };
         }
 
         public override void Write(
@@ -75,5 +86,7 @@ internal abstract class LabelKind
             annotations.Add<VBuffer<T>>(
                 name, new VectorDataViewType(type, values.Count), (ref VBuffer<T> copy) => typed.CopyTo(ref copy));
         }
+
+        private static string ToText(T value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
     }
 }

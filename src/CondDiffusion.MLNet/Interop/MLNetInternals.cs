@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -52,6 +53,24 @@ namespace CondDiffusion.MLNet.Interop
             return (ITransformer)Activator.CreateInstance(transformer.GetType(), replaced, chain.Scopes)!;
         }
 
+        /// <summary>
+        /// Finds an entry of the transformer's folder in a model file, which ML.NET has not unpacked yet. Returns null
+        /// if there is none, or if this version of ML.NET does not keep its entries where version 5 does.
+        /// </summary>
+        public static ZipArchiveEntry? FindEntry(ModelLoadContext context, string name)
+        {
+            try
+            {
+                var entries = Entries(context.Repository);
+                var path = Path.Combine(context.Directory ?? "", name);
+                return entries.GetValueOrDefault(path) ?? entries.GetValueOrDefault(path.Replace('/', '\\'));
+            }
+            catch (MissingFieldException)
+            {
+                return null;
+            }
+        }
+
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(
@@ -64,5 +83,8 @@ namespace CondDiffusion.MLNet.Interop
         public static Exception WrongColumn(
             IHost host, string role, string column, string expected, string found) =>
             host.ExceptSchemaMismatch("inputSchema", role, column, expected, found);
+
+        [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_entries")]
+        private static extern ref Dictionary<string, ZipArchiveEntry> Entries(RepositoryReader reader);
     }
 }

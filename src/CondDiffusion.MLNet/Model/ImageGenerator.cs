@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Network;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,8 +9,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Model;
 
 /// <summary>
-/// Generates images with a trained network. It can be used from several threads: one generates at a time, with every
-/// core.
+/// Generates images with a trained network. Any number of threads may use it: their generations take turns at the
+/// device, one evaluation of the network at a time.
 /// </summary>
 internal sealed class ImageGenerator : IDisposable
 {
@@ -23,11 +24,14 @@ internal sealed class ImageGenerator : IDisposable
     private readonly Type _owner;
     private readonly NoiseSchedule _schedule;
     private readonly int[] _timesteps;
-    private bool _disposed;
+    private readonly Lock _disposing = new();
+    private volatile bool _disposed;
 
     /// <param name="shared">The network. The generator is one of its owners until it is disposed.</param>
     /// <param name="model">Everything about the model but its weights.</param>
-    /// <param name="checkAlive">Called before each evaluation of the network. It throws to stop the generation.</param>
+    /// <param name="checkAlive">
+    /// Called before each evaluation of the network and while waiting for one. It throws to stop the generation.
+    /// </param>
     /// <param name="owner">The type that an <see cref="ObjectDisposedException"/> names.</param>
     public ImageGenerator(SharedNetwork shared, ModelDescription model, Action checkAlive, Type owner)
     {
@@ -35,8 +39,8 @@ internal sealed class ImageGenerator : IDisposable
         _model = model;
         _checkAlive = checkAlive;
         _owner = owner;
-        _schedule = NoiseSchedule.Create(model.Schedule, model.Timesteps);
-        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, Math.Min(Sampling.Steps, model.Timesteps));
+        _schedule = model.CreateSchedule();
+        _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, model.Steps);
     }
 
     public UNetShape Shape => _model.Network;
@@ -49,8 +53,6 @@ internal sealed class ImageGenerator : IDisposable
 
     private SamplingOptions Sampling => _model.Sampling;
 
-    private ConditionalUNet Network => Shared.Network;
-
     /// <summary>
     /// Returns the number of images to generate at a time: the model's own, or as many as use the device well and fit
     /// into a quarter of its free memory.
@@ -58,139 +60,234 @@ internal sealed class ImageGenerator : IDisposable
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public int ChooseBatchSize()
     {
+        CheckNotDisposed();
         if (_model.BatchSize is { } size) return size;
 
-        lock (Shared.Lock)
-        {
-            CheckNotDisposed();
+        // A GPU holds all activations of the batch at once. On a CPU the network splits the batch (InferenceUNet), and
+        // more than 32 images gain nothing.
+        var isCpu = Shared.Device.type == DeviceType.CPU;
+        var pixels = 16L * Shape.Pixels;
+        var activations = isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1]);
+        var rowBytes = sizeof(float) * (pixels + activations);
 
-            // A GPU holds all activations of the batch at once. On a CPU the network splits the batch (InferenceUNet),
-            // and more than 32 images gain nothing.
-            var isCpu = Network.Device.type == DeviceType.CPU;
-            var pixels = 16L * Shape.Pixels;
-            var activations = isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1]);
-            var rowBytes = sizeof(float) * (pixels + activations);
-
-            var fitting = TorchDevice.FreeMemory(Network.Device) / 4 / rowBytes;
-            return (int)Math.Clamp(fitting, 1, isCpu ? 32 : 256);
-        }
+        return TorchDevice.ChooseBatchSize(TorchDevice.FreeMemory(Shared.Device), rowBytes, isCpu ? 32 : 256);
     }
 
-    /// <summary>Calls <paramref name="use"/> with the network, which nobody disposes in the meantime.</summary>
+    /// <summary>Calls <paramref name="use"/> with the network, which nobody frees in the meantime.</summary>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public void UseNetwork(Action<ConditionalUNet> use)
     {
-        lock (Shared.Lock)
+        var shared = Share();
+        try
         {
-            CheckNotDisposed();
-            use(Network);
+            use(shared.Network);
+        }
+        finally
+        {
+            shared.Release();
         }
     }
 
-    /// <summary>Returns the network for one more generator.</summary>
+    /// <summary>Returns the network for one more owner, such as another generator.</summary>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public SharedNetwork Share()
     {
-        lock (Shared.Lock)
+        lock (_disposing)
         {
             CheckNotDisposed();
             return Shared.Share();
         }
     }
 
-    /// <summary>Generates an image for each row, in one run of the reverse loop.</summary>
-    /// <param name="rows">What decides each image. Every row has a label if the network needs one.</param>
-    /// <param name="visit">
-    /// Receives t and x_t after each step. It gets the pixels of x_t, [B, C, H, W], from the function, which it must
-    /// call before it returns.
-    /// </param>
-    /// <returns>The pixels, [B, C, H, W], approximately in [-1, 1].</returns>
+    /// <summary>
+    /// Waits, without a thread, until one of the few asynchronous generations that run at a time on the device may
+    /// begin; disposing the result lets the next one begin.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
-    public float[] Generate(IReadOnlyList<Condition> rows, Action<int, Func<float[]>>? visit = null)
+    public Task<DeviceGate.Turn> EnterGenerationAsync(CancellationToken cancellationToken) =>
+        DeviceGate.ForGenerations(Shared.Device).EnterAsync(CheckCanContinue, cancellationToken);
+
+    /// <summary>
+    /// Generates an image for each row, in batches of <see cref="ChooseBatchSize"/>, each in one run of the reverse
+    /// loop.
+    /// </summary>
+    /// <param name="rows">What decides each image. Every row has a label if the network needs one.</param>
+    /// <param name="report">
+    /// Receives the progress after each step. It runs on this thread while the device is free for others, in the
+    /// caller's dispose scope and gradient mode.
+    /// </param>
+    /// <param name="cancellationToken">Token that stops the generation, also while it waits for the device.</param>
+    /// <returns>The pixels, [B, C, H, W], approximately in [-1, 1].</returns>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
+    public float[] Generate(
+        IReadOnlyList<Condition> rows,
+        Action<GenerationProgress>? report = null,
+        CancellationToken cancellationToken = default)
     {
-        lock (Shared.Lock)
+        cancellationToken.ThrowIfCancellationRequested();
+        var shared = Share();
+        try
         {
-            CheckNotDisposed();
-            Shared.BatchStarting?.Invoke(rows.Count);
-            using var scope = NewDisposeScope();
-            using var noGrad = no_grad();
-
-            long[] labels = [.. rows.Select(row => (long)row.Label!.Value)];
-            long[] labelsAndNone = [.. labels, .. Enumerable.Repeat((long)LabelRow.None, labels.Length)];
-            var network = Shared.GetInferenceNetwork(TorchDevice.ChooseDataType(Sampling.Precision, Network.Device));
-            using var conditional = network.Prepare(_timesteps, labels);
-            using var conditionalAndNot = network.Prepare(_timesteps, labelsAndNone);
-            var denoiser = CreateDenoiser(rows, network, conditional, conditionalAndNot);
-
-            RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.Seed, row.NoiseKey))];
-            Tensor Noise(int index) => CreateNoise(rowNoises, index);
-            var start = Noise(InitialNoise);
-
-            Action<int, Tensor>? show = visit is null ? null : (t, xt) => visit(t, () => Pixels(xt));
-            var x0 = Sampling.Sampler switch
+            var size = rows.Count > 1 ? ChooseBatchSize() : 1;
+            Condition[][] batches = [.. rows.Chunk(size)];
+            var pixels = new float[(long)rows.Count * Shape.Pixels];
+            for (var i = 0; i < batches.Length; i++)
             {
-                Sampler.Ancestral =>
-                    DdimSampler.Sample(denoiser, _schedule, _timesteps, start, eta: 1, Noise, show),
-                Sampler.Ddim =>
-                    DdimSampler.Sample(denoiser, _schedule, _timesteps, start, Sampling.Eta, Noise, show),
-                Sampler.DpmSolver =>
-                    DpmSolverSampler.Sample(denoiser, _schedule, _timesteps, start, show),
-                _ => throw new UnreachableException($"{Sampling.Sampler}"),
-            };
-            return Pixels(x0);
+                var visit = report is null
+                    ? null
+                    : CreateVisitor(report, i, batches.Length, i * size, cancellationToken);
+                GenerateBatch(batches[i], visit, cancellationToken).CopyTo(pixels, i * size * Shape.Pixels);
+            }
+
+            return pixels;
+        }
+        finally
+        {
+            shared.Release();
         }
     }
 
+    /// <summary>
+    /// Marks the generator as disposed, without waiting: its generations end before their next evaluation, and the last
+    /// of them frees the network if no other generator has it.
+    /// </summary>
     public void Dispose()
     {
-        lock (Shared.Lock)
+        lock (_disposing)
         {
-            if (!_disposed) Shared.Release();
+            if (_disposed) return;
             _disposed = true;
         }
+
+        Shared.Release();
     }
 
-    /// <summary>Returns the denoiser of these rows, with guidance and clipping as the options say.</summary>
-    private Denoiser CreateDenoiser(
-        IReadOnlyList<Condition> rows, InferenceUNet network, StepEmbeddings conditional,
-        StepEmbeddings conditionalAndNot)
+    /// <summary>Generates the images of a batch. The caller is an owner of the network.</summary>
+    private float[] GenerateBatch(
+        Condition[] rows, Action<int, Tensor>? visit, CancellationToken cancellationToken)
     {
+        Shared.BatchStarting?.Invoke(rows.Length);
+
         // A row without a label has nothing to be guided by.
-        float[] scales = [.. rows.Select(row => row.Label == LabelRow.None ? 1 : row.Guidance)];
+        var guided = new GuidedRows([.. rows.Select(row => row.Label == LabelRow.None ? 1 : row.Guidance)]);
+        long[] labels = [.. rows.Select(row => (long)row.Label!.Value)];
 
-        var denoiser = Denoisers.Guide(
-            NetworkDenoiser(network, conditional),
-            NetworkDenoiser(network, conditionalAndNot),
-            tensor(scales, device: Network.Device),
-            t => Sampling.Guides(t, _schedule.Timesteps));
-        return Sampling.ClipPixels ? denoiser.ClipImage() : denoiser;
+        var network = GetNetwork(cancellationToken);
+        using var conditional = Prepare(labels);
+        using var evaluations = guided.Any ? Prepare(guided.LabelsOf(labels, LabelRow.None)) : null;
+        var denoiser = guided.Any
+            ? Denoisers.Guide(
+                Denoise(conditional), Denoise(evaluations!), guided, t => Sampling.Guides(t, _schedule.Timesteps))
+            : Denoise(conditional);
+        if (Sampling.ClipPixels) denoiser = denoiser.ClipImage();
+
+        RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.NoiseSeed, row.NoiseKey))];
+        Tensor Noise(int index) => CreateNoise(rowNoises, index);
+        using var start = Noise(InitialNoise).DetachFromDisposeScope();
+
+        using var x0 = Sampling.Sampler switch
+        {
+            Sampler.Ancestral => DdimSampler.Sample(denoiser, _schedule, _timesteps, start, eta: 1, Noise, visit),
+            Sampler.Ddim => DdimSampler.Sample(denoiser, _schedule, _timesteps, start, Sampling.Eta, Noise, visit),
+            Sampler.DpmSolver => DpmSolverSampler.Sample(denoiser, _schedule, _timesteps, start, visit),
+            _ => throw new UnreachableException($"{Sampling.Sampler}"),
+        };
+        return Pixels(x0);
+
+        StepEmbeddings Prepare(long[] labels)
+        {
+            using var turn = Enter(cancellationToken);
+            return network.Prepare(_timesteps, labels);
+        }
+
+        Denoiser Denoise(StepEmbeddings embeddings) => (xt, t, step) =>
+        {
+            var prediction = Evaluate(network, embeddings, xt, step, cancellationToken);
+            return _model.Prediction.Image(prediction, xt, _schedule.Alpha(t), _schedule.Sigma(t));
+        };
     }
 
-    private Denoiser NetworkDenoiser(InferenceUNet network, StepEmbeddings embeddings) => (xt, t, step) =>
+    private InferenceUNet GetNetwork(CancellationToken cancellationToken)
     {
-        _checkAlive();
-        CheckNotDisposed(); // the visitor may have disposed the generator, since its thread has the lock
-        var prediction = network.Forward(xt, embeddings, step);
-        return _model.Prediction.Image(prediction, xt, _schedule.Alpha(t), _schedule.Sigma(t));
-    };
+        using var turn = Enter(cancellationToken);
+        return Shared.GetInferenceNetwork(TorchDevice.ChooseDataType(Sampling.Precision, Shared.Device));
+    }
+
+    private Tensor Evaluate(
+        InferenceUNet network, StepEmbeddings embeddings, Tensor xt, int step, CancellationToken cancellationToken)
+    {
+        using var turn = Enter(cancellationToken);
+        Shared.Evaluating?.Invoke((int)xt.shape[0]);
+        using var exact = Float32Math.Exact(Shared.Device);
+        return network.Forward(xt, embeddings, step);
+    }
+
+    /// <summary>Waits for the device, unless the generation has to end.</summary>
+    private DeviceGate.Turn Enter(CancellationToken cancellationToken) =>
+        Shared.Gate.Enter(CheckCanContinue, cancellationToken);
+
+    /// <summary>Returns what passes the steps of a batch on as reports.</summary>
+    private Action<int, Tensor> CreateVisitor(
+        Action<GenerationProgress> report, int batch, int batches, int firstImage, CancellationToken cancellationToken)
+    {
+        var steps = 0;
+        return (t, xt) =>
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+
+            // The tensor lives as long as the report, which may ask for images on another thread.
+            var reading = new Lock();
+            var isReported = true;
+            try
+            {
+                report(new(() => PixelConversion.ToImages(Read(), Shape.ToImageShape()))
+                {
+                    Step = ++steps,
+                    Steps = Steps,
+                    Batch = batch + 1,
+                    Batches = batches,
+                    FirstImage = firstImage,
+                    Timestep = t,
+                });
+            }
+            finally
+            {
+                lock (reading) isReported = false;
+            }
+
+            float[] Read()
+            {
+                lock (reading)
+                {
+                    return isReported ? Pixels(xt) : throw new InvalidOperationException(
+                        "The images of this step are gone: ask for them while its progress is being reported.");
+                }
+            }
+        };
+    }
 
     /// <summary>Returns the noise of a batch with the given index, (B, C, H, W).</summary>
     private Tensor CreateNoise(RowNoise[] rows, int index)
     {
-        var noise = empty(rows.Length, Shape.Channels, Shape.Height, Shape.Width);
-        var values = MemoryMarshal.Cast<byte, float>(noise.bytes);
-        for (var i = 0; i < rows.Length; i++) rows[i].Fill(values.Slice(i * Shape.Pixels, Shape.Pixels), index);
-        return noise.to(Network.Device);
+        using var scope = NewDisposeScope();
+        var values = RowNoise.Create(rows, Shape.Pixels, index);
+        var noise = empty(rows.Length, Shape.Channels, Shape.Height, Shape.Width, ScalarType.Float32, CPU);
+        values.CopyTo(MemoryMarshal.Cast<byte, float>(noise.bytes));
+        return noise.to(Shared.Device).MoveToOuterDisposeScope();
+    }
+
+    private void CheckCanContinue()
+    {
+        _checkAlive();
+        CheckNotDisposed();
     }
 
     private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, _owner);
 
     private static float[] Pixels(Tensor x)
     {
-        if (x.IsInvalid)
-            throw new InvalidOperationException(
-                "The images of this step are gone: ask for them while its progress is being reported.");
-
         using var scope = NewDisposeScope();
         return x.contiguous().cpu().data<float>().ToArray();
     }

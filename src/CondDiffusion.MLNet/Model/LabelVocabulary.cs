@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -14,29 +15,38 @@ namespace CondDiffusion.MLNet.Model;
 /// <param name="Kind">Kind of the values before they became text.</param>
 internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values, DataKind Kind = DataKind.String)
 {
-    /// <summary>The maximum number of labels of a model. Each has a row in the label embedding table.</summary>
-    public const int Most = 1 << 24;
-
     // The annotation in which a key column has its values.
     private const string KeyValues = "KeyValues";
 
     // The annotation in which the output columns of ML.NET's scorers have the values of the label column.
     private const string TrainingLabelValues = "TrainingLabelValues";
 
+    // Every Transform binds the model to its input, mostly the same one: the values are parsed once, and forgotten with
+    // their annotations.
+    private static readonly ConditionalWeakTable<DataViewSchema.Annotations, LabelVocabulary> Parsed = new();
+
+    private Dictionary<string, int>? _rows;
+    private DataViewSchema.Annotations? _annotations;
+
     /// <summary>Reads the vocabulary of a key column.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The column has more keys than a model can have labels.</exception>
     public static LabelVocabulary Read(IHost host, DataViewSchema.Column column)
     {
         var keys = ((KeyDataViewType)column.Type).Count;
-        if (keys > Most)
+        if (keys > ModelLimits.Size)
+        {
             throw MLNetInternals.WrongColumn(
-                host, "label", column.Name, $"a key of at most {Most} values", $"one of {keys}");
+                host, "label", column.Name, $"a key of at most {ModelLimits.Size} values", $"one of {keys}");
+        }
 
         var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
         return type?.Size == (int)keys && LabelKind.FindName(type.ItemType) is { } kind
-            ? new((int)keys, LabelKind.Find(kind)!.Read(column.Annotations, KeyValues), kind)
+            ? Parsed.GetValue(column.Annotations, annotations => Parse(annotations, (int)keys, kind))
             : new((int)keys, null);
     }
+
+    private static LabelVocabulary Parse(DataViewSchema.Annotations annotations, int keys, DataKind kind) =>
+        new(keys, LabelKind.Find(kind)!.Read(annotations, KeyValues), kind);
 
     /// <summary>Returns the annotations that the generated columns will have; null for none.</summary>
     /// <param name="label">Shape of the label column of the training data.</param>
@@ -50,17 +60,17 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     /// <summary>Returns the annotations of the generated columns: the label values in their original kind.</summary>
     public DataViewSchema.Annotations? ToAnnotations()
     {
-        if (Values is null) return null;
+        if (Values is null || _annotations is not null) return _annotations;
 
         var annotations = new DataViewSchema.Annotations.Builder();
         LabelKind.Find(Kind)!.Write(annotations, TrainingLabelValues, Values);
-        return annotations.ToAnnotations();
+        return _annotations = annotations.ToAnnotations();
     }
 
     /// <summary>Adds what is wrong with a vocabulary that was read from a file.</summary>
     public void Check(OptionErrors errors)
     {
-        errors.Positive(Count, Most);
+        errors.Positive(Count, ModelLimits.Size);
         if (Values is null) return;
 
         errors.Check(Values.Count == Count, nameof(Values), $"{Count} texts, one for each label", Values.Count);
@@ -89,10 +99,28 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     /// <exception cref="ArgumentException">The model has no such label.</exception>
     public int IndexOf(string label)
     {
-        for (var i = 0; i < Count; i++)
-            if (label == (Values?[i] ?? (i + 1).ToString(CultureInfo.InvariantCulture))) return i;
+        var row = Values is null ? RowOfNumber(label) : RowOfValue(Values, label);
+        return row ?? throw new ArgumentException($"'{label}' is not one of the model's {this}.", nameof(label));
+    }
 
-        throw new ArgumentException($"'{label}' is not one of the model's {this}.", nameof(label));
+    private int? RowOfNumber(string label)
+    {
+        var isNumber = int.TryParse(label, NumberStyles.None, CultureInfo.InvariantCulture, out var key);
+        var isKey = isNumber && key >= 1 && key <= Count && !label.StartsWith('0');
+        return isKey ? key - 1 : null;
+    }
+
+    private int? RowOfValue(IReadOnlyList<string> values, string label)
+    {
+        if (_rows is null)
+        {
+            // Of equal values, the first counts.
+            var rows = new Dictionary<string, int>(values.Count, StringComparer.Ordinal);
+            for (var i = 0; i < values.Count; i++) rows.TryAdd(values[i], i);
+            _rows = rows;
+        }
+
+        return _rows.TryGetValue(label, out var row) ? row : null;
     }
 
     /// <inheritdoc/>

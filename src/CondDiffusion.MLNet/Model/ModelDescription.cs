@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
 
 namespace CondDiffusion.MLNet.Model;
@@ -10,11 +11,24 @@ namespace CondDiffusion.MLNet.Model;
 /// </summary>
 internal sealed record ModelDescription
 {
+    /// <summary>The minor version of the file format that this class writes.</summary>
+    public const int CurrentFormat = 3;
+
+    /// <summary>
+    /// The minor version of the file format that the JSON was written in. Formats 1.1 and 1.2 do not contain it.
+    /// </summary>
+    public int Format { get; init; }
+
     /// <summary>Shape of the network, which also decides the size of an image.</summary>
     public required UNetShape Network { get; init; }
 
     /// <summary>How the noise grows over the timesteps.</summary>
     public BetaSchedule Schedule { get; init; }
+
+    /// <summary>
+    /// Whether the variances of a linear schedule are scaled by 1000 / T. Those of formats 1.1 and 1.2 are not.
+    /// </summary>
+    public bool ScalesVariances { get; init; }
 
     /// <summary>Timesteps of the noise schedule, T.</summary>
     public required int Timesteps { get; init; }
@@ -30,6 +44,10 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int? Unlabelled => GeneratesUnlabelled ? LabelRow.None : null;
 
+    /// <summary>The label row of data whose label is missing; null where that is an error.</summary>
+    [JsonIgnore]
+    public int? MissingLabel => Sampling.MissingLabels == MissingLabelBehavior.Unconditional ? Unlabelled : null;
+
     /// <summary>Labels of the training data.</summary>
     public required LabelVocabulary Labels { get; init; }
 
@@ -42,16 +60,20 @@ internal sealed record ModelDescription
     /// <summary>Name of the generated column with the values of the images; null for no such column.</summary>
     public string? PixelsColumnName { get; init; }
 
-    /// <summary>Name of the column that decides a row's noise in place of the row's id; null to use the id.</summary>
-    public string? SeedColumnName { get; init; }
+    /// <summary>
+    /// <see cref="SamplingOptions.SeedColumnName"/> in formats 1.1 and 1.2, which had it here. It is null elsewhere.
+    /// </summary>
+    [JsonPropertyName(nameof(SamplingOptions.SeedColumnName))]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? OldSeedColumnName { get; init; }
 
     /// <summary>
-    /// How images are generated. A file of format 1.1 does not contain this: its model generates with every step of the
-    /// ancestral sampler in float32, which was the only way then.
+    /// How images are generated, with the number of steps. A file of format 1.1 does not contain this: its model
+    /// generates with every step of the ancestral sampler in float32, which was the only way then.
     /// </summary>
     public SamplingOptions Sampling
     {
-        get => field ?? new()
+        get => field?.Resolve(Timesteps) ?? new()
         {
             Sampler = Sampler.Ancestral,
             Steps = Timesteps,
@@ -63,6 +85,10 @@ internal sealed record ModelDescription
         init;
     }
 
+    /// <summary>Number of steps that the sampler takes.</summary>
+    [JsonIgnore]
+    public int Steps => Math.Min(Sampling.Steps!.Value, Timesteps);
+
     /// <summary>The guidance scale of rows whose guidance column has no value.</summary>
     [JsonIgnore]
     public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (GeneratesUnlabelled ? 2 : 1));
@@ -70,8 +96,15 @@ internal sealed record ModelDescription
     /// <summary>Images generated at a time; null to choose a number that suits the device.</summary>
     public int? BatchSize { get; init; }
 
-    /// <summary>Decides the noise of every row, together with the row's noise key.</summary>
+    /// <summary>Seed of the training.</summary>
     public required ulong Seed { get; init; }
+
+    /// <summary>The seed that decides the noise of every row, together with the row's noise key.</summary>
+    [JsonIgnore]
+    public ulong NoiseSeed => (ulong?)Sampling.Seed ?? Seed;
+
+    /// <summary>Creates the noise schedule that the network was trained with.</summary>
+    public NoiseSchedule CreateSchedule() => NoiseSchedule.Create(Schedule, Timesteps, ScalesVariances);
 
     /// <summary>Reads a description from the JSON of a model file.</summary>
     /// <exception cref="FormatException">
@@ -83,6 +116,7 @@ internal sealed record ModelDescription
         {
             var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription)
                 ?? throw new FormatException("the description is null.");
+            if (description.Format < CurrentFormat) description = description.Upgrade();
             return description.Error() is { } error
                 ? throw new FormatException($"the description is impossible: {error}")
                 : description;
@@ -94,16 +128,31 @@ internal sealed record ModelDescription
     }
 
     /// <summary>Writes the description as UTF-8, so that <see cref="Parse"/> reads it again.</summary>
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ModelJson.Default.ModelDescription);
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(
+        this with { Format = CurrentFormat }, ModelJson.Default.ModelDescription);
+
+    /// <summary>Returns the description of an older format, as it would be written today with the same meaning.</summary>
+    private ModelDescription Upgrade() => this with
+    {
+        Format = CurrentFormat,
+        ScalesVariances = false,
+        OldSeedColumnName = null,
+        Sampling = Sampling with
+        {
+            SeedColumnName = OldSeedColumnName,
+
+            // A row without a label had an image wherever the model could generate one.
+            MissingLabels = GeneratesUnlabelled ? MissingLabelBehavior.Unconditional : MissingLabelBehavior.Error,
+        },
+    };
 
     /// <summary>Returns what is wrong with a description that was read from a file; null if nothing is.</summary>
     private string? Error()
     {
-        const int Most = LabelVocabulary.Most;
         var errors = new OptionErrors();
 
         var labelErrors = errors.In(nameof(Labels));
-        Network.Check(errors.In(nameof(Network)), Most);
+        Network.Check(errors.In(nameof(Network)));
         Labels.Check(labelErrors);
         labelErrors.Check(
             Labels.Count == Network.Labels,
@@ -112,17 +161,21 @@ internal sealed record ModelDescription
             Labels.Count);
 
         errors.Defined(Schedule);
-        errors.Positive(Timesteps, Most);
+        errors.Positive(Timesteps, ModelLimits.Timesteps);
         errors.Defined(Prediction);
 
         errors.ColumnName(LabelColumnName);
         errors.ColumnName(OutputColumnName);
         errors.ColumnNameOrNull(PixelsColumnName);
         errors.AnotherColumn(PixelsColumnName, OutputColumnName);
-        errors.ColumnNameOrNull(SeedColumnName);
+        errors.Check(
+            OldSeedColumnName is null,
+            nameof(SamplingOptions.SeedColumnName),
+            $"in {nameof(Sampling)} from format 1.{CurrentFormat} on",
+            "here");
 
         Sampling.Check(errors, GeneratesUnlabelled, owner: nameof(Sampling));
-        errors.PositiveOrNull(BatchSize, Most);
+        errors.PositiveOrNull(BatchSize, ModelLimits.BatchSize);
 
         return errors.Text;
     }

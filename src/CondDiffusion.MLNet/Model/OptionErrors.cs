@@ -25,9 +25,6 @@ internal sealed class OptionErrors
     /// <summary>A sentence for each error; null where there are none.</summary>
     public string? Text => _errors.Count > 0 ? string.Join(" ", _errors) : null;
 
-    /// <summary>Whether a number is finite and not negative.</summary>
-    public static bool IsNotNegative(double value) => value >= 0 && double.IsFinite(value);
-
     /// <summary>Returns a collection that adds its errors to this one, with the options named "owner.Option".</summary>
     /// <param name="owner">Name of the property that has the options; an empty one adds nothing.</param>
     public OptionErrors In(string owner) => owner.Length == 0 ? this : new(_errors, $"{_prefix}{owner}.");
@@ -61,11 +58,13 @@ internal sealed class OptionErrors
         Check(value >= TimeSpan.Zero, option, "not negative", value);
 
     public void NotNegative(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
-        Check(IsNotNegative(value), option, "finite and not negative", value);
+        Check(value >= 0 && double.IsFinite(value), option, "finite and not negative", value);
 
-    public void NotNegativeOrNull(double? value, [CallerArgumentExpression(nameof(value))] string option = "")
+    /// <summary>Checks a guidance scale, which may be left open.</summary>
+    public void ScaleOrNull(double? value, [CallerArgumentExpression(nameof(value))] string option = "")
     {
-        if (value is { } number) NotNegative(number, option);
+        if (value is { } number)
+            Check(SamplingOptions.IsScale(number), option, $"in [0, {ModelLimits.GuidanceScale}]", number);
     }
 
     /// <summary>Checks a fraction of which some must remain: 1 is not valid.</summary>

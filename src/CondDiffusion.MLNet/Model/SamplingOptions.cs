@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CondDiffusion.MLNet.Model;
 
 namespace CondDiffusion.MLNet;
@@ -14,8 +15,12 @@ public sealed record SamplingOptions
     public Sampler Sampler { get; init; } = Sampler.DpmSolver;
 
     /// <summary>Number of sampling steps. A model with fewer timesteps takes one step for each of them.</summary>
-    /// <value>At least 1. Default: 20.</value>
-    public int Steps { get; init; } = 20;
+    /// <value>
+    /// From 1 to 10,000, or null for 20 with <see cref="Sampler.DpmSolver"/>, 50 with <see cref="Sampler.Ddim"/> and
+    /// every timestep with <see cref="Sampler.Ancestral"/>. The options of a model,
+    /// <see cref="ConditionalDiffusionTransformer.Sampling"/>, have the number in place of null. Default: null.
+    /// </value>
+    public int? Steps { get; init; }
 
     /// <summary>
     /// Amount of fresh noise in the steps of <see cref="Sampler.Ddim"/>, eta of Song et al. 2021 (arXiv 2010.02502,
@@ -49,8 +54,8 @@ public sealed record SamplingOptions
     /// model trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
     /// <value>
-    /// Finite and not negative, or null for 2 where the model was trained with label dropout and 1, which is no
-    /// guidance, where it was not. Default: null.
+    /// In [0, 1000], or null for 2 where the model was trained with label dropout and 1, which is no guidance, where it
+    /// was not. Default: null.
     /// </value>
     public double? GuidanceScale { get; init; }
 
@@ -74,8 +79,52 @@ public sealed record SamplingOptions
     /// <value>A column name, or null to use <see cref="GuidanceScale"/> for every row. Default: null.</value>
     public string? GuidanceColumnName { get; init; }
 
+    /// <summary>
+    /// Decides the noise of the images, together with a row's id or seed. Another number gives other images of the same
+    /// rows.
+    /// </summary>
+    /// <value>
+    /// Any number, or null for the seed of the training, <see cref="ConditionalDiffusionTrainer.Options.Seed"/>.
+    /// Default: null.
+    /// </value>
+    public long? Seed { get; init; }
+
+    /// <summary>
+    /// A column of the data to transform, of type Int64, whose value decides a row's noise in place of the row's id:
+    /// the same value and label give the same image, whatever other rows the data has. Data without this column (the
+    /// training data need not have it) uses the row ids.
+    /// </summary>
+    /// <value>A column name, or null to use the row ids. Default: null.</value>
+    public string? SeedColumnName { get; init; }
+
+    /// <summary>What becomes of a row whose label is missing, as that of a value which training did not see.</summary>
+    /// <value>
+    /// Default: <see cref="MissingLabelBehavior.Error"/>, which is the only value for a model that was trained without
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// </value>
+    public MissingLabelBehavior MissingLabels { get; init; }
+
     /// <summary>Whether a number can be a guidance scale.</summary>
-    internal static bool IsScale(double value) => OptionErrors.IsNotNegative(value);
+    internal static bool IsScale(double value) => value is >= 0 and <= ModelLimits.GuidanceScale;
+
+    /// <summary>Returns these options with the number of steps that they leave open.</summary>
+    /// <param name="timesteps">Timesteps of the model, T.</param>
+    internal SamplingOptions Resolve(int timesteps)
+    {
+        // A sampler that does not exist is left to Check.
+        if (Steps is not null || !Enum.IsDefined(Sampler)) return this;
+
+        return this with
+        {
+            Steps = Sampler switch
+            {
+                Sampler.Ancestral => timesteps,
+                Sampler.Ddim => 50,
+                Sampler.DpmSolver => 20,
+                _ => throw new UnreachableException($"{Sampler}"),
+            },
+        };
+    }
 
     /// <summary>Whether the step from timestep t of T is guided.</summary>
     internal bool Guides(int t, int timesteps) =>
@@ -91,14 +140,16 @@ public sealed record SamplingOptions
     {
         var own = errors.In(owner);
         own.Defined(Sampler);
-        own.Positive(Steps);
+        own.PositiveOrNull(Steps, ModelLimits.Timesteps);
         own.FractionOrAll(Eta);
         own.Defined(Spacing);
         own.Defined(Precision);
-        own.NotNegativeOrNull(GuidanceScale);
+        own.ScaleOrNull(GuidanceScale);
         own.Fraction(GuidanceIntervalLow);
         own.EndOfInterval(GuidanceIntervalHigh, GuidanceIntervalLow);
         own.ColumnNameOrNull(GuidanceColumnName);
+        own.ColumnNameOrNull(SeedColumnName);
+        own.Defined(MissingLabels);
 
         var isGuided = GuidanceScale is not (null or 1) || GuidanceColumnName is not null;
         errors.Check(
@@ -106,6 +157,11 @@ public sealed record SamplingOptions
             "LabelDropout",
             $"above 0 in training for guidance ({nameof(GuidanceScale)} other than 1, or {nameof(GuidanceColumnName)}),"
                 + " which compares the predictions with and without a label",
+            0);
+        errors.Check(
+            generatesUnlabelled || MissingLabels != MissingLabelBehavior.Unconditional,
+            "LabelDropout",
+            $"above 0 in training for {nameof(MissingLabels)} to be {nameof(MissingLabelBehavior.Unconditional)}",
             0);
     }
 }

@@ -3,24 +3,39 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Model;
 
-/// <summary>A network that several generators use, one at a time. Disposing the last of them frees it.</summary>
+/// <summary>
+/// A network that several generators and generations own. The last of them that releases it frees it, so that none
+/// waits for another.
+/// </summary>
 internal sealed class SharedNetwork(ConditionalUNet network)
 {
     private readonly Dictionary<ScalarType, InferenceUNet> _inferenceNetworks = [];
+    private readonly Lock _lock = new();
     private int _owners = 1;
 
-    /// <summary>The lock that a generator holds while it uses the network.</summary>
-    public Lock Lock { get; } = new();
+    /// <summary>The gate of the network's device, which is held for each evaluation.</summary>
+    public DeviceGate Gate { get; } = DeviceGate.For(network.Device);
+
+    /// <summary>The network's device.</summary>
+    public Device Device { get; } = network.Device;
 
     public ConditionalUNet Network => network;
 
     /// <summary>
-    /// Called with the number of images before each run of the reverse loop, under the lock. Tests count batches with
-    /// it.
+    /// Called with the number of images before each run of the reverse loop. Tests count batches with it.
     /// </summary>
     public Action<int>? BatchStarting { get; set; }
 
-    /// <summary>Returns the network as it samples in a data type. Each form is made once, at its first use.</summary>
+    /// <summary>
+    /// Called with the number of images before each evaluation of the network, while the device is held. Tests count
+    /// evaluations with it.
+    /// </summary>
+    public Action<int>? Evaluating { get; set; }
+
+    /// <summary>
+    /// Returns the network as it samples in a data type. Each form is made once, at its first use. The caller is an
+    /// owner and holds the gate.
+    /// </summary>
     public InferenceUNet GetInferenceNetwork(ScalarType type)
     {
         if (!_inferenceNetworks.TryGetValue(type, out var inferenceNetwork))
@@ -31,22 +46,22 @@ internal sealed class SharedNetwork(ConditionalUNet network)
         return inferenceNetwork;
     }
 
-    /// <summary>Adds an owner, for whom it returns this same object.</summary>
+    /// <summary>Adds an owner, for whom it returns this same object. The caller knows of an owner.</summary>
     public SharedNetwork Share()
     {
-        lock (Lock) _owners++;
+        lock (_lock) _owners++;
         return this;
     }
 
     /// <summary>Removes an owner, and frees the network with the last one.</summary>
     public void Release()
     {
-        lock (Lock)
+        lock (_lock)
         {
             if (--_owners > 0) return;
-
-            foreach (var inferenceNetwork in _inferenceNetworks.Values) inferenceNetwork.Dispose();
-            network.Dispose();
         }
+
+        foreach (var inferenceNetwork in _inferenceNetworks.Values) inferenceNetwork.Dispose();
+        network.Dispose();
     }
 }

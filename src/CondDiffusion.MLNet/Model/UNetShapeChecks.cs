@@ -2,24 +2,25 @@ using CondDiffusion.MLNet.Network;
 
 namespace CondDiffusion.MLNet.Model;
 
-/// <summary>The checks of a network's shape that options and model files have in common.</summary>
+/// <summary>The checks of a network's shape, which options and model files have in common.</summary>
 internal static class UNetShapeChecks
 {
+    private static readonly string Sizes = $"three numbers from 1 to {ModelLimits.Size}";
+
     /// <summary>Adds what is wrong with a shape.</summary>
     /// <param name="shape">Shape of the network.</param>
     /// <param name="errors">Receives the errors.</param>
-    /// <param name="most">Upper bound of every number.</param>
     /// <param name="widths">Name of the option with <see cref="UNetShape.Widths"/>.</param>
-    public static void Check(
-        this UNetShape shape, OptionErrors errors, int most = int.MaxValue, string widths = nameof(UNetShape.Widths))
+    public static void Check(this UNetShape shape, OptionErrors errors, string widths = nameof(UNetShape.Widths))
     {
-        errors.Positive(shape.Channels, most);
+        errors.Positive(shape.Channels, ModelLimits.Size);
         CheckSide(shape.Height, errors, nameof(shape.Height));
         CheckSide(shape.Width, errors, nameof(shape.Width));
         CheckPixels(shape, errors);
-        CheckWidths(shape.Widths, errors, most, widths);
-        errors.Positive(shape.EmbeddingSize, most);
-        errors.Positive(shape.Labels, most);
+        CheckWidths(shape.Widths, errors, widths);
+        errors.Positive(shape.EmbeddingSize, ModelLimits.Size);
+        errors.Positive(shape.Labels, ModelLimits.Size);
+        CheckParameters(shape, errors);
     }
 
     private static void CheckSide(int length, OptionErrors errors, string option) =>
@@ -31,10 +32,24 @@ internal static class UNetShapeChecks
         $"at most {UNetShape.MostPixels} values",
         $"{shape.Channels} x {shape.Height} x {shape.Width}");
 
-    private static void CheckWidths(IReadOnlyList<int>? widths, OptionErrors errors, int most, string option) =>
+    private static void CheckWidths(IReadOnlyList<int>? widths, OptionErrors errors, string option) => errors.Check(
+        HasSizes(widths), option, Sizes, widths is null ? null : $"[{string.Join(", ", widths)}]");
+
+    private static void CheckParameters(UNetShape shape, OptionErrors errors)
+    {
+        // The sum of impossible sizes would say nothing new, and might overflow.
+        var isPossible = IsSize(shape.Channels) && IsSize(shape.EmbeddingSize) && IsSize(shape.Labels);
+        if (!isPossible || !HasSizes(shape.Widths)) return;
+
+        var parameters = shape.Tensors().Sum(tensor => tensor.Length);
         errors.Check(
-            widths is { Count: 3 } && widths.All(width => width >= 1 && width <= most),
-            option,
-            most == int.MaxValue ? "three positive numbers" : $"three numbers from 1 to {most}",
-            widths is null ? null : $"[{string.Join(", ", widths)}]");
+            parameters <= ModelLimits.Parameters,
+            "Parameters",
+            $"at most {ModelLimits.Parameters}, over all layers and label embeddings",
+            parameters);
+    }
+
+    private static bool HasSizes(IReadOnlyList<int>? widths) => widths is { Count: 3 } && widths.All(IsSize);
+
+    private static bool IsSize(int value) => value is >= 1 and <= ModelLimits.Size;
 }

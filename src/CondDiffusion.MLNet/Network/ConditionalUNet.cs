@@ -23,8 +23,9 @@ internal sealed class ConditionalUNet : IDisposable
         _parameterSizes = [.. _tensors.Where(tensor => !tensor.IsBuffer).Select(tensor => tensor.Length)];
         _bufferSizes = [.. _tensors.Where(tensor => tensor.IsBuffer).Select(tensor => tensor.Length)];
 
-        Parameters = zeros(_parameterSizes.Sum(), device: device, requires_grad: true).DetachFromDisposeScope();
-        Buffers = zeros(_bufferSizes.Sum(), device: device).DetachFromDisposeScope();
+        Parameters = zeros(_parameterSizes.Sum(), ScalarType.Float32, device, requires_grad: true)
+            .DetachFromDisposeScope();
+        Buffers = zeros(_bufferSizes.Sum(), ScalarType.Float32, device).DetachFromDisposeScope();
     }
 
     public UNetShape Shape { get; }
@@ -48,7 +49,7 @@ internal sealed class ConditionalUNet : IDisposable
 
         return Create(shape, device, tensor =>
         {
-            var values = empty(tensor.Shape);
+            var values = empty(tensor.Shape, ScalarType.Float32, CPU);
             var bound = 1 / Math.Sqrt(tensor.FanIn);
             return tensor.Role switch
             {
@@ -87,8 +88,19 @@ internal sealed class ConditionalUNet : IDisposable
     public static ConditionalUNet Load(Stream stream, UNetShape shape, Device device)
     {
         using var scope = NewDisposeScope();
-        var values = Safetensors.Open(stream, shape.Tensors()); // checks the header before the network is allocated
-        return Create(shape, device, values);
+        using var noGrad = no_grad();
+        var read = Safetensors.Open(stream, shape.Tensors()); // checks the header before the network is allocated
+        var network = new ConditionalUNet(shape, device);
+        try
+        {
+            foreach (var (entry, target) in network.StateDict()) read(entry, target);
+            return network;
+        }
+        catch
+        {
+            network.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes every parameter and buffer under its PyTorch name, in the safetensors format.</summary>

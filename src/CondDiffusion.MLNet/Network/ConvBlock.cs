@@ -76,6 +76,15 @@ internal static class ConvBlock
         return x.MoveToOuterDisposeScope();
     }
 
-    private static Tensor Normalize(BatchNormWeights norm, Tensor x, bool training) =>
-        functional.batch_norm(x, norm.Mean, norm.Variance, norm.Weight, norm.Bias, training);
+    private static Tensor Normalize(BatchNormWeights norm, Tensor x, bool training)
+    {
+        if (!training || x.numel() > x.shape[1])
+            return functional.batch_norm(x, norm.Mean, norm.Variance, norm.Weight, norm.Bias, training);
+
+        // A batch of one image that is a single pixel here has no variance, and would make the running one NaN. It
+        // leaves the running statistics as they are.
+        using var mean = norm.Mean.clone();
+        using var variance = norm.Variance.clone();
+        return functional.batch_norm(x, mean, variance, norm.Weight, norm.Bias, training);
+    }
 }

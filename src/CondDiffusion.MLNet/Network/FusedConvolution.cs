@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
@@ -11,6 +12,7 @@ internal sealed class FusedConvolution : IDisposable
     private const double Epsilon = 1e-5; // of the batch norm
 
     private static readonly Lazy<jit.ScriptModule?> OneDnn = new(LoadOneDnn);
+    private static readonly ConcurrentDictionary<ScalarType, bool> Packable = [];
 
     private readonly Tensor _weight;
     private readonly Tensor _bias;
@@ -39,23 +41,24 @@ internal sealed class FusedConvolution : IDisposable
 
         _packed = format.Pack;
         weight = _packed
-            ? OneDnn.Value!.invoke<Tensor>("pack", weight, format.Height, format.Width)
+            ? Pack(weight, format.Height, format.Width)
             : ChannelLayout.ChannelsLast(weight);
         _weight = weight.DetachFromDisposeScope();
         _bias = bias.DetachFromDisposeScope();
     }
 
     /// <summary>
-    /// Whether this libtorch has the kernels for packed weights (see <see cref="ConvolutionFormat"/>).
+    /// Returns whether this libtorch, on this processor, has the kernels for packed weights of a data type (see
+    /// <see cref="ConvolutionFormat"/>). What they take is tried once: on x64 without AVX-512 they refuse bfloat16.
     /// </summary>
-    public static bool CanPack => OneDnn.Value is not null;
+    public static bool CanPack(ScalarType type) => Packable.GetOrAdd(type, TryPacked);
 
     /// <summary>Applies the convolution and the ReLU.</summary>
     /// <param name="x">(B, Cin, H, W).</param>
     /// <returns>(B, Cout, H, W), in channels-last layout.</returns>
     public Tensor Forward(Tensor x)
     {
-        if (_packed) return OneDnn.Value!.invoke<Tensor>("forward", x, _weight, _bias);
+        if (_packed) return ForwardPacked(x, _weight, _bias);
 
         using var scope = NewDisposeScope();
         var y = functional.conv2d(x, _weight, _bias, padding: [1, 1]).relu_();
@@ -66,6 +69,35 @@ internal sealed class FusedConvolution : IDisposable
     {
         _weight.Dispose();
         _bias.Dispose();
+    }
+
+    private static Tensor Pack(Tensor weight, int height, int width) =>
+        OneDnn.Value!.invoke<Tensor>("pack", weight, height, width);
+
+    private static Tensor ForwardPacked(Tensor x, Tensor weight, Tensor bias) =>
+        OneDnn.Value!.invoke<Tensor>("forward", x, weight, bias);
+
+    /// <summary>Convolves ones with ones, and returns whether that works and the sum is right.</summary>
+    private static bool TryPacked(ScalarType type)
+    {
+        const int Channels = 16;
+        const int Sum = Channels * Channels * (4 * 4 + 4 * 6 + 9); // corners, edges and center of 3 x 3 pixels
+
+        if (OneDnn.Value is null) return false;
+
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        try
+        {
+            var weight = Pack(ones([Channels, Channels, 3, 3], type, CPU), 3, 3);
+            var x = ChannelLayout.ChannelsLast(ones([1, Channels, 3, 3], type, CPU));
+            var y = ForwardPacked(x, weight, zeros([Channels], type, CPU));
+            return y.to(ScalarType.Float64).sum().item<double>() == Sum;
+        }
+        catch (ExternalException)
+        {
+            return false;
+        }
     }
 
     /// <summary>

@@ -7,7 +7,8 @@ namespace CondDiffusion.MLNet.Network;
 /// <summary>
 /// A trained <see cref="ConditionalUNet"/> for sampling. The batch norms are folded into the convolutions, the
 /// embeddings are computed once in a run, and everything is in one data type and in channels-last layout. It shares the
-/// embeddings' weights with the network that it is created from. It is for one thread at a time.
+/// embeddings' weights with the network that it is created from. It is for one thread at a time, that which has the
+/// device (<see cref="DeviceGate"/>): several runs of a sampler may use it in turns, each with embeddings of its own.
 /// </summary>
 /// <remarks>
 /// On a CPU with oneDNN an image's output is the same to the bit in every batch, at every place in it and with any
@@ -41,7 +42,7 @@ internal sealed class InferenceUNet : IDisposable
         var shape = network.Shape;
         var weights = UNetWeights.From(network.StateDict().Select(tensor => tensor.Values));
         var isCpu = network.Device.type == DeviceType.CPU;
-        var isPacked = pack && isCpu && FusedConvolution.CanPack;
+        var isPacked = pack && isCpu && FusedConvolution.CanPack(type);
 
         PaddedChannels Features(params int[] parts) =>
             new(parts, isPacked ? PaddedChannels.Feature : channels => channels);
@@ -105,6 +106,7 @@ internal sealed class InferenceUNet : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        using var exact = Float32Math.Exact(x.device);
         var parts = 1 + (x.shape[0] - 1) / _mostRows;
         var e = embeddings[step].unsqueeze(2).unsqueeze(3);                                 // B sum(Cin) 1 1
         var predictions = x.chunk(parts).Zip(e.chunk(parts), ForwardPart).ToArray();

@@ -15,6 +15,7 @@ internal static class Safetensors
     private const string MetadataName = "__metadata__";
     private const int LengthSize = sizeof(ulong);
     private const int MaxHeaderSize = 1 << 20;
+    private const int PieceLength = 1 << 20; // values that are copied at a time: a span of bytes cannot have 2^31
 
     /// <summary>Writes tensors and, before them, texts about them.</summary>
     /// <param name="stream">The stream to write to.</param>
@@ -35,7 +36,7 @@ internal static class Safetensors
         foreach (var (_, values) in tensors)
         {
             using var copies = NewDisposeScope(); // frees a copy from another device before the next is made
-            stream.Write(values.cpu().contiguous().bytes);
+            foreach (var piece in Pieces(values.cpu().contiguous())) stream.Write(piece.bytes);
         }
     }
 
@@ -48,7 +49,7 @@ internal static class Safetensors
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var read = Open(stream, [.. targets.Select(target => target.Entry)]);
-        foreach (var (entry, values) in targets) values.copy_(read(entry));
+        foreach (var (entry, values) in targets) read(entry, values);
     }
 
     /// <summary>Reads the texts about the tensors, by name; there may be none.</summary>
@@ -59,13 +60,13 @@ internal static class Safetensors
             : []);
 
     /// <summary>
-    /// Checks every name, shape and size before anything is allocated, and returns a reader of single tensors in any
-    /// order. What it returns is valid until its next call.
+    /// Checks every name, shape and size before anything is allocated, and returns a reader of single tensors, in any
+    /// order, into contiguous tensors on any device. It can be called within the present dispose scope.
     /// </summary>
     /// <param name="stream">The stream. It must be seekable and hold nothing else.</param>
     /// <param name="tensors">The tensors that the stream should hold.</param>
     /// <exception cref="FormatException">The stream does not hold exactly those tensors.</exception>
-    public static Func<TensorEntry, Tensor> Open(Stream stream, IReadOnlyList<TensorEntry> tensors)
+    public static Action<TensorEntry, Tensor> Open(Stream stream, IReadOnlyList<TensorEntry> tensors)
     {
         var header = ReadHeader(stream, json => json.EnumerateObject()
             .Where(entry => entry.Name != MetadataName)
@@ -73,14 +74,29 @@ internal static class Safetensors
         var data = stream.Position;
         CheckHeader(header, tensors, stream.Length - data);
 
-        var largest = empty(tensors.Max(tensor => tensor.Length)); // the only memory needed besides the target's own
-        return tensor =>
+        // This is the only memory that reading needs besides that of the targets.
+        var longest = Math.Min(tensors.Max(tensor => tensor.Length), PieceLength);
+        var buffer = empty(longest, ScalarType.Float32, CPU);
+        return (tensor, target) =>
         {
-            var values = largest.narrow(0, 0, tensor.Length);
             stream.Position = data + header[tensor.Name].Offsets[0];
-            stream.ReadExactly(values.bytes);
-            return values.view(tensor.Shape);
+            foreach (var piece in Pieces(target))
+            {
+                var values = buffer.narrow(0, 0, piece.shape[0]);
+                stream.ReadExactly(values.bytes);
+                piece.copy_(values);
+            }
         };
+    }
+
+    /// <summary>Takes a contiguous tensor apart into flat views, each valid until the next.</summary>
+    private static IEnumerable<Tensor> Pieces(Tensor tensor)
+    {
+        for (var start = 0L; start < tensor.numel(); start += PieceLength)
+        {
+            using var scope = NewDisposeScope();
+            yield return tensor.view(-1).narrow(0, start, Math.Min(PieceLength, tensor.numel() - start));
+        }
     }
 
     private static byte[] Header(IEnumerable<TensorEntry> tensors, IReadOnlyDictionary<string, string> metadata)

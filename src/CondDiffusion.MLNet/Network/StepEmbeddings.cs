@@ -4,7 +4,7 @@ namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
 /// What a network adds to the input of each of its blocks in one run of a sampler. Where the steps are read in order,
-/// it is computed once for each step and distinct label.
+/// it is computed once for each step and distinct label. It belongs to that run, and is for one thread at a time.
 /// </summary>
 internal sealed class StepEmbeddings : IDisposable
 {
@@ -37,8 +37,9 @@ internal sealed class StepEmbeddings : IDisposable
         _type = type;
 
         using var scope = NewDisposeScope();
-        var t = tensor([.. timesteps.Select(t => (long)t)], device: labelTable.device);
-        var (distinct, rows, _) = tensor(labels.ToArray(), device: labelTable.device).unique(return_inverse: true);
+        var device = labelTable.device;
+        var t = tensor([.. timesteps.Select(t => (long)t)], ScalarType.Int64, device);
+        var (distinct, rows, _) = tensor(labels.ToArray(), ScalarType.Int64, device).unique(return_inverse: true);
         _times = TimestepEmbedding.Encode(t, (int)labelTable.shape[1]).DetachFromDisposeScope();  // S D
         _labels = LabelEmbedding.Lookup(labelTable, distinct).DetachFromDisposeScope();     // L D
         _rows = rows!.DetachFromDisposeScope();                                             // B

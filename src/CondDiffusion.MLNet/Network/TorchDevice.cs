@@ -8,6 +8,9 @@ namespace CondDiffusion.MLNet.Network;
 /// <summary>Chooses the device and the data type to compute in, and measures the device's free memory.</summary>
 internal static class TorchDevice
 {
+    /// <summary>The batch size where the free memory is unknown.</summary>
+    private const int BatchSizeOfUnknownMemory = 32;
+
     /// <summary>Chooses the device for the <c>GpuDeviceId</c> and <c>FallbackToCpu</c> of a context.</summary>
     /// <exception cref="InvalidOperationException">
     /// The GPU is missing and there is no fallback, or libtorch does not load. The message names the fix.
@@ -29,22 +32,25 @@ internal static class TorchDevice
     };
 
     /// <summary>
-    /// Returns the bytes of memory that a device has free, which other users of it may need too; 0 where it does not
+    /// Returns the bytes of memory that a device has free, which other users of it may need too; null where it does not
     /// report them.
     /// </summary>
-    public static unsafe long FreeMemory(torch.Device device)
+    public static long? FreeMemory(torch.Device device)
     {
-        if (device.type != DeviceType.CUDA)
-        {
-            var memory = GC.GetGCMemoryInfo();
-            return Math.Max(memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes, 0);
-        }
+        if (device.type == DeviceType.CUDA) return FreeGpuMemory(device.index);
 
-        nuint free = 0;
-        nuint total = 0;
-        var function = (delegate* unmanaged<nuint*, nuint*, int>)CudaDriver("cuMemGetInfo_v2");
-        return function is not null && function(&free, &total) == 0 ? (long)free : 0;
+        var memory = GC.GetGCMemoryInfo();
+        return Math.Max(memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes, 0);
     }
+
+    /// <summary>
+    /// Returns how many images to generate at a time: as many as fit into a quarter of the free memory, at least one.
+    /// </summary>
+    /// <param name="freeMemory">The result of <see cref="FreeMemory"/>.</param>
+    /// <param name="imageBytes">Bytes of memory that an image needs.</param>
+    /// <param name="most">The maximum.</param>
+    public static int ChooseBatchSize(long? freeMemory, long imageBytes, int most) =>
+        (int)Math.Clamp(freeMemory / 4 / imageBytes ?? BatchSizeOfUnknownMemory, 1, most);
 
     /// <summary>Chooses the device where there are <paramref name="gpus"/> GPUs.</summary>
     internal static torch.Device Choose(int? gpuDeviceId, bool fallbackToCpu, int gpus)
@@ -64,14 +70,53 @@ internal static class TorchDevice
             "that device is missing, or GpuDeviceId to null to run on the CPU always.");
     }
 
-    private static bool ComputesInBFloat16(torch.Device device)
+    private static bool ComputesInBFloat16(torch.Device device) => device.type == DeviceType.CUDA
+        ? ComputeCapability(device.index) >= 8
+        : HasBFloat16Instructions() && FusedConvolution.CanPack(torch.ScalarType.BFloat16);
+
+    /// <summary>
+    /// Returns whether the CPU multiplies bfloat16 numbers. That kernels take them does not say so: with AVX-512 alone
+    /// they convert to float32 and back.
+    /// </summary>
+    private static bool HasBFloat16Instructions()
     {
-        if (device.type == DeviceType.CUDA) return ComputeCapability(device.index) >= 8;
-        if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7) return false;
+        // IsSupported, unlike CpuId, is true only where the operating system saves the registers of AVX-512.
+        if (!Avx512F.IsSupported) return false;
 
         const int Avx512BFloat16 = 1 << 5;
         const int AmxBFloat16 = 1 << 22;
         return (X86Base.CpuId(7, 1).Eax & Avx512BFloat16) != 0 || (X86Base.CpuId(7, 0).Edx & AmxBFloat16) != 0;
+    }
+
+    /// <summary>
+    /// Returns the free memory of a GPU (untested on GPUs). The driver reports that of the calling thread's current
+    /// context, and a new thread has none: this makes the one current that libtorch uses, for as long as it asks.
+    /// </summary>
+    private static unsafe long? FreeGpuMemory(int gpu)
+    {
+        var retain = (delegate* unmanaged<nint*, int, int>)CudaDriver("cuDevicePrimaryCtxRetain");
+        var release = (delegate* unmanaged<int, int>)CudaDriver("cuDevicePrimaryCtxRelease_v2");
+        var push = (delegate* unmanaged<nint, int>)CudaDriver("cuCtxPushCurrent_v2");
+        var pop = (delegate* unmanaged<nint*, int>)CudaDriver("cuCtxPopCurrent_v2");
+        var measure = (delegate* unmanaged<nuint*, nuint*, int>)CudaDriver("cuMemGetInfo_v2");
+        if (retain is null || release is null || push is null || pop is null || measure is null) return null;
+
+        nint context = 0;
+        if (retain(&context, gpu) != 0) return null;
+        try
+        {
+            if (push(context) != 0) return null;
+
+            nuint free = 0;
+            nuint total = 0;
+            var isKnown = measure(&free, &total) == 0;
+            _ = pop(&context);
+            return isKnown ? (long)free : null;
+        }
+        finally
+        {
+            _ = release(gpu);
+        }
     }
 
     /// <summary>

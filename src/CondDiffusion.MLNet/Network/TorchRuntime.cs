@@ -13,19 +13,50 @@ internal static class TorchRuntime
     /// <summary>The packages that an application references in order to compute on NVIDIA GPUs.</summary>
     public const string CudaPackages = "TorchSharp-cuda-linux or TorchSharp-cuda-windows";
 
-    private static readonly Lazy<(string Message, Exception Cause)?> Failure = new(Load);
+    private const string TorchSharpName = "TorchSharp";
+
+    private static readonly Lazy<(string Message, Exception? Cause)?> Failure = new(() =>
+        ExplainVersion(BuiltVersion, FoundVersion) is { } message ? (message, null) : Load());
 
     /// <summary>The version of TorchSharp's managed library.</summary>
     public static string TorchSharpVersion => typeof(torch).Assembly
         .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
         .InformationalVersion.Split('+')[0];
 
+    /// <summary>The version of TorchSharp that this library was built with.</summary>
+    private static Version BuiltVersion => typeof(TorchRuntime).Assembly.GetReferencedAssemblies()
+        .Single(assembly => assembly.Name == TorchSharpName).Version!;
+
+    /// <summary>The version of TorchSharp that the application has, which may be lower or higher.</summary>
+    private static Version FoundVersion => Assembly.Load(new AssemblyName(TorchSharpName)).GetName().Version!;
+
     /// <summary>Loads the native libraries. Call this before any tensor is created.</summary>
-    /// <exception cref="InvalidOperationException">They do not load. The message names the fix.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// They do not load, or TorchSharp has another minor version than the one that this library was built with. The
+    /// message names the fix.
+    /// </exception>
     public static void EnsureLoaded()
     {
         if (Failure.Value is var (message, cause))
             throw new InvalidOperationException(message, cause);
+    }
+
+    /// <summary>
+    /// Returns a message where two versions of TorchSharp differ by more than a patch, and null elsewhere. Before
+    /// version 1, each minor version may change the signature or the meaning of any method.
+    /// </summary>
+    /// <param name="built">The version that this library was built with.</param>
+    /// <param name="found">The version that the application has.</param>
+    internal static string? ExplainVersion(Version built, Version found)
+    {
+        if ((built.Major, built.Minor) == (found.Major, found.Minor)) return null;
+
+        var expected = built.ToString(3);
+        var actual = found.ToString(3);
+        return $"The application has TorchSharp {actual}, but its CondDiffusion.MLNet was built and tested with " +
+            $"TorchSharp {expected}, and other minor versions differ. Reference TorchSharp and TorchSharp-cpu (for " +
+            $"NVIDIA GPUs {CudaPackages}) in version {expected} from the application, or build CondDiffusion.MLNet " +
+            $"with TorchSharp {actual} (TorchSharpVersion in Directory.Packages.props) and run its tests.";
     }
 
     /// <summary>What is known about a failed load.</summary>
@@ -75,7 +106,7 @@ internal static class TorchRuntime
             $"({facts.Refusal}). {fix}";
     }
 
-    private static (string, Exception)? Load()
+    private static (string, Exception?)? Load()
     {
         var system = new[] { OSPlatform.Windows, OSPlatform.OSX }
             .FirstOrDefault(RuntimeInformation.IsOSPlatform, OSPlatform.Linux);

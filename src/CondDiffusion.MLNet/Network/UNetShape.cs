@@ -16,7 +16,7 @@ internal sealed record UNetShape(
     IReadOnlyList<int> Widths)
 {
     /// <summary>The maximum of <see cref="Pixels"/>.</summary>
-    public const int MostPixels = 1 << 24;
+    public const int MostPixels = 1 << 22;
 
     /// <summary>The number of values in one image, C * H * W.</summary>
     public int Pixels => Channels * Height * Width;

@@ -11,6 +11,7 @@ internal sealed class ConditionReader
     private readonly GeneratedBindings _bindings;
     private readonly DataViewRow _input;
     private readonly Func<ulong> _getKey;
+    private readonly Func<string>? _getLabelValue;
     private readonly ValueGetter<DataViewRowId> _getId;
     private readonly ValueGetter<long>? _getSeed;
     private readonly ValueGetter<float>? _getGuidance;
@@ -20,6 +21,8 @@ internal sealed class ConditionReader
         _bindings = bindings;
         _input = input;
         _getKey = KeyGetter.Create(input, bindings.Label);
+        if (bindings.LabelValue is { } value && input.IsColumnActive(value))
+            _getLabelValue = LabelKind.Find(LabelKind.FindName(value.Type)!.Value)!.CreateGetter(input, value);
         _getId = input.GetIdGetter();
         _getSeed = bindings.Seed is { } seed ? input.GetGetter<long>(seed) : null;
         _getGuidance = bindings.Guidance is { } guidance ? input.GetGetter<float>(guidance) : null;
@@ -30,24 +33,18 @@ internal sealed class ConditionReader
 
     /// <summary>Reads the current row's condition and checks that an image can be generated for it.</summary>
     /// <exception cref="InvalidOperationException">
-    /// The row has no label and the model needs one, or its guidance scale is not a scale.
+    /// The row's label is missing and that is an error, or its guidance scale is not a scale.
     /// </exception>
     public Condition ReadChecked()
     {
         var condition = Read();
-        if (condition.Label is null)
-        {
-            throw new InvalidOperationException(
-                $"Row {_input.Position}: column '{_bindings.Label.Name}' has no label (its key is missing, as for a " +
-                "value that training did not see), and this model was trained with a label for every image " +
-                "(LabelDropout is 0).");
-        }
+        if (condition.Label is null) throw MissingLabel();
 
         if (!SamplingOptions.IsScale(condition.Guidance))
         {
             throw new InvalidOperationException(
-                $"Row {_input.Position}: column '{_bindings.Guidance!.Value.Name}' must be finite and not negative, " +
-                $"but is {condition.Guidance}.");
+                $"Row {_input.Position}: column '{_bindings.Guidance!.Value.Name}' must be " +
+                $"in [0, {ModelLimits.GuidanceScale}], but is {condition.Guidance}.");
         }
 
         return condition;
@@ -57,7 +54,20 @@ internal sealed class ConditionReader
     {
         var model = _bindings.Model;
         var key = _getKey();
-        return key >= 1 && key <= (ulong)model.Labels.Count ? (int)key - 1 : model.Unlabelled;
+        return key >= 1 && key <= (ulong)model.Labels.Count ? (int)key - 1 : model.MissingLabel;
+    }
+
+    private InvalidOperationException MissingLabel()
+    {
+        var model = _bindings.Model;
+        var reason = _getLabelValue is null
+            ? $"its key is missing, as for a value that is none of the model's {model.Labels}"
+            : $"'{_getLabelValue()}' is none of the model's {model.Labels}";
+        var cure = model.GeneratesUnlabelled
+            ? $"To generate such rows without a label, set {nameof(SamplingOptions.MissingLabels)} in the sampling " +
+                $"options to {MissingLabelBehavior.Unconditional}."
+            : "It was trained with a label for every image (LabelDropout is 0), and cannot generate without one.";
+        return new($"Row {_input.Position}: column '{_bindings.Label.Name}' has no label: {reason}. {cure}");
     }
 
     private UInt128 ReadNoiseKey()

@@ -24,7 +24,8 @@ internal sealed class GeneratedBindings
         Input = input;
 
         Label = FindLabel();
-        Seed = Find("seed", model.SeedColumnName, NumberDataViewType.Int64);
+        LabelValue = FindLabelValue();
+        Seed = Find("seed", model.Sampling.SeedColumnName, NumberDataViewType.Int64);
         Guidance = Find("guidance", model.Sampling.GuidanceColumnName, NumberDataViewType.Single);
 
         Output = CreateOutput();
@@ -38,15 +39,21 @@ internal sealed class GeneratedBindings
 
     public DataViewSchema.Column Label { get; }
 
+    /// <summary>
+    /// Gets the column that the label column hides, as that of MapValueToKey does in place. It has the values of the
+    /// keys, which errors name. Null where there is none.
+    /// </summary>
+    public DataViewSchema.Column? LabelValue { get; }
+
     /// <summary>Gets the seed column. If it is null, the row's id is its noise key.</summary>
     public DataViewSchema.Column? Seed { get; }
 
     /// <summary>Gets the column of guidance scales. If it is null, every row has the model's scale.</summary>
     public DataViewSchema.Column? Guidance { get; }
 
-    /// <summary>Gets the input columns that decide a row's image.</summary>
+    /// <summary>Gets the input columns that decide a row's image, or explain why it has none.</summary>
     public IEnumerable<DataViewSchema.Column> Conditions =>
-        new[] { Label, Seed, Guidance }.OfType<DataViewSchema.Column>();
+        new[] { Label, LabelValue, Seed, Guidance }.OfType<DataViewSchema.Column>();
 
     /// <summary>
     /// Returns whether the model adds this output column. The first one that it adds holds the images.
@@ -81,6 +88,11 @@ internal sealed class GeneratedBindings
 
         return label;
     }
+
+    private DataViewSchema.Column? FindLabelValue() => Input
+        .Where(column => column.IsHidden && column.Name == Label.Name && LabelKind.FindName(column.Type) is not null)
+        .Select(column => (DataViewSchema.Column?)column)
+        .LastOrDefault();
 
     /// <summary>
     /// Finds an optional column. Returns null if the model does not name it or the input does not have it.

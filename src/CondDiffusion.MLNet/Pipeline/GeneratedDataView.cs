@@ -26,9 +26,20 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindi
 
         // Both cursors must shuffle the rows in the same way.
         var seed = rand?.Next();
-        var rows = source.GetRowCursor(dependencies, CreateRandom());
-        var ahead = source.GetRowCursor(bindings.Conditions, CreateRandom());
-        return new GeneratedCursor(bindings, rows, new LookAhead(generator, bindings, ahead), needed);
+        DataViewRowCursor? rows = null;
+        DataViewRowCursor? ahead = null;
+        try
+        {
+            rows = source.GetRowCursor(dependencies, CreateRandom());
+            ahead = source.GetRowCursor(bindings.Conditions, CreateRandom());
+            return new GeneratedCursor(bindings, rows, new LookAhead(generator, bindings, ahead), needed);
+        }
+        catch
+        {
+            ahead?.Dispose();
+            rows?.Dispose();
+            throw;
+        }
 
         Random? CreateRandom() => seed is { } value ? new Random(value) : null;
     }

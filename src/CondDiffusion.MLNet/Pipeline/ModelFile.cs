@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Security.Cryptography;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
@@ -20,8 +21,19 @@ internal static class ModelFile
     private const string DescriptionEntry = "description.json";
     private const string WeightsEntry = "weights.safetensors";
 
-    // Version 1.1 is the first one; 1.2 added the sampling options.
-    private const uint FormatVersion = 0x00010002;
+    // Trained weights lose a tenth of their size in a zip. An entry that loses much more was made to fill the memory.
+    private const long FreeUnpacked = 64 << 20;
+    private const double MostUnpacked = 1.25;
+
+    // An entry of the description's lists can take a hundred bytes of memory, for two in the file, and a character of
+    // its texts four. The labels of a model with many of them have many weights.
+    private const long FreeDescription = 64 << 20;
+    private const long ValueBytes = 100;
+    private const long CharacterBytes = 4;
+
+    // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
+    // of the noise schedule.
+    private const uint FormatVersion = 0x00010000 + ModelDescription.CurrentFormat;
     private const uint OldestFormatVersion = 0x00010001;
 
     // The assembly's name has no version, so that later versions of the library load older files.
@@ -34,11 +46,16 @@ internal static class ModelFile
         loaderAssemblyName: typeof(ModelFile).Assembly.GetName().Name!);
 
     /// <summary>Saves a model.</summary>
+    /// <exception cref="InvalidOperationException">The values of the labels are too long for a file.</exception>
     public static void Save(ModelSaveContext context, ModelDescription description, ConditionalUNet network)
     {
         WriteHeader(context);
 
         var json = description.ToJson();
+        var weights = sizeof(float) * network.Shape.Tensors().Sum(tensor => tensor.Length);
+        if (FindSizeError(json, weights) is { } error)
+            throw new InvalidOperationException($"The model file could not be loaded again: {error}");
+
         context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
 
         context.SaveBinaryStream(DescriptionEntry, writer => writer.Write(json));
@@ -64,6 +81,8 @@ internal static class ModelFile
             return LoadEntry(context, WeightsEntry, stream =>
             {
                 CheckHash(hash, json, stream);
+                if (FindSizeError(json, stream.Length) is { } error) throw new FormatException(error);
+
                 var description = ModelDescription.Parse(json);
                 return (description, ConditionalUNet.Load(stream, description.Network, device));
             });
@@ -111,10 +130,34 @@ internal static class ModelFile
 
     private static T LoadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
     {
+        if (MLNetInternals.FindEntry(context, name) is { } entry) CheckUnpacked(entry);
+
         var result = default(T);
         return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
             ? result!
             : throw new FormatException($"its entry '{name}' is missing.");
+    }
+
+    private static void CheckUnpacked(ZipArchiveEntry entry)
+    {
+        var most = FreeUnpacked + (long)(MostUnpacked * entry.CompressedLength);
+        if (entry.Length > most)
+        {
+            throw new FormatException(
+                $"its entry '{entry.Name}' would unpack to {entry.Length} bytes from {entry.CompressedLength}, " +
+                $"expected at most {most}.");
+        }
+    }
+
+    /// <summary>Returns what is wrong with the size of a description; null if nothing is.</summary>
+    private static string? FindSizeError(ReadOnlySpan<byte> json, long weights)
+    {
+        var memory = CharacterBytes * json.Length + ValueBytes * json.Count((byte)',');
+        var most = FreeDescription + weights / 2;
+        return memory <= most
+            ? null
+            : $"its entry '{DescriptionEntry}', with the values of the labels, might take {memory} bytes of memory, " +
+                $"expected at most {most}.";
     }
 
     private static byte[] ReadAll(Stream stream)

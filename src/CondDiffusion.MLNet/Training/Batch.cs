@@ -9,7 +9,9 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="size">The most images that it can hold.</param>
 internal sealed class Batch(UNetShape shape, int size) : IDisposable
 {
-    private readonly Tensor _images = empty(size, shape.Channels, shape.Height, shape.Width, ScalarType.Float32, CPU).DetachFromDisposeScope();
+    private readonly Tensor _images =
+        empty(size, shape.Channels, shape.Height, shape.Width, ScalarType.Float32, CPU).DetachFromDisposeScope();
+
     private readonly Tensor _labels = empty(size, ScalarType.Int64, CPU).DetachFromDisposeScope();
 
     /// <summary>The number of images that it holds.</summary>

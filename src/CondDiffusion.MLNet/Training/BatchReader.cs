@@ -5,7 +5,7 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>Reads the batches of an epoch, each on the thread pool while the one before it is in use.</summary>
 internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchSize) : IDisposable
 {
-    private readonly Batch[] _slots = [new(shape, batchSize), new(shape, batchSize)];
+    private readonly Batch[] _slots = CreateSlots(shape, batchSize);
     private Task? _ahead;
 
     /// <summary>
@@ -15,20 +15,21 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
     public IEnumerable<Batch> Read(ReadOnlyMemory<int> rows)
     {
         var slot = 0;
-        for (var start = 0; start < rows.Length; start += batchSize)
+        var rest = rows;
+        while (!rest.IsEmpty)
         {
-            (_ahead ?? Fill(slot, start)).GetAwaiter().GetResult();
+            (_ahead ?? Fill(slot, rest)).GetAwaiter().GetResult();
 
-            var next = start + batchSize;
-            _ahead = next < rows.Length ? Fill(1 - slot, next) : null;
+            rest = rest[Math.Min(batchSize, rest.Length)..];
+            _ahead = rest.IsEmpty ? null : Fill(1 - slot, rest);
 
             yield return _slots[slot];
             slot = 1 - slot;
         }
 
-        Task Fill(int slot, int start)
+        Task Fill(int slot, ReadOnlyMemory<int> rest)
         {
-            var part = rows.Slice(start, Math.Min(batchSize, rows.Length - start));
+            var part = rest[..Math.Min(batchSize, rest.Length)];
             return Task.Run(() => _slots[slot].Fill(images, part.Span));
         }
     }
@@ -39,5 +40,18 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
         if (_ahead is not null) Task.WaitAny(_ahead);
 
         foreach (var slot in _slots) slot.Dispose();
+    }
+
+    /// <exception cref="InvalidOperationException">A batch takes more than 2 GB.</exception>
+    private static Batch[] CreateSlots(UNetShape shape, int batchSize)
+    {
+        if ((long)batchSize * shape.Pixels > int.MaxValue / sizeof(float))
+        {
+            throw new InvalidOperationException(
+                $"A batch of {batchSize} images with {shape.Pixels} values each takes more than 2 GB. " +
+                "Choose a smaller BatchSize.");
+        }
+
+        return [new(shape, batchSize), new(shape, batchSize)];
     }
 }

@@ -56,7 +56,13 @@ internal sealed class ByteStore(long memory, string directory) : IDisposable
     private int ReadFromChunk(long offset, int start, Span<byte> part)
     {
         var inFile = offset - (long)_chunks.Count * ChunkSize;
-        if (inFile >= 0 && inFile < OnDisk) return RandomAccess.Read(_file!, part, inFile);
+        if (inFile >= 0 && inFile < OnDisk)
+        {
+            var read = RandomAccess.Read(_file!, part, inFile);
+            return read > 0 ? read : throw new EndOfStreamException(
+                $"The file of training images in '{directory}' has become shorter: it had {OnDisk} bytes, and now " +
+                $"ends before byte {inFile}.");
+        }
 
         var chunk = inFile < 0 ? _chunks[(int)(offset / ChunkSize)] : _last;
         chunk.AsSpan(start, part.Length).CopyTo(part);

@@ -8,8 +8,27 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="Metadata">What decided the training's result, by option name, and the losses so far.</param>
 internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<string, string> Metadata)
 {
+    /// <summary>
+    /// The entry of the identity that numbers the algorithms: under another number, equal options gave other weights.
+    /// </summary>
+    public const string Algorithm = "algorithm";
+
+    /// <summary>The entry of the identity that names the kind of device.</summary>
+    public const string Device = "device";
+
+    /// <summary>What entries mean that are missing in a checkpoint, since they were added later.</summary>
+    private static readonly Dictionary<string, string> Defaults = new()
+    {
+        [Algorithm] = "1",
+        [Device] = "CPU",
+    };
+
     /// <summary>The seed of the training that wrote it.</summary>
-    public int Seed => int.Parse(Metadata["Seed"], CultureInfo.InvariantCulture);
+    /// <exception cref="InvalidOperationException">The file has none.</exception>
+    public int Seed =>
+        int.TryParse(Metadata.GetValueOrDefault("Seed"), CultureInfo.InvariantCulture, out var seed)
+            ? seed
+            : throw new InvalidOperationException($"The checkpoint '{Path}' cannot be read: it has no seed.");
 
     /// <summary>Checks that it belongs to a training.</summary>
     /// <param name="identity">Everything that decides the training's result, by option name.</param>
@@ -21,7 +40,7 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
         var differences = new List<string>();
         foreach (var (option, now) in identity)
         {
-            var then = Metadata.GetValueOrDefault(option, "unknown");
+            var then = Metadata.GetValueOrDefault(option) ?? Defaults.GetValueOrDefault(option, "unknown");
             if (now != then) differences.Add($"{option} was {then} and is {now}");
         }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using CondDiffusion.MLNet.Files;
 using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
@@ -7,8 +8,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// The directory with the checkpoints of one training: safetensors files named by their step and the start of their SHA-256. A file appears under
-/// its name when it is complete and durable. Nobody else can use the directory meanwhile.
+/// The directory with the checkpoints of one training: safetensors files named by their step and the start of their
+/// SHA-256. A file appears under its name when it is complete and durable. Nobody else can use the directory meanwhile.
 /// </summary>
 internal sealed class CheckpointStore : IDisposable
 {
@@ -23,63 +24,84 @@ internal sealed class CheckpointStore : IDisposable
     private readonly Action<string> _warn;
     private readonly FileStream _lock;
 
-    // The files that may be deleted when they are too many: those whose hash was found to be right, and those written here.
+    /// <summary>
+    /// The files that may be deleted when they are too many, by step: those whose hash was found to be right, and those
+    /// written here.
+    /// </summary>
     private readonly SortedList<long, string> _intact = [];
+
     private bool _warned;
 
     /// <param name="directory">The directory; it is created where it is missing.</param>
     /// <param name="kept">Checkpoints to keep, the newest.</param>
     /// <param name="warn">Receives warnings.</param>
-    /// <exception cref="InvalidOperationException">The directory cannot be written to, or another training uses it.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The directory cannot be written to, or another training uses it.
+    /// </exception>
     public CheckpointStore(string directory, int kept, Action<string> warn)
     {
         _directory = directory;
         _kept = kept;
         _warn = warn;
-        _lock = FileErrors.Explain($"CheckpointDirectory '{directory}' cannot be used; is another training using it?", () =>
+        var what = $"CheckpointDirectory '{directory}' cannot be used; is another training using it?";
+        _lock = FileErrors.Explain(what, () =>
         {
             Directory.CreateDirectory(directory);
 
-            // The file stays: deleting it would let a third training lock a new file of that name beside one that waits for the old.
-            return new FileStream(
-                Path.Combine(directory, "checkpoints.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+            // The file stays: deleting it would let a third training lock a new file of that name beside one that waits
+            // for the old.
+            var file = Path.Combine(directory, "checkpoints.lock");
+            return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
         });
 
-        foreach (var abandoned in Directory.GetFiles(directory, $"{Prefix}*{TemporaryExtension}")) TryDelete(abandoned);
+        TryOnTheFileSystem(() =>
+        {
+            foreach (var abandoned in Directory.GetFiles(directory, $"{Prefix}*{TemporaryExtension}"))
+                TryDelete(abandoned);
+        });
     }
 
     /// <summary>
-    /// Returns the newest checkpoint whose content has the hash in its name; null if the directory has no checkpoints. Damaged ones are
-    /// renamed, so that they are not taken for the newest; they are never deleted.
+    /// Returns the newest checkpoint whose content has the hash in its name; null if the directory has no checkpoints.
+    /// Damaged ones are renamed, so that they are not taken for the newest; they are never deleted.
     /// </summary>
-    /// <exception cref="InvalidOperationException">There are checkpoints, but every one is damaged.</exception>
-    public Checkpoint? FindNewest()
+    /// <exception cref="InvalidOperationException">
+    /// There are checkpoints, but every one is damaged; or the directory cannot be read.
+    /// </exception>
+    public Checkpoint? FindNewest() =>
+        FileErrors.Explain($"CheckpointDirectory '{_directory}' cannot be read", FindNewestIntact);
+
+    private Checkpoint? FindNewestIntact()
     {
-        var files = Directory.GetFiles(_directory, $"{Prefix}*{Extension}").Where(file => Step(file) >= 0).OrderBy(Step).ToArray();
+        var files = Directory.GetFiles(_directory, $"{Prefix}*{Extension}").Where(file => Step(file) >= 0).ToArray();
         if (files.Length == 0) return null;
 
-        var damaged = files.Select(file => (File: file, Reason: FindDamage(file))).Where(file => file.Reason is not null).ToArray();
-        if (damaged.Length == files.Length)
+        var damages = files.ToDictionary(file => file, FindDamage);
+        if (damages.Values.All(damage => damage is not null))
         {
+            var names = string.Join(", ", files.Select(Path.GetFileName).Order(StringComparer.Ordinal));
             throw new InvalidOperationException(
-                $"CheckpointDirectory '{_directory}': every checkpoint is damaged ({string.Join(", ", files.Select(Path.GetFileName))}). " +
-                "Restore one, or choose an empty directory to start over.");
+                $"CheckpointDirectory '{_directory}': every checkpoint is damaged ({names}). Restore one, or choose " +
+                "an empty directory to start over.");
         }
 
-        foreach (var (file, reason) in damaged)
+        foreach (var (file, damage) in damages)
         {
-            _warn($"The checkpoint '{file}' is damaged: {reason} It is set aside with the extension {DamagedExtension}.");
-            TryOnTheFileSystem(() => File.Move(file, file + DamagedExtension, overwrite: true));
+            if (damage is null)
+                _intact[Step(file)] = file;
+            else
+                SetAside(file, damage);
         }
 
-        foreach (var file in files.Except(damaged.Select(file => file.File))) _intact[Step(file)] = file;
         var newest = _intact.Values[^1];
         using var stream = File.OpenRead(newest);
         return new(newest, Step(newest), Safetensors.ReadMetadata(stream));
     }
 
     /// <summary>Reads a checkpoint into a state.</summary>
-    /// <exception cref="InvalidOperationException">It holds the state of another network or of other options.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It holds the state of another network or of other options.
+    /// </exception>
     public static void Read(Checkpoint checkpoint, TrainingState state)
     {
         try
@@ -90,9 +112,11 @@ internal sealed class CheckpointStore : IDisposable
             state.Step = checkpoint.Step;
             state.Losses = LossAverages.Parse(checkpoint.Metadata[nameof(TrainingState.Losses)]);
         }
-        catch (FormatException exception)
+        catch (Exception exception) when (
+            exception is FormatException or KeyNotFoundException or JsonException || FileErrors.IsOne(exception))
         {
-            throw new InvalidOperationException($"The checkpoint '{checkpoint.Path}' cannot be read: {exception.Message}", exception);
+            throw new InvalidOperationException(
+                $"The checkpoint '{checkpoint.Path}' cannot be read: {exception.Message}", exception);
         }
     }
 
@@ -102,12 +126,14 @@ internal sealed class CheckpointStore : IDisposable
     public string Save(TrainingState state, IReadOnlyDictionary<string, string> identity)
     {
         var temporary = Path.Combine(_directory, $"{Prefix}{Guid.NewGuid():N}{TemporaryExtension}");
-        var file = FileErrors.Explain($"CheckpointDirectory '{_directory}' cannot be written to", () => AtomicFile.Write(temporary, () =>
+        var what = $"CheckpointDirectory '{_directory}' cannot be written to";
+        var file = FileErrors.Explain(what, () => AtomicFile.Write(temporary, () =>
         {
             var hash = Write(temporary, state, identity);
             return Path.Combine(_directory, Name(state.Step, hash));
         }));
 
+        if (_intact.TryGetValue(state.Step, out var old) && old != file) TryDelete(old);
         _intact[state.Step] = file;
         while (_intact.Count > _kept)
         {
@@ -123,7 +149,10 @@ internal sealed class CheckpointStore : IDisposable
     private static byte[] Write(string file, TrainingState state, IReadOnlyDictionary<string, string> identity)
     {
         using var scope = NewDisposeScope();
-        var metadata = new Dictionary<string, string>(identity) { [nameof(TrainingState.Losses)] = state.Losses.ToJson() };
+        var metadata = new Dictionary<string, string>(identity)
+        {
+            [nameof(TrainingState.Losses)] = state.Losses.ToJson(),
+        };
         using var hash = SHA256.Create();
         using var stream = File.Create(file);
         using (var hashing = new CryptoStream(stream, hash, CryptoStreamMode.Write, leaveOpen: true))
@@ -131,14 +160,14 @@ internal sealed class CheckpointStore : IDisposable
         return hash.Hash!;
     }
 
-    /// <summary>Returns what is wrong with a file, as a sentence; null if nothing is.</summary>
-    private static string? FindDamage(string file)
+    /// <summary>Returns what is wrong with a file; null if nothing is.</summary>
+    private static Exception? FindDamage(string file)
     {
         try
         {
             using var stream = File.OpenRead(file);
             if (Name(Step(file), SHA256.HashData(stream)) != Path.GetFileName(file))
-                return "its content does not have the hash in its name.";
+                return new FormatException("Its content does not have the hash in its name.");
 
             stream.Position = 0;
             Safetensors.ReadMetadata(stream);
@@ -146,19 +175,39 @@ internal sealed class CheckpointStore : IDisposable
         }
         catch (Exception exception) when (FileErrors.IsOne(exception) || exception is FormatException)
         {
-            return exception.Message;
+            return exception;
         }
     }
 
-    private static string Name(long step, byte[] hash) =>
-        string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D9}-{Convert.ToHexStringLower(hash)[..HashDigits]}{Extension}");
+    /// <summary>Renames a damaged file. One that could not be read stays: it may be intact, and in use.</summary>
+    private void SetAside(string file, Exception damage)
+    {
+        if (FileErrors.IsOne(damage))
+        {
+            _warn($"The checkpoint '{file}' cannot be read, and is passed over: {damage.Message}");
+            return;
+        }
+
+        _warn($"The checkpoint '{file}' is damaged, and is renamed to *{DamagedExtension}: {damage.Message}");
+        TryOnTheFileSystem(() => File.Move(file, file + DamagedExtension, overwrite: true));
+    }
+
+    private static string Name(long step, byte[] hash)
+    {
+        var digits = Convert.ToHexStringLower(hash)[..HashDigits];
+        return string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D9}-{digits}{Extension}");
+    }
 
     /// <summary>Returns the step that a file's name states; -1 if the name is not a checkpoint's.</summary>
     private static long Step(string file) =>
         Path.GetFileNameWithoutExtension(file).Split('-') is [_, var step, { Length: HashDigits }]
-        && long.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : -1;
+        && long.TryParse(step, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : -1;
 
-    /// <summary>Deletes a file, or leaves it there: somebody may have it open, and a training is worth more than the room.</summary>
+    /// <summary>
+    /// Deletes a file, or leaves it there: somebody may have it open, and a training is worth more than the space.
+    /// </summary>
     private void TryDelete(string file) => TryOnTheFileSystem(() => File.Delete(file));
 
     private void TryOnTheFileSystem(Action action)

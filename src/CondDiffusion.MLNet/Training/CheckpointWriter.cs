@@ -1,6 +1,6 @@
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>Writes one training's checkpoints when they are due. A checkpoint that cannot be written is a warning, and due again.</summary>
+/// <summary>Writes one training's checkpoints when they are due. What prevents that is a warning.</summary>
 /// <param name="store">The directory.</param>
 /// <param name="identity">Everything that decides the training's result, by option name.</param>
 /// <param name="interval">Longest time between two checkpoints.</param>
@@ -16,6 +16,7 @@ internal sealed class CheckpointWriter(
     Action<string> warn)
 {
     private long _lastTry = clock.GetTimestamp();
+    private long _lastTriedStep;
     private bool _warned;
 
     /// <summary>The step of the newest checkpoint that was read or written.</summary>
@@ -28,31 +29,49 @@ internal sealed class CheckpointWriter(
     public Action<string> Warn => warn;
 
     /// <summary>Brings a state to where it was when a checkpoint was written.</summary>
-    /// <exception cref="InvalidOperationException">The checkpoint belongs to another training, or cannot be read.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The checkpoint belongs to another training, or cannot be read.
+    /// </exception>
     public void Resume(Checkpoint checkpoint, TrainingState state)
     {
         checkpoint.CheckSame(identity);
         CheckpointStore.Read(checkpoint, state);
         Last = checkpoint.Path;
         LastStep = checkpoint.Step;
+        _lastTriedStep = checkpoint.Step;
     }
 
-    /// <summary>Whether it is time for a checkpoint after a step.</summary>
+    /// <summary>Returns whether it is time for a checkpoint after a step.</summary>
     public bool IsDue(long step) =>
-        step != LastStep && (clock.GetElapsedTime(_lastTry) >= interval || steps > 0 && step - LastStep >= steps);
+        step != LastStep && (clock.GetElapsedTime(_lastTry) >= interval || steps > 0 && step - _lastTriedStep >= steps);
 
-    /// <summary>Writes a checkpoint; if that fails, the first time is a warning, and the next step that is due tries again.</summary>
-    public void TrySave(TrainingState state)
+    /// <summary>
+    /// Writes a checkpoint. If that fails, it is a warning: the first time, and always for the last checkpoint.
+    /// </summary>
+    /// <param name="state">The state to write.</param>
+    /// <param name="isLast">
+    /// Whether the training ends here; otherwise the next checkpoint that is due tries again.
+    /// </param>
+    public void TrySave(TrainingState state, bool isLast)
     {
         _lastTry = clock.GetTimestamp();
+        _lastTriedStep = state.Step;
         try
         {
             Last = store.Save(state, identity);
             LastStep = state.Step;
+            _warned = false;
         }
-        catch (InvalidOperationException exception)
+        catch (Exception exception)
         {
-            if (!_warned) warn($"{exception.Message} The training continues, and tries again later.");
+            if (!_warned || isLast)
+            {
+                warn(isLast
+                    ? $"The last checkpoint, of step {state.Step}, could not be written: {exception.Message}"
+                    : $"The checkpoint of step {state.Step} could not be written, and the training continues: " +
+                      exception.Message);
+            }
+
             _warned = true;
         }
     }

@@ -32,7 +32,8 @@ internal sealed class DiffusionLoss : IDisposable
         var weights = Enumerable.Range(1, schedule.Timesteps)
             .Select(t => (float)prediction.MinSnrWeight(schedule.SignalToNoise(t), minSnrGamma))
             .Prepend(0); // no image has t = 0
-        _weights = tensor([.. weights], device: network.Device).DetachFromDisposeScope();    // T+1
+        float[] table = [.. weights];
+        _weights = tensor(table, ScalarType.Float32, network.Device).DetachFromDisposeScope();   // T+1
     }
 
     /// <summary>Computes the mean loss of a batch.</summary>

@@ -7,12 +7,16 @@ namespace CondDiffusion.MLNet.Training;
 internal sealed class EpochPlan
 {
     private readonly ulong _seed;
-    private readonly int _batchSize;
     private readonly int[] _training;
 
     /// <param name="images">Images in all, at least one.</param>
     /// <param name="settings">Epochs, batch size, validation fraction and seed.</param>
-    public EpochPlan(int images, TrainingSettings settings)
+    /// <param name="smallestBatch">
+    /// The fewest images that a step can have. A last batch of an epoch with fewer is left out; its images come in
+    /// other epochs, since each has another order.
+    /// </param>
+    /// <exception cref="InvalidOperationException">No batch has that many images.</exception>
+    public EpochPlan(int images, TrainingSettings settings, int smallestBatch = 1)
     {
         _seed = settings.Seed;
         var rows = Shuffle([.. Enumerable.Range(0, images)], SeedStream.HeldOut(_seed));
@@ -23,8 +27,17 @@ internal sealed class EpochPlan
         Array.Sort(_training);
 
         // No more than there are images: a batch size of int.MaxValue is a way to say "all of them".
-        _batchSize = Math.Min(settings.BatchSize, _training.Length);
-        StepsPerEpoch = (int)((_training.Length + _batchSize - 1L) / _batchSize);
+        BatchSize = Math.Min(settings.BatchSize, _training.Length);
+        if (BatchSize < smallestBatch)
+        {
+            throw new InvalidOperationException(
+                $"A training step on these images needs a batch of at least {smallestBatch}, but BatchSize is " +
+                $"{settings.BatchSize} and there are {_training.Length} images to train on.");
+        }
+
+        var fullBatches = _training.Length / BatchSize;
+        var remainder = _training.Length % BatchSize;
+        StepsPerEpoch = remainder >= smallestBatch ? fullBatches + 1 : fullBatches;
         Steps = (long)StepsPerEpoch * settings.Epochs;
     }
 
@@ -32,7 +45,7 @@ internal sealed class EpochPlan
     public ReadOnlyMemory<int> HeldOut { get; }
 
     /// <summary>Images in a step; the last step of an epoch may have fewer.</summary>
-    public int BatchSize => _batchSize;
+    public int BatchSize { get; }
 
     public int StepsPerEpoch { get; }
 
@@ -50,8 +63,9 @@ internal sealed class EpochPlan
     public ReadOnlyMemory<int> RestOfEpoch(long stepsDone)
     {
         var order = Shuffle(_training, SeedStream.EpochOrder(_seed, EpochOf(stepsDone + 1)));
-        var done = (int)(stepsDone % StepsPerEpoch) * _batchSize;
-        return order.AsMemory(done);
+        var start = (int)(stepsDone % StepsPerEpoch) * BatchSize;
+        var end = (int)Math.Min((long)StepsPerEpoch * BatchSize, order.Length);
+        return order.AsMemory(start..end);
     }
 
     private static int[] Shuffle(int[] rows, ulong seed)

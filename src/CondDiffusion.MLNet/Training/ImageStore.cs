@@ -13,13 +13,15 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="pixels">The number of values of an image.</param>
 /// <param name="memory">The most memory that the images may take, in bytes.</param>
 /// <param name="directory">The directory for the images beyond that, in a file that disappears with the store.</param>
-internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string directory = "") : IDisposable
+/// <param name="hashes">Whether to compute <see cref="Fingerprint"/>.</param>
+internal sealed class ImageStore(
+    int pixels, long memory = long.MaxValue, string directory = "", bool hashes = true) : IDisposable
 {
     private static readonly float[] Levels =
         [.. Enumerable.Range(0, 256).Select(level => (level - PixelConversion.Offset) * PixelConversion.Scale)];
 
     private readonly ByteStore _bytes = new(memory, directory);
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash? _hash = hashes ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
     private readonly List<int> _labels = [];
     private readonly byte[] _levels = new byte[pixels];
 
@@ -39,7 +41,10 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
     /// The SHA-256 of the images and labels in their order, in hexadecimal digits. It does not depend on where they are
     /// kept.
     /// </summary>
-    public string Fingerprint => Convert.ToHexStringLower(_hash.GetCurrentHash());
+    /// <exception cref="InvalidOperationException">The store was created without.</exception>
+    public string Fingerprint => _hash is null
+        ? throw new InvalidOperationException("This store computes no hash of its images.")
+        : Convert.ToHexStringLower(_hash.GetCurrentHash());
 
     /// <summary>Adds an image.</summary>
     /// <param name="image">The values, in [-1, 1].</param>
@@ -60,8 +65,8 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
         _labels.Add(label);
 
         // The number of bytes distinguishes the two kinds of images.
-        _hash.AppendData(MemoryMarshal.AsBytes<int>([bytes.Length, label]));
-        _hash.AppendData(bytes);
+        _hash?.AppendData(MemoryMarshal.AsBytes<int>([bytes.Length, label]));
+        _hash?.AppendData(bytes);
     }
 
     /// <summary>Copies an image to <paramref name="image"/> and returns its label row.</summary>
@@ -86,7 +91,7 @@ internal sealed class ImageStore(int pixels, long memory = long.MaxValue, string
     public void Dispose()
     {
         _bytes.Dispose();
-        _hash.Dispose();
+        _hash?.Dispose();
     }
 
     /// <summary>Returns where in the bytes an image starts.</summary>

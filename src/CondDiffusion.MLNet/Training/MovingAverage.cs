@@ -25,7 +25,8 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var weight = 1 - Math.Min(decay, (1.0 + step) / (10 + step));
+        var fraction = 1 - Math.Min(decay, (1.0 + step) / (10 + step));
+        var weight = tensor(fraction, ScalarType.Float64, Parameters.device);
         Parameters.lerp_(network.Parameters, weight);
         Buffers.lerp_(network.Buffers, weight);
     }
@@ -35,21 +36,20 @@ internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDi
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Swap(Parameters, network.Parameters);
-        Swap(Buffers, network.Buffers);
+
+        // Copies first: if there is no memory for them, nothing has been exchanged.
+        var parameters = network.Parameters.detach().clone();
+        var buffers = network.Buffers.clone();
+        network.Parameters.copy_(Parameters);
+        network.Buffers.copy_(Buffers);
+        Parameters.copy_(parameters);
+        Buffers.copy_(buffers);
     }
 
     public void Dispose()
     {
         Parameters.Dispose();
         Buffers.Dispose();
-    }
-
-    private static void Swap(Tensor mine, Tensor theirs)
-    {
-        var kept = theirs.detach().clone();
-        theirs.copy_(mine);
-        mine.copy_(kept);
     }
 
     private static Tensor Copy(Tensor values)

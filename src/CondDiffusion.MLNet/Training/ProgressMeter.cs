@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>Keeps every step's loss on the device and reads them now and then, since reading waits for the device.</summary>
+/// <summary>
+/// Keeps every step's loss on the device and reads them now and then, since reading waits for the device.
+/// </summary>
 internal sealed class ProgressMeter(TimeSpan interval, TrainingState state, TimeProvider clock) : IDisposable
 {
     private const int Capacity = 1024;
@@ -33,7 +35,9 @@ internal sealed class ProgressMeter(TimeSpan interval, TrainingState state, Time
         _imagesDone += step.Images;
     }
 
-    /// <summary>Moves the losses since the last reading into the state's averages; the last of them is the current step's.</summary>
+    /// <summary>
+    /// Moves the losses since the last reading into the state's averages. The last of them is the current step's.
+    /// </summary>
     public float[] Read()
     {
         using var scope = NewDisposeScope();

@@ -41,8 +41,8 @@ internal sealed class TensorBoardLog
             using var scope = NewDisposeScope();
             var columns = images.Count / TrainingSamples.ImagesPerLabel;
             using var grid = ImageGrid.Compose(images, columns, padding: 1, scale: 1);
-            var bgr = tensor(PixelConversion.ToBgr(grid), device: CPU).view(grid.Height, grid.Width, 3);   // H W 3
-            var rgb = bgr.flip(2);                                                                         // H W 3
+            var bgr = tensor(PixelConversion.ToBgr(grid), ScalarType.Byte, CPU);
+            var rgb = bgr.view(grid.Height, grid.Width, 3).flip(2);                                  // H W 3
             _writer.add_img(tag, rgb, (int)progress.Step, dataformats: "HWC");
         }
     });

@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Training;
 
@@ -27,6 +28,11 @@ internal static class TrainingDataReader
         using var cursor = data.GetRowCursor([label, feature]);
         var getKey = KeyGetter.Create(cursor, label);
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
+        var labels = ((KeyDataViewType)label.Type).Count;
+
+        // ExtractPixels makes an empty sparse vector of a missing image. Where there are no images, such a vector is an
+        // image of zeros.
+        var comesFromImages = data.Schema.Any(column => column.Type is ImageDataViewType);
         VBuffer<float> image = default;
         var dense = new float[store.Pixels];
 
@@ -35,6 +41,7 @@ internal static class TrainingDataReader
             checkAlive();
             var key = getKey();
             if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
+            if (key > labels) throw Bad($"column '{label.Name}' has the key {key}, but its type has {labels} keys");
 
             ReadImage();
             CheckLength();
@@ -73,8 +80,8 @@ internal static class TrainingDataReader
             if (image.Length != store.Pixels)
                 throw Bad($"column '{feature.Name}' must have {store.Pixels} values, but has {image.Length}");
 
-            // ExtractPixels makes an empty sparse vector of a missing image.
-            if (image.GetValues().IsEmpty) throw Bad($"column '{feature.Name}' has no image");
+            if (comesFromImages && image.GetValues().IsEmpty)
+                throw Bad($"column '{feature.Name}' has no image");
         }
 
         void CheckRange()
@@ -96,7 +103,8 @@ internal static class TrainingDataReader
     {
         var cause = e.GetBaseException().Message;
         var advice = cause.Contains("disposed", StringComparison.Ordinal)
-            ? " An image is missing there, or was read before: ML.NET's image transforms dispose what they read."
+            ? " An image is missing there, or was read before: ML.NET's image transforms dispose the images that " +
+              "they read."
             : "";
         return new($"Training data, {what} cannot be read: {cause}{advice}", e);
     }

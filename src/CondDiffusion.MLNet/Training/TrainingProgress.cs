@@ -22,6 +22,8 @@ public sealed record TrainingProgress
 
     /// <summary>
     /// The step's mean squared error of what the network predicts, noise or velocity; about 1 for an untrained network.
+    /// With <see cref="ConditionalDiffusionTrainer.Options.MinSnrGamma"/> it is the weighted error that the training
+    /// minimizes, and so are the other losses: they compare only with losses of the same weights.
     /// </summary>
     public required double Loss { get; init; }
 
@@ -56,7 +58,10 @@ public sealed record TrainingProgress
     /// <summary>The number of training images per second since the training began.</summary>
     public required double ImagesPerSecond { get; init; }
 
-    /// <summary>The time that the remaining steps will take at the speed so far.</summary>
+    /// <summary>
+    /// The time that the remaining steps will take at the speed so far; <see cref="TimeSpan.MaxValue"/> if it is more
+    /// than that can hold.
+    /// </summary>
     public required TimeSpan TimeLeft { get; init; }
 
     /// <summary>Whether this was the last step of its epoch.</summary>

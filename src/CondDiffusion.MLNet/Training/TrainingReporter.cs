@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Passes on a training's progress: to the context's log, TensorBoard, and the options' <c>Progress</c>. What fails there is one warning and
-/// nothing more; only a cancellation is passed on.
+/// Passes on a training's progress: to the context's log, TensorBoard, and the options' <c>Progress</c>. What fails
+/// there is one warning and nothing more; only a cancellation is passed on.
 /// </summary>
 /// <param name="log">Receives lines for the log.</param>
 /// <param name="warn">Receives warnings.</param>
@@ -43,11 +43,15 @@ internal sealed class TrainingReporter(
     {
         var validationLoss = report.ValidationLoss is { } loss ? $"validation loss {loss:F5}, " : "";
         return
-            $"Epoch {report.Epoch} of {report.Epochs}, step {report.Step} of {report.Steps}: loss {report.MeanLoss:F5}, {validationLoss}" +
-            $"{report.ImagesPerSecond:F0} images/s, {report.TimeLeft:d\\.hh\\:mm\\:ss} left.";
+            $"Epoch {report.Epoch} of {report.Epochs}, step {report.Step} of {report.Steps}: " +
+            $"loss {report.MeanLoss:F5}, {validationLoss}{report.ImagesPerSecond:F0} images/s, " +
+            $"{report.TimeLeft:d\\.hh\\:mm\\:ss} left.";
     }
 
-    /// <summary>Generates the samples; null where that fails, or where the training is cancelled meanwhile, which then stops as always.</summary>
+    /// <summary>
+    /// Generates the samples; null if that fails, or if the training is cancelled meanwhile, which then stops as
+    /// always.
+    /// </summary>
     private IReadOnlyList<MLImage>? Generate(TrainingSamples source)
     {
         IReadOnlyList<MLImage>? images = null;
@@ -71,7 +75,8 @@ internal sealed class TrainingReporter(
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            if (_failed.Add(what)) warn($"While training, {what} failed, and the training continues without: {exception.Message}");
+            if (!_failed.Add(what)) return;
+            warn($"While training, {what} failed, and the training continues without: {exception.Message}");
         }
     }
 }

@@ -3,9 +3,12 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Runs a training to its end, and does what goes on beside its steps: reports, validation, checkpoints, and stopping. What fails there does not
-/// end the training, which is worth more; only a loss that is no longer finite does.
+/// Runs a training to its end, and does what goes on beside its steps: reports, validation, checkpoints, and stopping.
 /// </summary>
+/// <remarks>
+/// A checkpoint that cannot be written does not end the training, which is worth more. Whatever does end it leaves a
+/// checkpoint, unless the weights are no longer worth one.
+/// </remarks>
 internal sealed class TrainingRun
 {
     private readonly TrainingLoop _loop;
@@ -17,18 +20,27 @@ internal sealed class TrainingRun
     /// <param name="loop">The training; its state says where it begins.</param>
     /// <param name="images">At least one image.</param>
     /// <param name="settings">The settings of the loop.</param>
+    /// <exception cref="InvalidOperationException">There are too few images in a batch.</exception>
     public TrainingRun(TrainingLoop loop, ImageStore images, TrainingSettings settings)
     {
         _loop = loop;
         _images = images;
         _settings = settings;
-        _plan = new(images.Count, settings);
+
+        // On images of 4 x 4 pixels the batch norm in the middle of the network sees one value for each image and
+        // channel, and one value has no variance.
+        var pixels = loop.State.Network.Shape.Height * loop.State.Network.Shape.Width;
+        _plan = new(images.Count, settings, smallestBatch: pixels > 16 ? 1 : 2);
     }
 
-    /// <summary>Receives a report at the settings' interval and at the end of each epoch. An exception of its own ends the training.</summary>
+    /// <summary>
+    /// Receives a report at the settings' interval and at the end of each epoch. It throws only to end the training.
+    /// </summary>
     public Action<TrainingProgress> Report { get; init; } = _ => { };
 
-    /// <summary>Returns whether to stop, and is asked after each step.</summary>
+    /// <summary>
+    /// Returns whether to stop. It is asked before the first step, after each step, and within the validation.
+    /// </summary>
     public Func<bool> Stops { get; init; } = () => false;
 
     /// <summary>Saves the state now and then and at the end; null for no checkpoints.</summary>
@@ -37,14 +49,19 @@ internal sealed class TrainingRun
     private TrainingState State => _loop.State;
 
     /// <summary>Trains until the last epoch's end, or until it is stopped.</summary>
-    /// <exception cref="InvalidOperationException">The loss or the weights are not finite, or the memory is too small.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The loss or the weights are not finite, or the memory is too small.
+    /// </exception>
     public void Run()
     {
         if (State.Step > _plan.Steps)
         {
             throw new InvalidOperationException(
-                $"Epochs is {_settings.Epochs}, which is {_plan.Steps} steps, but the checkpoint has done {State.Step}.");
+                $"Epochs is {_settings.Epochs}, which is {_plan.Steps} steps, but the checkpoint has done " +
+                $"{State.Step}.");
         }
+
+        if (Stops()) return;
 
         using var meter = new ProgressMeter(_settings.ReportInterval, State, _settings.Clock);
         try
@@ -62,14 +79,14 @@ internal sealed class TrainingRun
                     ReadLosses(meter, step.LearningRate);
                 }
 
-                var stopping = Stops();
-                if (stopping || State.Step == _plan.Steps || Checkpoints?.IsDue(State.Step) == true)
+                var isLast = Stops() || State.Step == _plan.Steps;
+                if (isLast || Checkpoints?.IsDue(State.Step) == true)
                 {
                     ReadLosses(meter, step.LearningRate);
-                    Checkpoints?.TrySave(State);
+                    Checkpoints?.TrySave(State, isLast);
                 }
 
-                if (stopping) return;
+                if (isLast) return;
             }
         }
         catch when (!_diverged && State.IsConsistent)
@@ -79,18 +96,20 @@ internal sealed class TrainingRun
         }
     }
 
-    /// <summary>The last checkpoint before an error is passed on: it must not hide the error, whatever happens.</summary>
+    /// <summary>
+    /// Saves a last checkpoint before an error is passed on, which nothing that happens here may hide.
+    /// </summary>
     private void SaveAfterError(ProgressMeter meter)
     {
         if (Checkpoints is null || State.Step == Checkpoints.LastStep) return;
         try
         {
             ReadLosses(meter, double.NaN);
-            Checkpoints.TrySave(State);
+            Checkpoints.TrySave(State, isLast: true);
         }
         catch (Exception exception)
         {
-            Checkpoints.Warn($"The last checkpoint could not be written: {exception.Message}");
+            Checkpoints.Warn($"The last checkpoint, of step {State.Step}, could not be written: {exception.Message}");
         }
     }
 
@@ -132,16 +151,19 @@ internal sealed class TrainingRun
         _diverged = true;
         var step = bad < 0 ? State.Step : State.Step - losses.Length + bad + 1;
         var found = bad < 0
-            ? $"the weights after step {step} of {_plan.Steps} are not finite"
+            ? $"the norm of the weights after step {step} of {_plan.Steps} is not finite"
             : $"the loss at step {step} of {_plan.Steps} is {losses[bad]}";
         throw new InvalidOperationException(
-            $"Training diverged: {found}, at learning rate {rate}. Lower LearningRate, or set WarmUpSteps or GradientClipNorm. " +
-            (Checkpoints?.Last is { } file
+            $"Training diverged: {found}, at learning rate {rate}. Lower LearningRate, or set WarmUpSteps or " +
+            "GradientClipNorm. " + (Checkpoints?.Last is { } file
                 ? $"The last good checkpoint is '{file}'."
                 : "There is no checkpoint to go back to."));
     }
 
-    /// <summary>Whether the parameters and the batch-norm statistics are finite: a step's loss is from before its update.</summary>
+    /// <summary>
+    /// Returns whether the parameters and the batch-norm statistics are finite: a step's loss is from before its
+    /// update.
+    /// </summary>
     private bool AreWeightsFinite()
     {
         using var scope = NewDisposeScope();

@@ -4,15 +4,17 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise from the seed and the
-/// step, so no generator's state belongs to it.
+/// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise
+/// from the seed and the step, so no generator's state belongs to it.
 /// </summary>
 internal sealed class TrainingState(ConditionalUNet network, double movingAverageDecay) : IDisposable
 {
     /// <summary>Steps done.</summary>
     public long Step { get; set; }
 
-    /// <summary>Whether the state is that of a whole number of steps: false after an error in the middle of an update.</summary>
+    /// <summary>
+    /// Whether the state is that of a whole number of steps: false after an error in the middle of an update.
+    /// </summary>
     public bool IsConsistent { get; private set; } = true;
 
     public ConditionalUNet Network { get; } = network;
@@ -50,9 +52,11 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
             tensors.Add(Named("average.parameters", Average.Parameters));
             tensors.Add(Named("average.buffers", Average.Buffers));
         }
+
         return tensors;
 
-        static (TensorEntry, Tensor) Named(string name, Tensor values) => (new(name, values.shape, TensorRole.Zero), values);
+        static (TensorEntry, Tensor) Named(string name, Tensor values) =>
+            (new(name, values.shape, TensorRole.Zero), values);
     }
 
     /// <summary>Frees everything but the network.</summary>

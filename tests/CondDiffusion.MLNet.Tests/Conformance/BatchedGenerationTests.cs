@@ -17,7 +17,11 @@ public sealed class BatchedGenerationTests
     public void Count() => Transformer.Generator.Shared.BatchStarting = _batches.Add;
 
     [TestCleanup]
-    public void StopCounting() => Transformer.Generator.Shared.BatchStarting = null;
+    public void StopCounting()
+    {
+        Transformer.Generator.Shared.BatchStarting = null;
+        Transformer.Generator.Shared.Evaluating = null;
+    }
 
     [ClassCleanup]
     public static void Free() => Transformer.Dispose();
@@ -187,20 +191,28 @@ public sealed class BatchedGenerationTests
         var alone = Predict();
         var inside = 0;
         var most = 0;
-        Transformer.Generator.Shared.BatchStarting = _ =>
+        void Evaluating(int images)
         {
             most = Math.Max(most, Interlocked.Increment(ref inside));
-            Thread.Sleep(2); // for the others to enter, if they can
+            Thread.Sleep(1); // for the others to enter, if they can
             Interlocked.Decrement(ref inside);
-        };
-        Parallel.For(0, 4, i =>
+        }
+
+        // Another model, of the same device.
+        using var other = Tiny.Create(Ml);
+        var otherAlone = Tiny.Pixels(other, Tiny.Rows(Ml));
+        Transformer.Generator.Shared.Evaluating = Evaluating;
+        other.Generator.Shared.Evaluating = Evaluating;
+        Parallel.For(0, 6, new ParallelOptions { MaxDegreeOfParallelism = 6 }, i =>
         {
-            if (i % 2 == 0)
+            if (i % 3 == 0)
                 Tiny.AreClose(expected, Tiny.ImageBytes(Transformer.Transform(Tiny.KeyedAnimals(new MLContext()))));
-            else
+            else if (i % 3 == 1)
                 Tiny.AreClose(alone, Predict());
+            else
+                Assert.AreSequenceEqual(otherAlone[0], Tiny.Pixels(other, Tiny.Rows(new MLContext()))[0]);
         });
-        Assert.AreEqual(1, most, "threads that generate at a time");
+        Assert.AreEqual(1, most, "evaluations at a time");
 
         static byte[][] Predict()
         {
@@ -209,6 +221,34 @@ public sealed class BatchedGenerationTests
             var labels = Enumerable.Range(0, 5).Select(i => new Tiny.Row { Label = (uint)(i % 3) });
             return [.. labels.Select(label => engine.Predict(label).GeneratedImage!.Pixels.ToArray())];
         }
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(3)]
+    [DataRow(20)]
+    public void Cursor_Disposed_DisposesThoseOnTheSource(int reads)
+    {
+        var source = new CountingView(Tiny.KeyedAnimals(Ml));
+        var view = Transformer.Transform(source);
+        using (var cursor = view.GetRowCursor(view.Schema))
+        {
+            var getter = cursor.GetGetter<MLImage>(view.Schema["GeneratedImage"]);
+            MLImage image = null!;
+            for (var i = 0; i < reads && cursor.MoveNext(); i++) getter(ref image);
+            Assert.AreEqual(2, source.Open);
+        }
+
+        Assert.AreEqual((0, 2), (source.Open, source.Opened));
+    }
+
+    [TestMethod]
+    public void Cursor_OfWhichTheSecondFailsToOpen_DisposesTheFirst()
+    {
+        var source = new CountingView(Tiny.KeyedAnimals(Ml)) { Most = 1 };
+        var view = Transformer.Transform(source);
+        Assert.ThrowsExactly<IOException>(() => view.GetRowCursor(view.Schema));
+        Assert.AreEqual((0, 1), (source.Open, source.Opened));
     }
 
     private static Dictionary<long, byte[]> BySeed(IDataView view) =>

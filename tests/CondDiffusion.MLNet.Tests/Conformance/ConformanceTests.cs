@@ -120,7 +120,7 @@ public sealed class ConformanceTests
     {
         FeatureColumnName = variant.HasFlag(Variant.Images) ? "Image" : "Pixels",
         PixelsColumnName = variant.HasFlag(Variant.Pixels) ? "GeneratedPixels" : null,
-        SeedColumnName = variant.HasFlag(Variant.Seed) ? "Seed" : null,
+        Sampling = new() { SeedColumnName = variant.HasFlag(Variant.Seed) ? "Seed" : null },
     };
 
     private IDataView Rows(Variant variant) => variant.HasFlag(Variant.Images) ? Tiny.Photos(_ml) : Tiny.Animals(_ml);

@@ -136,12 +136,12 @@ public sealed class LabelTests
     }
 
     [TestMethod]
-    public void Label_MissingAfterLabelDropout_GeneratesWithoutOne()
+    public void Label_MissingWhereThatIsAskedFor_GeneratesWithoutOne()
     {
         using var transformer = Tiny.FitAnimals(new(seed: 7), Tiny.AnimalOptions with
         {
             LabelDropout = 0.2,
-            SeedColumnName = "Seed",
+            Sampling = new() { SeedColumnName = "Seed", MissingLabels = MissingLabelBehavior.Unconditional },
             Epochs = 8,
             LearningRate = 0.01,
         });
@@ -197,6 +197,64 @@ public sealed class LabelTests
         }
 
         Assert.AreEqual(3, batches.Sum());
+    }
+
+    /// <summary>MapValueToKey in place hides a column that still has the value.</summary>
+    [TestMethod]
+    public void Label_MappedInPlaceAndNeverSeen_IsNamedWithItsRow()
+    {
+        var mapping = Ml.Transforms.Conversion.MapValueToKey("Name").Fit(Tiny.Animals(Ml));
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(
+            Tiny.AnimalOptions with { LabelColumnName = "Name", LabelDropout = 0.1 });
+        using var transformer = trainer.Fit(mapping.Transform(Tiny.Animals(Ml)));
+        const string Expected = "column 'Name' has no label: 'Cat' is none of the model's 3 labels (cat, dog, eel)";
+
+        Tiny.NameRow[] rows = [new() { Name = "cat" }, new() { Name = "Cat" }];
+        var view = transformer.Transform(mapping.Transform(Ml.Data.LoadFromEnumerable(rows)));
+        Throws.Saying<InvalidOperationException>(() => Tiny.ImageBytes(view), $"Row 1: {Expected}", "MissingLabels");
+
+        using var engine = Tiny.Engine<Tiny.NameRow>(Ml, mapping.Append(transformer));
+        Assert.IsNotNull(engine.Predict(rows[0]).GeneratedImage);
+        Throws.Saying<InvalidOperationException>(() => engine.Predict(rows[1]), Expected, "MissingLabels");
+    }
+
+    [TestMethod]
+    public void Label_MappedInPlaceFromNumbers_IsNamedAsANumber()
+    {
+        var mapping = Ml.Transforms.Conversion.MapValueToKey("Number").Fit(Tiny.Animals(Ml));
+        var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(
+            Tiny.AnimalOptions with { LabelColumnName = "Number" });
+        using var transformer = trainer.Fit(mapping.Transform(Tiny.Animals(Ml)));
+        var rows = Ml.Data.LoadFromEnumerable([new { Number = 7.5f }]);
+        Throws.Saying<InvalidOperationException>(
+            () => Tiny.ImageBytes(transformer.Transform(mapping.Transform(rows))),
+            "Row 0: column 'Number' has no label: '7.5' is none of the model's 3 labels (0.1, 1.1, 2.1)",
+            "LabelDropout is 0");
+    }
+
+    [TestMethod]
+    public void Vocabulary_OfOneAnnotation_IsReadOnce()
+    {
+        var column = Tiny.KeyedAnimals(Ml).Schema["Label"];
+        var host = ((IHostEnvironment)Ml).Register("test");
+        var vocabulary = LabelVocabulary.Read(host, column);
+        Assert.AreSame(vocabulary, LabelVocabulary.Read(host, column));
+        Assert.AreSame(vocabulary.ToAnnotations(), vocabulary.ToAnnotations());
+        Assert.AreNotSame(vocabulary, LabelVocabulary.Read(host, Tiny.KeyedAnimals(Ml).Schema["Label"]));
+    }
+
+    [TestMethod]
+    public void IndexOf_ValueOrNumberOfKey_IsItsRow()
+    {
+        var named = new LabelVocabulary(4, ["b", "a", "", "b"]);
+        Assert.AreSequenceEqual([1, 0, 2], new[] { "a", "b", "" }.Select(named.IndexOf));
+        foreach (var label in new[] { "A", "1", " a" })
+            Throws.Saying<ArgumentException>(() => named.IndexOf(label), $"'{label}' is not one of");
+
+        var numbered = new LabelVocabulary(12, null);
+        Assert.AreSequenceEqual([0, 11], new[] { "1", "12" }.Select(numbered.IndexOf));
+        foreach (var label in new[] { "0", "13", "01", "+1", " 1", "-1", "1.0", "", "a", "99999999999" })
+            Throws.Saying<ArgumentException>(() => numbered.IndexOf(label), $"'{label}' is not one of");
     }
 
     [TestMethod]

@@ -77,6 +77,52 @@ public sealed class MnistDataViewTests : IDisposable
     }
 
     [TestMethod]
+    public void Cursor_Shuffled_HasTheOrderOfItsRandom()
+    {
+        foreach (var seed in new[] { 3, 4 })
+        {
+            var expected = Enumerable.Range(0, Rows).ToArray();
+            new Random(seed).Shuffle(expected);
+            Assert.AreSequenceEqual(expected, ReadIds(["Image", "Label"], new Random(seed)));
+            Assert.AreSequenceEqual(expected, ReadIds(["Label"], new Random(seed)));
+            Assert.AreSequenceEqual(expected, ReadIds([], new Random(seed)));
+        }
+
+        Assert.AreNotSequenceEqual(ReadIds(["Label"], new Random(3)), ReadIds(["Label"], new Random(4)));
+    }
+
+    [TestMethod]
+    [DataRow("Image")]
+    [DataRow("Label")]
+    [DataRow(null)]
+    public void Cursor_ShuffledOfHeadersAlone_TakesNoMemoryForTheirRows(string? column)
+    {
+        File.WriteAllBytes(_directory.File(Images), Gzip(Bytes(2051, [2_147_483_647, 28, 28], [])));
+        File.WriteAllBytes(_directory.File(Labels), Gzip(Bytes(2049, [2_147_483_647], [])));
+        var view = new MLContext(seed: 1).Data.LoadMnist(_directory.Path);
+        DataViewSchema.Column[] columns = column is null ? [] : [view.Schema[column]];
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.ThrowsExactly<FormatException>(() => view.GetRowCursor(columns, new Random(1)));
+        Assert.IsLessThan(200_000, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [TestMethod]
+    public void Cursor_SecondFileDoesNotOpen_ClosesTheFirst()
+    {
+        File.Delete(_directory.File(Labels));
+        Assert.ThrowsExactly<FileNotFoundException>(() => _view.GetRowCursor(_view.Schema));
+        AssertClosed(Images);
+
+        var damaged = Gzip(LabelBytes(Rows));
+        damaged[10] = 0xFF; // the first block would have a type that does not exist
+        File.WriteAllBytes(_directory.File(Labels), damaged);
+        Assert.ThrowsExactly<FormatException>(() => _view.GetRowCursor(_view.Schema));
+        AssertClosed(Images);
+        AssertClosed(Labels);
+    }
+
+    [TestMethod]
     public void GetGetter_OfAnotherType_NamesBoth()
     {
         using var cursor = _view.GetRowCursor(_view.Schema);
@@ -128,8 +174,8 @@ public sealed class MnistDataViewTests : IDisposable
         Assert.IsFalse(cursor.MoveNext());
         Assert.ThrowsExactly<InvalidOperationException>(() => label(ref value));
 
-        // The file is closed: it can be opened exclusively.
-        using var file = new FileStream(_directory.File(Images), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        AssertClosed(Images);
+        AssertClosed(Labels);
     }
 
     [TestMethod]
@@ -167,4 +213,23 @@ public sealed class MnistDataViewTests : IDisposable
 
     [TestMethod]
     public void GetRowCursorSet_OfSeveral_ReturnsOne() => Assert.HasCount(1, _view.GetRowCursorSet(_view.Schema, 4));
+
+    private int[] ReadIds(string[] columns, Random random)
+    {
+        using var cursor = _view.GetRowCursor(columns.Select(column => _view.Schema[column]), random);
+        var getter = cursor.GetIdGetter();
+        var id = default(DataViewRowId);
+        var ids = new List<int>();
+        while (cursor.MoveNext())
+        {
+            getter(ref id);
+            ids.Add((int)id.Low);
+        }
+
+        return [.. ids];
+    }
+
+    /// <summary>Asserts that a file is closed: it can be opened exclusively.</summary>
+    private void AssertClosed(string name) =>
+        new FileStream(_directory.File(name), FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
 }

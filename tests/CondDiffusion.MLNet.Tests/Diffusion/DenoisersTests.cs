@@ -47,10 +47,12 @@ public sealed class DenoisersTests
     {
         using var scope = NewDisposeScope();
         Denoiser plain = (xt, t, step) => xt;
-        var guided = Denoisers.Guide(plain, (xt, t, step) => throw new InvalidOperationException(), ones(3), t => true);
+        var guided = Denoisers.Guide(
+            plain, (xt, t, step) => throw new InvalidOperationException(), new([1, 1, 1]), t => true);
         Assert.AreSame(plain, guided);
     }
 
+    /// <summary>A row of scale 1 is evaluated with its label only, one of scale 0 without it only.</summary>
     [TestMethod]
     public void Guide_ScaleOfEachRow_GoesFromThePredictionWithoutLabelToTheOneWithAndBeyond()
     {
@@ -58,6 +60,12 @@ public sealed class DenoisersTests
         var conditional = rand(4, 1, 2, 2);
         var unconditional = rand(4, 1, 2, 2);
         var xt = rand(4, 1, 2, 2);
+        var labelled = tensor(new long[] { 0, 1, 3 }, ScalarType.Int64, CPU);
+        var unlabelled = tensor(new long[] { 0, 2, 3 }, ScalarType.Int64, CPU);
+        Tensor Evaluated(Tensor with, Tensor without) =>
+            cat([with.index_select(0, labelled), without.index_select(0, unlabelled)]);
+
+        var rows = new GuidedRows([2, 1, 0, -0.5f]);
         var calls = 0;
         var guided = Denoisers.Guide(
             (x, t, step) => throw new InvalidOperationException(),
@@ -65,18 +73,20 @@ public sealed class DenoisersTests
             {
                 calls++;
                 Assert.AreEqual((3, 1), (t, step));
-                Assert.IsTrue(x.equal(cat([xt, xt])).all().item<bool>());
-                return cat([conditional, unconditional]);
+                Assert.IsTrue(x.equal(Evaluated(xt, xt)).all().item<bool>());
+                return Evaluated(conditional, unconditional);
             },
-            tensor([2f, 1, 0, -0.5f]),
+            rows,
             t => true);
 
         var x0 = guided(xt, 3, 1);
 
         Assert.AreEqual(1, calls);
+        Assert.AreSequenceEqual([10, 11, 13, -1, -1, -1], rows.LabelsOf([10, 11, 12, 13], -1));
         foreach (var (i, g) in new[] { 2, 1, 0, -0.5 }.Index())
             TensorAssert.AreClose(unconditional[i] + g * (conditional[i] - unconditional[i]), x0[i], 1e-6);
         TensorAssert.AreClose(conditional[1], x0[1], 0);
+        TensorAssert.AreClose(unconditional[2], x0[2], 0);
     }
 
     /// <summary>Guiding the image is the same as guiding the noise by the paper's equation.</summary>
@@ -93,7 +103,7 @@ public sealed class DenoisersTests
         var guided = Denoisers.Guide(
             (x, t, step) => throw new InvalidOperationException(),
             (x, t, step) => (x - sigma * cat([conditional, unconditional])) / alpha,
-            tensor([3.0, 3.0]),
+            new([3, 3]),
             t => true);
 
         var eps = (xt - alpha * guided(xt, 60, 0)) / sigma;
@@ -106,7 +116,7 @@ public sealed class DenoisersTests
     {
         using var scope = NewDisposeScope();
         var guided = Denoisers.Guide(
-            (xt, t, step) => xt * 7, (xt, t, step) => zeros_like(xt), tensor([2f]), t => t is > 2 and <= 5);
+            (xt, t, step) => xt * 7, (xt, t, step) => zeros_like(xt), new([0]), t => t is > 2 and <= 5);
         var xt = ones(1, 1, 1, 1);
         foreach (var (t, expected) in new[] { (1, 7), (2, 7), (3, 0), (5, 0), (6, 7) })
             Assert.AreEqual(expected, guided(xt, t, 0).ToDouble(), $"t = {t}");

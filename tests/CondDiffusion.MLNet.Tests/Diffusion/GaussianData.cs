@@ -39,15 +39,19 @@ internal sealed class GaussianData(NoiseSchedule schedule)
     /// flow, which keeps each x_t at its place in its distribution.
     /// </summary>
     /// <remarks>
-    /// The steps are even in log-SNR, between 2% and 95% of the schedule, on timesteps so fine that rounding to them
-    /// hardly matters. The step from there to 0 is left out: it has another length and would hide the order of the
-    /// others.
+    /// Unless asked otherwise, the steps are even in log-SNR. They lie between 2% and 95% of the schedule, on timesteps
+    /// so fine that rounding to them hardly matters. The step from there to 0 is left out: it has another length and
+    /// would hide the order of the others.
     /// </remarks>
-    public static double Error(int steps, Sampler sampler)
+    /// <param name="steps">The number of steps.</param>
+    /// <param name="sampler">The sampler.</param>
+    /// <param name="fraction">Returns where on the way in log-SNR, from 0 to 1, the i-th step begins.</param>
+    public static double Error(int steps, Sampler sampler, Func<int, double>? fraction = null)
     {
+        fraction ??= i => (double)i / steps;
         using var scope = NewDisposeScope();
         var data = new GaussianData(NoiseSchedule.Cosine(1_000_000));
-        int[] timesteps = [.. Enumerable.Range(0, steps + 1).Select(i => data.Nearest(0.95, 0.02, (double)i / steps))];
+        int[] timesteps = [.. Enumerable.Range(0, steps + 1).Select(i => data.Nearest(0.95, 0.02, fraction(i)))];
         var first = timesteps[0];
         var last = timesteps[^1];
 

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -29,5 +30,54 @@ public sealed class ReverseLoopTests
         Assert.AreSequenceEqual([(5, 10.0), (2, 15.0), (0, 17.0)], visits);
         Assert.AreEqual(17, x0.ToDouble());
         Assert.AreEqual(1, start.ToDouble());
+    }
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Run_Visit_RunsInTheCallersScopeAndGradientMode(bool gradients)
+    {
+        using var mode = set_grad_enabled(gradients);
+        using var scope = NewDisposeScope();
+        var start = ones(1, ScalarType.Float32, CPU);
+        var kept = new List<Tensor>();
+
+        var x0 = ReverseLoop.Run(
+            [3, 2, 1],
+            start,
+            (xt, t, s, step) =>
+            {
+                Assert.IsFalse(is_grad_enabled());
+                return xt + (xt * 2).sin();
+            },
+            (s, xs) =>
+            {
+                Assert.AreEqual(gradients, is_grad_enabled());
+                kept.Add(xs.clone());
+            });
+
+        Assert.IsTrue(kept.All(tensor => !tensor.IsInvalid));
+        Assert.AreEqual(kept[^1].ToDouble(), x0.ToDouble());
+        Assert.AreEqual(2 + kept.Count, scope.DisposablesCount); // the start and the result
+    }
+
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(2)]
+    public void Run_StepOrVisitThrows_LeavesNoTensor(int at)
+    {
+        using var start = ones(1, ScalarType.Float32, CPU);
+        var before = TensorAssert.Count();
+        Assert.ThrowsExactly<TimeoutException>(() => ReverseLoop.Run([3, 2, 1], start, (xt, t, s, step) =>
+        {
+            var xs = xt + 1;
+            return step == at ? throw new TimeoutException() : xs;
+        }));
+        Assert.ThrowsExactly<TimeoutException>(() => ReverseLoop.Run(
+            [3, 2, 1], start, (xt, t, s, step) => xt + 1, (s, xs) =>
+            {
+                if (s == at) throw new TimeoutException();
+            }));
+        Assert.AreEqual(before, Tensor.TotalCount);
     }
 }

@@ -49,4 +49,33 @@ public sealed class RowNoiseTests
 
         Assert.IsFalse(one.Zip(other).Any(pair => pair.First == pair.Second));
     }
+
+    /// <summary>Another implementation of Philox4x32-10 and of Box and Muller's method gave these values.</summary>
+    [TestMethod]
+    public void Fill_KnownSeedKeyAndIndex_GivesTheKnownBits()
+    {
+        float[] low = [-1.40801132f, -0.562930703f, -0.749955595f, 0.844863534f, -0.417429268f, 0.398132116f];
+        float[] high = [-0.359740794f, -0.272046685f, -0.177848786f, 2.2083478f, -0.0818617567f, 0.264727831f];
+        var actual = new float[6];
+
+        new RowNoise(1, 2).Fill(actual, 3);
+        Assert.AreSequenceEqual(low, actual);
+
+        new RowNoise(1, new UInt128(5, 2)).Fill(actual, 0);
+        Assert.AreSequenceEqual(high, actual);
+    }
+
+    [TestMethod]
+    public void Create_ManyRows_GivesTheBitsOfEachRowAlone()
+    {
+        RowNoise[] rows = [.. Enumerable.Range(0, 33).Select(i => new RowNoise(7, (ulong)i * 3))];
+        var all = RowNoise.Create(rows, 50, 4);
+        Assert.HasCount(33 * 50, all);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var one = new float[50];
+            rows[i].Fill(one, 4);
+            Assert.AreSequenceEqual(one, all[(i * 50)..(i * 50 + 50)], $"row {i}");
+        }
+    }
 }

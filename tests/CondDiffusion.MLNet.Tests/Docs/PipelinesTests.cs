@@ -87,7 +87,10 @@ public sealed class PipelinesTests
         // snippet: seed column
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with { SeedColumnName = "Seed" }));
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
+            {
+                Sampling = new SamplingOptions { SeedColumnName = "Seed" },
+            }));
         ITransformer generator = pipeline.Fit(digits).GetModelFor(TransformerScope.Scoring);
 
         IDataView rows = ml.Data.LoadFromEnumerable(
@@ -101,6 +104,27 @@ public sealed class PipelinesTests
         using var disposable = (IDisposable)generator;
         Tiny.AreClose([images[0].Pixels.ToArray()], [images[2].Pixels.ToArray()]);
         Assert.IsFalse(images[0].Pixels.SequenceEqual(images[1].Pixels));
+    }
+
+    [TestMethod]
+    public void Seed_AsItStands_GivesOtherImages()
+    {
+        using var directory = new DocsDirectory();
+        var ml = new MLContext(seed: 1);
+        ((IDisposable)DocsDirectory.SaveModel(ml)).Dispose();
+        // snippet: seed
+        ITransformer model = ml.Model.Load("digits.zip", out _);
+        ITransformer ten = ml.ImageGeneration.WithSampling(model, new SamplingOptions { Seed = 1 });
+        ITransformer tenMore = ml.ImageGeneration.WithSampling(model, new SamplingOptions { Seed = 2 });
+        // end
+        using (model as IDisposable)
+        using (ten as IDisposable)
+        using (tenMore as IDisposable)
+        {
+            var rows = ml.Data.LoadFromEnumerable([new { Label = 3u }]);
+            var images = new[] { ten, tenMore }.SelectMany(each => Tiny.ImageBytes(each.Transform(rows))).ToArray();
+            Assert.IsFalse(images[0].SequenceEqual(images[1]));
+        }
     }
 
     [TestMethod]

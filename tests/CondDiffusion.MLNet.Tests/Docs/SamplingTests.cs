@@ -24,7 +24,7 @@ public sealed class SamplingTests
         Assert.AreEqual(new() { Sampler = Sampler.Ddim, Steps = 50 }, Generator((ITransformer)loaded).Sampling);
         using (model as IDisposable)
         using (careful as IDisposable)
-            Assert.AreEqual(new(), Generator(model).Sampling);
+            Assert.AreEqual(new() { Steps = 20 }, Generator(model).Sampling);
     }
 
     [TestMethod]

@@ -48,11 +48,12 @@ public sealed class ServingTests
 
         var builder = WebApplication.CreateBuilder(args);
         var app = builder.Build();
-        app.MapGet("/{label}.png", (string label, long? seed, CancellationToken aborted) =>
+        app.MapGet("/{label}.png", async (string label, long? seed, CancellationToken aborted) =>
         {
             if (!generator.LabelValues!.Contains(label)) return Results.NotFound();
-            using MLImage image = generator.Generate(
-                [label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted)[0];
+            IReadOnlyList<MLImage> images = await generator.GenerateAsync(
+                [label], [seed ?? Random.Shared.NextInt64()], cancellationToken: aborted);
+            using MLImage image = images[0];
             return Results.Bytes(image.ToPng(), "image/png");
         });
         app.Lifetime.ApplicationStopped.Register(generator.Dispose);

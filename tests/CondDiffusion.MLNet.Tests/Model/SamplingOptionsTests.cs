@@ -37,6 +37,102 @@ public sealed class SamplingOptionsTests
     }
 
     [TestMethod]
+    [DataRow(Sampler.DpmSolver, 20)]
+    [DataRow(Sampler.Ddim, 50)]
+    [DataRow(Sampler.Ancestral, 300)]
+    public void Steps_LeftOpen_HaveADefaultForEachSampler(Sampler sampler, int expected)
+    {
+        var trained = Tiny.Description with { Timesteps = 300, Sampling = new() };
+        using var model = Tiny.Create(Ml, trained);
+        using var changed = Ml.ImageGeneration.WithSampling(model, new() { Sampler = sampler });
+        Assert.AreEqual(expected, changed.Sampling.Steps);
+        Assert.AreEqual(expected, changed.Generator.Steps);
+
+        using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, ModelZip.Save(Ml, changed));
+        Assert.AreEqual(expected, loaded.Sampling.Steps);
+
+        // The number of a model's options is no default any more: another sampler takes it too, unless it is left open.
+        using var kept = Ml.ImageGeneration.WithSampling(model, model.Sampling with { Sampler = sampler });
+        Assert.AreEqual(20, kept.Sampling.Steps);
+    }
+
+    [TestMethod]
+    public void Seed_Another_GivesOtherImagesOfTheSameRowsAndTheModelsOwnGivesItsOwn()
+    {
+        var first = Generate(new());
+        AreClose(first, Generate(new() { Seed = 1 })); // the seed of the training
+        AreFar(first, Generate(new() { Seed = 2 }), Generate(new() { Seed = -2 }), Generate(new() { Seed = 1L << 32 }));
+
+        // The same for rows, and for the engines of a pool that give each of them a seed.
+        using var one = Ml.ImageGeneration.WithSampling(Model, new() { Seed = 1 });
+        using var two = Ml.ImageGeneration.WithSampling(Model, new() { Seed = 2 });
+        using var twoLoaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, ModelZip.Save(Ml, two));
+        var rows = Tiny.Rows(Ml);
+        AreFar(Tiny.Pixels(one, rows)[0], Tiny.Pixels(two, rows)[0]);
+        AreClose(Tiny.Pixels(two, rows)[0], Tiny.Pixels(twoLoaded, rows)[0]);
+        AreFar(Predict(one), Predict(two));
+        AreClose(Predict(two), Predict(two));
+
+        static float[] Predict(ConditionalDiffusionTransformer model)
+        {
+            using var engine = Tiny.Engine<Tiny.Row>(Ml, model);
+            return engine.Predict(new() { Label = 0 }).GeneratedPixels!;
+        }
+    }
+
+    /// <summary>A row's noise is that of the options' seed and the row's key, as RowNoise documents it.</summary>
+    [TestMethod]
+    public void Seed_Given_StandsInForTheModelsInTheNoise()
+    {
+        var description = Tiny.Description with { Sampling = new() };
+        Assert.AreEqual(7ul, description.NoiseSeed);
+        Assert.AreEqual(9ul, (description with { Sampling = new() { Seed = 9 } }).NoiseSeed);
+        Assert.AreEqual(0ul, (description with { Sampling = new() { Seed = 0 } }).NoiseSeed);
+        Assert.AreEqual(ulong.MaxValue, (description with { Sampling = new() { Seed = -1 } }).NoiseSeed);
+    }
+
+    [TestMethod]
+    public void SeedColumnName_AddedToATrainedModel_DecidesTheNoise()
+    {
+        using var seeded = Ml.ImageGeneration.WithSampling(Model, new() { SeedColumnName = "Seed" });
+        var rows = Ml.Data.LoadFromEnumerable<Tiny.SeededRow>(
+            [new() { Seed = 5 }, new() { Seed = 6 }, new() { Seed = 5 }]);
+        float[][] images = [.. seeded.Transform(rows).GetColumn<MLImage>("GeneratedImage").Select(Levels)];
+        AreClose(Generate(new()), images[0]);
+        AreClose(images[0], images[2]);
+        AreFar(images[0], images[1]);
+    }
+
+    [TestMethod]
+    public void MissingLabels_Unconditional_GeneratesSuchRowsWithoutALabel()
+    {
+        var rows = Ml.Data.LoadFromEnumerable<Tiny.Row>([new() { Label = 0 }, new() { Label = 2 }]); // 2 is no key
+        using var model = Ml.ImageGeneration.WithSampling(
+            Model, new() { MissingLabels = MissingLabelBehavior.Unconditional });
+        AreClose(Levels(model.Generate([null], [1])[0]), Levels(Images(model, rows)[1]));
+
+        Throws.Saying<InvalidOperationException>(
+            () => Images(Model, rows), "Row 1: column 'Label' has no label", "set MissingLabels", "Unconditional");
+        Assert.HasCount(1, Model.Generate([null]));
+
+        static MLImage[] Images(ITransformer model, IDataView rows) =>
+            [.. model.Transform(rows).GetColumn<MLImage>("GeneratedImage")];
+    }
+
+    [TestMethod]
+    public void MissingLabels_UnconditionalWithoutLabelDropout_IsRefused()
+    {
+        var sampling = new SamplingOptions { MissingLabels = MissingLabelBehavior.Unconditional };
+        const string Expected = "LabelDropout must be above 0 in training for MissingLabels to be Unconditional";
+        using var model = Tiny.Create(Ml);
+        Throws.Saying<ArgumentException>(() => Ml.ImageGeneration.WithSampling(model, sampling), Expected);
+
+        var options = Tiny.Options with { LabelDropout = 0, Sampling = sampling };
+        Throws.Saying<ArgumentException>(
+            () => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options), Expected);
+    }
+
+    [TestMethod]
     public void Sampler_EachOfThem_GeneratesOtherImages() =>
         AreFar([.. Enum.GetValues<Sampler>().Select(sampler => Generate(new() { Sampler = sampler, Steps = 4 }))]);
 
@@ -132,13 +228,14 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     [DataRow(float.PositiveInfinity)]
     [DataRow(-1f)]
+    [DataRow(1001f)]
     public void GuidanceColumn_ValueOutOfRange_NamesTheRow(float value)
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Guidance" });
         var rows = new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance });
         var data = Ml.Data.LoadFromEnumerable(rows);
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, data)).Message;
-        Assert.Contains($"Row 1: column 'Guidance' must be finite and not negative, but is {value}", message);
+        Assert.Contains($"Row 1: column 'Guidance' must be in [0, 1000], but is {value}", message);
     }
 
     [TestMethod]

@@ -121,6 +121,32 @@ public sealed class ConditionalUNetTests
     }
 
     [TestMethod]
+    public void Forward_TrainingOneValuePerChannel_LeavesThoseRunningStatisticsAlone()
+    {
+        using var scope = NewDisposeScope();
+        var shape = new UNetShape(1, 4, 4, Labels: 2, EmbeddingSize: 4, [2, 2, 2]);
+        using var network = ConditionalUNet.Create(shape, CPU, seed: 1);
+
+        // The image is a single pixel in the bottom block, and a batch of one has no variance there.
+        var y = network.Forward(
+            SeedUNet.Wave(5, 1, 1, 4, 4),
+            tensor([3L], ScalarType.Int64, CPU),
+            tensor([1L], ScalarType.Int64, CPU),
+            training: true);
+
+        Assert.IsTrue(y.isfinite().all().item<bool>());
+        var statistics = network.StateDict().Where(tensor => tensor.Entry.IsBuffer).ToArray();
+        Assert.HasCount(20, statistics);
+        foreach (var (entry, values) in statistics)
+        {
+            var initial = entry.Role == TensorRole.OneBuffer ? 1f : 0f;
+            var isUpdated = values.data<float>().Any(value => value != initial);
+            Assert.AreNotEqual(entry.Name.StartsWith("bot1", StringComparison.Ordinal), isUpdated, entry.Name);
+            Assert.IsTrue(values.isfinite().all().item<bool>(), entry.Name);
+        }
+    }
+
+    [TestMethod]
     public void Forward_BFloat16_IsCloseToFloat32()
     {
         using var scope = NewDisposeScope();

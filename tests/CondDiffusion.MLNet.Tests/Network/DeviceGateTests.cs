@@ -78,4 +78,56 @@ public sealed class DeviceGateTests
         Assert.AreEqual(1, most);
         using var free = gate.Enter(new CancellationTokenSource(TimeSpan.FromSeconds(5)).Token);
     }
+
+    [TestMethod]
+    public async Task EnterAsync_MoreThanTheCapacity_WaitWithoutAThreadInOrder()
+    {
+        var gate = new DeviceGate(capacity: 2);
+        var first = await gate.EnterAsync(NoCheck, default);
+        var second = gate.Enter();
+        Task<DeviceGate.Turn>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => gate.EnterAsync(NoCheck, default))];
+        Assert.IsFalse(waiting.Any(task => task.IsCompleted));
+
+        first.Dispose();
+        var third = await waiting[0];
+        second.Dispose();
+        third.Dispose();
+        (await waiting[1]).Dispose();
+        (await waiting[2]).Dispose();
+        using var free = gate.Enter();
+        using var alsoFree = gate.Enter();
+    }
+
+    [TestMethod]
+    public async Task Enter_CheckThrowsOrTokenCancelledWhileWaiting_LeavesTheQueue()
+    {
+        var gate = new DeviceGate();
+        var fails = false;
+        void Check()
+        {
+            if (fails) throw new TimeoutException();
+        }
+
+        using (gate.Enter())
+        {
+            using var source = new CancellationTokenSource();
+            var cancelled = gate.EnterAsync(NoCheck, source.Token);
+            var failing = gate.EnterAsync(Check, default);
+            var alsoFailing = Task.Run(() => gate.Enter(Check, default));
+            await source.CancelAsync();
+            await Assert.ThrowsAsync<OperationCanceledException>(() => cancelled);
+            Assert.IsFalse(failing.IsCompleted || alsoFailing.IsCompleted);
+
+            fails = true;
+            await Assert.ThrowsExactlyAsync<TimeoutException>(() => failing);
+            await Assert.ThrowsExactlyAsync<TimeoutException>(() => alsoFailing);
+            Assert.ThrowsExactly<TimeoutException>(() => gate.Enter(Check, default));
+        }
+
+        using var free = gate.Enter();
+    }
+
+    private static void NoCheck()
+    {
+    }
 }

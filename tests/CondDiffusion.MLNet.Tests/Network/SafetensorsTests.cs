@@ -66,6 +66,24 @@ public sealed class SafetensorsTests
     }
 
     [TestMethod]
+    public void Read_TensorOfMoreThanAMillionValues_IsWhatWasWritten()
+    {
+        using var scope = NewDisposeScope();
+        var shape = Shape with { Labels = 300_001 };
+        using var network = ConditionalUNet.Create(shape, CPU, seed: 1);
+
+        var saved = Write(network);
+        var (header, data) = Parse(saved);
+        var offsets = Longs(header["label_emb.weight"]!["data_offsets"]!);
+        var written = MemoryMarshal.Cast<byte, float>(data.AsSpan((int)offsets[0]..(int)offsets[1]));
+        var expected = network.StateDict().Single(tensor => tensor.Entry.Name == "label_emb.weight").Values;
+        Assert.IsTrue(written.SequenceEqual(expected.contiguous().data<float>().ToArray()));
+
+        using var read = ConditionalUNet.Load(new MemoryStream(saved), shape, CPU);
+        Assert.IsTrue(Write(read).AsSpan().SequenceEqual(saved));
+    }
+
+    [TestMethod]
     public void Read_WrongTensor_SaysWhich()
     {
         AssertRefused(header => header.Remove("out.bias"), "tensor 'out.bias' is missing");

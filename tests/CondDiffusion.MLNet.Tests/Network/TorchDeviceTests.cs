@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using CondDiffusion.MLNet.Network;
 using TorchSharp;
 
@@ -44,4 +45,48 @@ public sealed class TorchDeviceTests
     [TestMethod]
     public void Choose_NoGpuRequested_IsTheCpu() =>
         Assert.AreEqual(DeviceType.CPU, TorchDevice.Choose(null, fallbackToCpu: false).type);
+
+    [TestMethod]
+    public void ChooseDataType_AutoOnThisCpu_IsBFloat16WhereLinuxListsItsInstructions()
+    {
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
+            Assert.Inconclusive("Only Linux lists the instructions that the processor has and the system has enabled.");
+
+        var line = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("flags", StringComparison.Ordinal));
+        var flags = line.Split(' ');
+        var computes = flags.Contains("avx512_bf16") || flags.Contains("amx_bf16");
+
+        Assert.AreEqual(
+            computes ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32,
+            TorchDevice.ChooseDataType(Precision.Auto, torch.CPU));
+    }
+
+    [TestMethod]
+    public void FreeMemory_OfTheCpu_IsSomeOfTheMachines()
+    {
+        var free = TorchDevice.FreeMemory(torch.CPU);
+        Assert.IsGreaterThan(0, free!.Value);
+        Assert.IsLessThanOrEqualTo(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, free.Value);
+    }
+
+    [TestMethod]
+    public void FreeMemory_OfAGpuWithoutADriver_IsUnknown()
+    {
+        if (torch.cuda.is_available()) Assert.Inconclusive("There is a GPU.");
+
+        Assert.IsNull(TorchDevice.FreeMemory(new torch.Device(DeviceType.CUDA, 0)));
+    }
+
+    [TestMethod]
+    [DataRow(null, 1L << 40, 256, 32)]
+    [DataRow(null, 1L, 8, 8)]
+    [DataRow(0L, 100L, 256, 1)]
+    [DataRow(399L, 100L, 256, 1)]
+    [DataRow(4_000L, 100L, 256, 10)]
+    [DataRow(1L << 40, 100L, 256, 256)]
+    public void ChooseBatchSize_FreeMemory_IsWhatFitsIntoAQuarterOrThirtyTwo(
+        long? freeMemory,
+        long imageBytes,
+        int most,
+        int expected) => Assert.AreEqual(expected, TorchDevice.ChooseBatchSize(freeMemory, imageBytes, most));
 }

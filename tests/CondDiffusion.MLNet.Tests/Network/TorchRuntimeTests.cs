@@ -26,6 +26,26 @@ public sealed class TorchRuntimeTests
     }
 
     [TestMethod]
+    [DataRow("0.107.0.0", "0.108.2.0", "0.108.2")]
+    [DataRow("0.107.0.0", "0.106.0.0", "0.106.0")]
+    [DataRow("0.107.0.0", "1.107.0.0", "1.107.0")]
+    public void ExplainVersion_AnotherMinorVersion_NamesBothAndTheFix(string built, string found, string named)
+    {
+        var message = TorchRuntime.ExplainVersion(new(built), new(found))!;
+
+        StringAssert.Contains(message, $"The application has TorchSharp {named},");
+        StringAssert.Contains(message, "built and tested with TorchSharp 0.107.0,");
+        StringAssert.Contains(message, "in version 0.107.0 from the application");
+        StringAssert.Contains(message, $"build CondDiffusion.MLNet with TorchSharp {named}");
+    }
+
+    [TestMethod]
+    [DataRow("0.107.0.0")]
+    [DataRow("0.107.3.0")]
+    public void ExplainVersion_SameMinorVersion_HasNothingToSay(string found) =>
+        Assert.IsNull(TorchRuntime.ExplainVersion(new("0.107.0.0"), new(found)));
+
+    [TestMethod]
     public void Explain_LibTorchMissing_NamesThePackagesAndTheirVersion()
     {
         var message = TorchRuntime.Explain(Refused with { TorchSharpVersion = "0.109.1", LibTorch = null });

@@ -131,14 +131,14 @@ public sealed class ModelFileDamageTests
 
         AssertRefused(
             Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true),
-            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.2");
+            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.3");
         using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
         AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
     }
 
     [TestMethod]
     [DataRow("Widths", "[2,2,3]", "tensor 'bot1.convs.0.weight' has shape [2, 2, 3, 3], expected [3, 2, 3, 3]")]
-    [DataRow("Widths", "[16777216,16777216,16777216]", "has shape [2, 1, 3, 3], expected [16777216, 1, 3, 3]")]
+    [DataRow("Widths", "[16777216,16777216,16777216]", "Network.Parameters must be at most 536870911")]
     [DataRow("Widths", "[2,2]", "Network.Widths must be three numbers from 1 to 16777216, but is [2, 2]")]
     [DataRow("Widths", "[2,2,2000000000]", "Network.Widths must be three numbers from 1 to 16777216")]
     [DataRow("Widths", "null", "Widths")]
@@ -148,7 +148,7 @@ public sealed class ModelFileDamageTests
     [DataRow("Channels", "3", "expected [2, 3, 3, 3]")]
     [DataRow("Height", "10", "Network.Height must be a positive multiple of 4, but is 10")]
     [DataRow(
-        "Height", "16777216", "Network.Channels x Height x Width must be at most 16777216 values, but is 1 x 16777216 x 8")]
+        "Height", "16777216", "Network.Channels x Height x Width must be at most 4194304 values, but is 1 x 16777216 x 8")]
     [DataRow("Height", "\"high\"", "Network.Height")]
     [DataRow("Unknown", "1", "Unknown")]
     public void Load_DescriptionOfAnotherNetwork_IsRefusedBeforeAllocating(
@@ -166,9 +166,9 @@ public sealed class ModelFileDamageTests
     [DataRow("Labels", "{\"Count\":2,\"Values\":[\"cat\"]}", "Labels.Values must be 2 texts, one for each label, but is 1")]
     [DataRow(
         "Labels", "{\"Count\":2,\"Values\":[\"cat\",null]}", "Labels.Values must be a text for each label, but is null for")]
-    [DataRow("Timesteps", "0", "Timesteps must be from 1 to 16777216, but is 0")]
-    [DataRow("Timesteps", "2000000000", "Timesteps must be from 1 to 16777216, but is 2000000000")]
-    [DataRow("BatchSize", "0", "BatchSize must be from 1 to 16777216, but is 0")]
+    [DataRow("Timesteps", "0", "Timesteps must be from 1 to 10000, but is 0")]
+    [DataRow("Timesteps", "2000000000", "Timesteps must be from 1 to 10000, but is 2000000000")]
+    [DataRow("BatchSize", "0", "BatchSize must be from 1 to 65536, but is 0")]
     [DataRow("LabelColumnName", "null", "LabelColumnName")]
     [DataRow("OutputColumnName", "\"\"", "OutputColumnName must be a column name, but is \"\"")]
     [DataRow(
@@ -176,7 +176,7 @@ public sealed class ModelFileDamageTests
     [DataRow("Seed", "-1", "Seed")]
     [DataRow("Sampling", "null", "Sampling")]
     [DataRow("Sampling", "{\"Sampler\":\"Magic\"}", "Sampling.Sampler")]
-    [DataRow("Sampling", "{\"Steps\":0}", "Sampling.Steps must be at least 1, but is 0")]
+    [DataRow("Sampling", "{\"Steps\":0}", "Sampling.Steps must be from 1 to 10000, but is 0")]
     [DataRow("Sampling", "{\"Steps\":1,\"GuidanceIntervalHigh\":1,\"GuidanceScale\":2}", "LabelDropout")]
     [DataRow("Script", "\"rm\"", "Script")]
     public void Load_ImpossibleDescription_SaysWhat(string property, string value, string message) =>

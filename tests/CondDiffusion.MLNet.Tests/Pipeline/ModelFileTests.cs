@@ -1,10 +1,14 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Loader;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using static System.StringComparer;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Pipeline;
@@ -107,6 +111,48 @@ public sealed class ModelFileTests
 
         foreach (var (expected, level) in Convert.FromHexString(Expected).Zip(levels))
             Assert.AreEqual(expected, level, 1.0, Convert.ToHexString(levels));
+    }
+
+    [TestMethod]
+    public void Load_WeightsOfThePythonScript_AreTheModels()
+    {
+        // These are the steps of docs/model-files.md: the entries, other weights in the order of their names, the hash.
+        using var model = TinyModel.Create(Ml);
+        var zip = new ModelZip(ModelZip.Save(Ml, model));
+        var description = zip[ModelZip.Description];
+        var old = SHA256.HashData([.. description, .. zip[ModelZip.Weights]]);
+
+        var header = new JsonObject();
+        var values = new List<byte>();
+        foreach (var tensor in TinyModel.Description.Network.Tensors().OrderBy(tensor => tensor.Name, Ordinal))
+        {
+            var start = values.Count;
+            for (var i = 0; i < tensor.Length; i++)
+                values.AddRange(BitConverter.GetBytes(Value(tensor.Name, i)));
+            header[tensor.Name] = new JsonObject
+            {
+                ["dtype"] = "F32",
+                ["shape"] = new JsonArray([.. tensor.Shape.Select(size => JsonValue.Create(size))]),
+                ["data_offsets"] = new JsonArray(start, values.Count),
+            };
+        }
+
+        var text = Encoding.UTF8.GetBytes(header.ToJsonString());
+        byte[] weights = [.. BitConverter.GetBytes((long)text.Length), .. text, .. values];
+        zip[ModelZip.Weights] = weights;
+        SHA256.HashData([.. description, .. weights]).CopyTo(zip[ModelZip.Key], zip[ModelZip.Key].AsSpan().IndexOf(old));
+
+        using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, zip.ToBytes());
+        loaded.Generator.UseNetwork(network =>
+        {
+            foreach (var (entry, tensor) in network.StateDict())
+            {
+                var expected = Enumerable.Range(0, (int)entry.Length).Select(i => Value(entry.Name, i));
+                Assert.AreSequenceEqual(expected, tensor.contiguous().data<float>().ToArray());
+            }
+        });
+
+        static float Value(string tensor, int i) => tensor.Length + i / 1024f;
     }
 
     [TestMethod]

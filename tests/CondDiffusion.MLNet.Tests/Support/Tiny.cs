@@ -25,6 +25,12 @@ internal static partial class Tiny
         Seed = 7,
     };
 
+    /// <summary>The untrained model with a seed column.</summary>
+    public static ModelDescription Seeded { get; } = Description with
+    {
+        Sampling = Description.Sampling with { SeedColumnName = "Seed" },
+    };
+
     /// <summary>A training on 8 x 8 images in milliseconds, always with the same result.</summary>
     public static ConditionalDiffusionTrainer.Options Options { get; } = Shrink(new()) with
     {

@@ -17,6 +17,7 @@ public sealed class AdamTests
         using var reference = optim.Adam([expected], lr: 0.01);
         var actual = start.clone();
         using var adam = new CondDiffusion.MLNet.Training.Adam(actual);
+
         for (var step = 1; step <= 20; step++)
         {
             var gradient = randn(50, generator: generator);
@@ -24,6 +25,7 @@ public sealed class AdamTests
             reference.step();
             adam.Step(gradient, 0.01, step);
         }
+
         TensorAssert.AreClose(expected.detach().data<float>().ToArray(), actual, 1e-6);
     }
 }

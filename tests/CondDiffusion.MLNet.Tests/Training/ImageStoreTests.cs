@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
@@ -18,7 +19,8 @@ public sealed class ImageStoreTests
     }
 
     [TestMethod]
-    public void Read_FloatsAfterEightBitImages_GivesBackBothToTheBit() => AssertRoundTrip([[-1f, 1f], [0.1f, -0.3f], [1f, 1f]]);
+    public void Read_FloatsAfterEightBitImages_GivesBackBothToTheBit() =>
+        AssertRoundTrip([[-1f, 1f], [0.1f, -0.3f], [1f, 1f]]);
 
     [TestMethod]
     public void Add_OneLargeImage_AllocatesNoMoreThanAFewOfIt()
@@ -38,12 +40,14 @@ public sealed class ImageStoreTests
     [DataRow(1500, 0, 600_000L, 5_242_880L, DisplayName = "floats, in both")]
     [DataRow(1500, 300, 2_000_000L, 3_145_728L, DisplayName = "floats before the memory is full")]
     [DataRow(1500, 1200, 600_000L, 1_835_008L, DisplayName = "floats after the memory is full")]
-    public void Read_ByManyThreadsInAnyOrder_GivesBackEveryImageToTheBit(int count, int eightBit, long memory, long onDisk)
+    public void Read_ByManyThreadsInAnyOrder_GivesBackEveryImageToTheBit(
+        int count, int eightBit, long memory, long onDisk)
     {
         using var directory = new TemporaryDirectory();
         using var store = Fill(count, eightBit, memory, directory.Path);
         Assert.AreEqual(count, store.Count);
         Assert.AreEqual(onDisk, store.OnDisk);
+
         Parallel.For(0, 4, thread =>
         {
             var order = Enumerable.Range(0, count).ToArray();
@@ -63,8 +67,10 @@ public sealed class ImageStoreTests
         using var directory = new TemporaryDirectory();
         var before = GC.GetTotalMemory(forceFullCollection: true);
         using var store = Fill(20_000, 20_000, 1 << 20, directory.Path);
-        // Beside the bound, a chunk, and 8 bytes a label at most.
-        Assert.IsLessThan((1 << 20) + ByteStore.ChunkSize + 8 * 20_000 + 100_000, GC.GetTotalMemory(forceFullCollection: true) - before);
+
+        // Besides the bound it takes a chunk, and at most 8 bytes a label.
+        var bound = (1 << 20) + ByteStore.ChunkSize + 8 * 20_000 + 100_000;
+        Assert.IsLessThan(bound, GC.GetTotalMemory(forceFullCollection: true) - before);
     }
 
     [TestMethod]
@@ -77,6 +83,7 @@ public sealed class ImageStoreTests
             if (!OperatingSystem.IsWindows()) Assert.IsEmpty(Directory.GetFileSystemEntries(directory.Path));
             if (OperatingSystem.IsLinux()) Assert.AreEqual(1, OpenFiles.In(directory.Path));
         }
+
         Assert.IsEmpty(Directory.GetFileSystemEntries(directory.Path));
         if (OperatingSystem.IsLinux()) Assert.AreEqual(0, OpenFiles.In(directory.Path));
     }
@@ -88,8 +95,10 @@ public sealed class ImageStoreTests
         foreach (var path in new[] { directory.File("none"), CreateFile(directory.File("file")) })
         {
             var exception = Assert.ThrowsExactly<IOException>(() => Fill(1500, 1500, 300_000, path));
-            foreach (var part in new[] { $"'{path}'", "more than 300000 bytes (ImageMemory)", "262144 bytes or more", "TempFilePath" })
-                Assert.Contains(part, exception.Message);
+            Assert.Contains($"'{path}'", exception.Message);
+            Assert.Contains("more than 300000 bytes (ImageMemory)", exception.Message);
+            Assert.Contains("262144 bytes or more", exception.Message);
+            Assert.Contains("TempFilePath", exception.Message);
         }
     }
 
@@ -101,13 +110,41 @@ public sealed class ImageStoreTests
         using var store = new ImageStore(64, 0, directory.Path);
         for (var i = 0; i < 9000; i++) store.Add(Image(i, true).AsSpan(0, 64), 0);
         store.Dispose();
+
         var before = TensorAssert.Count();
         Assert.ThrowsExactly<ObjectDisposedException>(() =>
         {
             using var reader = new BatchReader(store, new(1, 8, 8, Labels: 1, EmbeddingSize: 4, [2, 2, 2]), 4);
-            foreach (var batch in reader.Read(new int[] { 8999, 8999, 8999, 8999, 0, 0 })) Assert.AreEqual(4, batch.Count);
+            foreach (var batch in reader.Read(new int[] { 8999, 8999, 8999, 8999, 0, 0 }))
+                Assert.AreEqual(4, batch.Count);
         });
         Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public async Task Read_FileCutShort_SaysSo()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Inconclusive("The file has no name elsewhere, or is locked.");
+        using var directory = new TemporaryDirectory();
+        using var store = Fill(1500, 1500, 0, directory.Path);
+        var file = new DirectoryInfo($"/proc/{Environment.ProcessId}/fd").GetFiles()
+            .Single(file => file.LinkTarget?.StartsWith(directory.Path, StringComparison.Ordinal) == true);
+        using var truncate = Process.Start("truncate", ["-s", "1000000", file.FullName]);
+        await truncate.WaitForExitAsync();
+        Assert.AreEqual(0, truncate.ExitCode);
+
+        var image = new float[Pixels];
+        Assert.AreEqual(0, store.Read(0, image));
+        var exception = Assert.ThrowsExactly<EndOfStreamException>(() => store.Read(1200, image));
+        Assert.Contains($"'{directory.Path}'", exception.Message);
+    }
+
+    [TestMethod]
+    public void Fingerprint_StoreWithout_SaysSo()
+    {
+        using var store = new ImageStore(2, hashes: false);
+        store.Add([-1, 1], 0);
+        Throws.Saying<InvalidOperationException>(() => store.Fingerprint, "computes no hash");
     }
 
     [TestMethod]
@@ -139,12 +176,14 @@ public sealed class ImageStoreTests
             [.. rows, rows[0]],
             [],
         ];
+
         var prints = variants.Select(variant =>
         {
             using var store = new ImageStore(2);
             foreach (var (image, label) in variant) store.Add(image, label);
             return store.Fingerprint;
         });
+
         Assert.HasCount(variants.Length, prints.Distinct());
     }
 
@@ -155,7 +194,7 @@ public sealed class ImageStoreTests
         return store;
     }
 
-    /// <summary>An image for each number, of 8-bit values or of others.</summary>
+    /// <summary>Returns an image for each number, of 8-bit values or of others.</summary>
     private static float[] Image(int number, bool eightBit) =>
         [.. Enumerable.Range(number, Pixels).Select(i => eightBit ? Level(i * 31 % 256) : MathF.Sin(i))];
 

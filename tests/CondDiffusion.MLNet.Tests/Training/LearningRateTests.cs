@@ -12,7 +12,8 @@ public sealed class LearningRateTests
     public void At_WarmUp_GrowsLinearlyToThePeak()
     {
         var rate = new LearningRate(0.5, 5, false);
-        Assert.AreSequenceEqual(new[] { 0.1, 0.2, 0.3, 0.4, 0.5, 0.5 }, Enumerable.Range(1, 6).Select(step => Math.Round(rate.At(step, 10), 12)));
+        var rates = Enumerable.Range(1, 6).Select(step => Math.Round(rate.At(step, 10), 12));
+        Assert.AreSequenceEqual(new[] { 0.1, 0.2, 0.3, 0.4, 0.5, 0.5 }, rates);
     }
 
     [TestMethod]

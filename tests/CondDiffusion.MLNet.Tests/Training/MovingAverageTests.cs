@@ -15,6 +15,7 @@ public sealed class MovingAverageTests
         using var network = Constant(0);
         using var average = new MovingAverage(network, 0.5);
         var expected = 0.0;
+
         for (var step = 1; step <= 20; step++)
         {
             network.Parameters.fill_(step);
@@ -23,6 +24,7 @@ public sealed class MovingAverageTests
             var kept = Math.Min(0.5, (1.0 + step) / (10 + step));
             expected = kept * expected + (1 - kept) * step;
         }
+
         Assert.AreEqual(expected, average.Parameters.mean().item<float>(), 1e-4);
         Assert.AreEqual(expected, average.Buffers.mean().item<float>(), 1e-4);
     }
@@ -35,13 +37,15 @@ public sealed class MovingAverageTests
         using var network = Constant(0.1);
         using var average = new MovingAverage(network, 0.5);
         network.Parameters.fill_(0.3);
+
         average.Swap();
         Assert.AreEqual(0.1f, network.Parameters.mean().item<float>());
+
         average.Swap();
         Assert.IsTrue(network.Parameters.eq(0.3f).all().item<bool>());
         Assert.AreEqual(0.1f, average.Parameters.mean().item<float>());
     }
 
-    private static ConditionalUNet Constant(double value) =>
-        ConditionalUNet.Create(new(1, 4, 4, Labels: 1, EmbeddingSize: 2, [1, 1, 1]), CPU, entry => full(entry.Shape, value));
+    private static ConditionalUNet Constant(double value) => ConditionalUNet.Create(
+        new(1, 4, 4, Labels: 1, EmbeddingSize: 2, [1, 1, 1]), CPU, entry => full(entry.Shape, value));
 }

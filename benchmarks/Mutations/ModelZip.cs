@@ -2,9 +2,9 @@ using System.IO.Compression;
 using System.Security.Cryptography;
 using Microsoft.ML;
 
-namespace CondDiffusion.MLNet.Tests.Support;
+namespace CondDiffusion.MLNet.Benchmarks.Mutations;
 
-/// <summary>The entries of a model file, which tests look at and change.</summary>
+/// <summary>The entries of a model file, which tests and mutations look at and change.</summary>
 internal sealed class ModelZip
 {
     public const string Key = "Model.key";

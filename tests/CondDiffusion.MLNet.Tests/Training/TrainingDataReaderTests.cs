@@ -1,0 +1,138 @@
+using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Training;
+
+[TestClass]
+public sealed class TrainingDataReaderTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    [TestMethod]
+    public void Fit_SparseImageOfZeros_IsAnImage()
+    {
+        SparseImage[] images = [new() { Pixels = new(64, 0, [], []) }, new() { Pixels = new(64, 1, [0.5f], [3]) }];
+        using var model = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options)
+            .Fit(Ml.Data.LoadFromEnumerable(images));
+        Assert.HasCount(1, model.Generate(["1"]));
+    }
+
+    [TestMethod]
+    public void Read_SparseImages_StoresEveryValue()
+    {
+        SparseImage[] images = [new() { Pixels = new(64, 0, [], []) }, new() { Pixels = new(64, 1, [0.5f], [3]) }];
+        using var store = Read(Ml.Data.LoadFromEnumerable(images));
+        var pixels = new float[64];
+        store.Read(0, pixels);
+        Assert.AreSequenceEqual(new float[64], pixels);
+        store.Read(1, pixels);
+        Assert.AreSequenceEqual(Enumerable.Range(0, 64).Select(i => i == 3 ? 0.5f : 0), pixels);
+    }
+
+    [TestMethod]
+    public void Read_KeyBeyondThoseOfItsType_IsNamed()
+    {
+        var rows = Ml.Data.LoadFromEnumerable(Tiny.Images, Tiny.Schema<Tiny.Image>(9));
+        Throws.Saying<InvalidOperationException>(
+            () => Read(new FewerKeys(rows, count: 1)), "Training row 1: column 'Label' has the key 2", "has 1 keys");
+    }
+
+    [TestMethod]
+    public void Fit_TokenCancelledBefore_ReadsNoRow()
+    {
+        var read = 0;
+        var options = Tiny.Options with { CancellationToken = new(canceled: true) };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options, Counted(_ => read++)));
+        Assert.AreEqual(0, read);
+    }
+
+    [TestMethod]
+    public void Fit_TokenCancelledWhileRowsAreRead_ReadsNoOther()
+    {
+        using var source = new CancellationTokenSource();
+        var read = 0;
+        var options = Tiny.Options with { CancellationToken = source.Token };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(Ml, options, Counted(row =>
+        {
+            read++;
+            if (row == 3) source.Cancel();
+        })));
+        Assert.IsLessThanOrEqualTo(4, read);
+    }
+
+    /// <summary>Returns the images, and calls a function with the number of each, from 1, when it is read.</summary>
+    private static IEnumerable<Tiny.Image> Counted(Action<int> read) => Tiny.Images.Select((image, i) =>
+    {
+        read(i + 1);
+        return image;
+    });
+
+    private static ImageStore Read(IDataView rows)
+    {
+        var store = new ImageStore(64);
+        TrainingDataReader.Read(rows, rows.Schema["Label"], rows.Schema["Pixels"], store, () => { });
+        return store;
+    }
+
+    private sealed class SparseImage
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(1, 8, 8)]
+        public VBuffer<float> Pixels { get; set; }
+    }
+
+    /// <summary>A view whose label column has keys beyond the number that its type states.</summary>
+    private sealed class FewerKeys : IDataView
+    {
+        private readonly IDataView _rows;
+
+        public FewerKeys(IDataView rows, ulong count)
+        {
+            _rows = rows;
+            var schema = new DataViewSchema.Builder();
+            foreach (var column in rows.Schema)
+            {
+                var isKey = column.Type is KeyDataViewType;
+                schema.AddColumn(column.Name, isKey ? new KeyDataViewType(typeof(uint), count) : column.Type);
+            }
+
+            Schema = schema.ToSchema();
+        }
+
+        public bool CanShuffle => false;
+
+        public DataViewSchema Schema { get; }
+
+        public long? GetRowCount() => null;
+
+        public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
+            new Cursor(this, _rows.GetRowCursor(columnsNeeded.Select(column => _rows.Schema[column.Index])));
+
+        public DataViewRowCursor[] GetRowCursorSet(
+            IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+            [GetRowCursor(columnsNeeded, rand)];
+
+        private sealed class Cursor(FewerKeys view, DataViewRowCursor rows) : DataViewRowCursor
+        {
+            public override long Position => rows.Position;
+
+            public override long Batch => rows.Batch;
+
+            public override DataViewSchema Schema => view.Schema;
+
+            public override bool MoveNext() => rows.MoveNext();
+
+            public override bool IsColumnActive(DataViewSchema.Column column) =>
+                rows.IsColumnActive(rows.Schema[column.Index]);
+
+            public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
+                rows.GetGetter<TValue>(rows.Schema[column.Index]);
+
+            public override ValueGetter<DataViewRowId> GetIdGetter() => rows.GetIdGetter();
+        }
+    }
+}

@@ -1,0 +1,313 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Training;
+
+/// <summary>What goes on beside a training's steps.</summary>
+[TestClass]
+public sealed class TrainingRunTests
+{
+    [TestMethod]
+    public void Run_Reports_CountStepsAndAverageLosses()
+    {
+        var every = SmallTraining.Train(SmallTraining.Create(epochs: 4)).Reports;
+        var hourly = SmallTraining.Create(epochs: 4) with { ReportInterval = TimeSpan.FromHours(1) };
+        var rare = SmallTraining.Train(hourly).Reports;
+
+        Assert.AreSequenceEqual(Enumerable.Range(1, 12), every.Select(report => (int)report.Step));
+        Assert.AreSequenceEqual([3L, 6L, 9L, 12L], rare.Select(report => report.Step));
+        Assert.AreSequenceEqual([1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], every.Select(report => report.Epoch));
+        Assert.IsTrue(every.All(report => report is { Epochs: 4, Steps: 12, StepsPerEpoch: 3 }));
+        Assert.IsTrue(every.All(report => report is { LearningRate: 5e-3, GradientNorm: > 0, ImagesPerSecond: > 0 }));
+        Assert.AreEqual(TimeSpan.Zero, every[^1].TimeLeft);
+
+        var losses = every.Select(report => report.Loss).ToArray();
+        for (var epoch = 0; epoch < 4; epoch++)
+        {
+            // The third batch has two images.
+            var first = 3 * epoch;
+            var mean = (4 * losses[first] + 4 * losses[first + 1] + 2 * losses[first + 2]) / 10;
+            Assert.AreEqual(losses[first], every[first].MeanLoss, 1e-9);
+            Assert.AreEqual(mean, every[first + 2].MeanLoss, 1e-9);
+            Assert.AreEqual(mean, rare[epoch].MeanLoss, 1e-9);
+        }
+
+        var smoothed = 0.0;
+        for (var i = 0; i < losses.Length; i++)
+        {
+            smoothed = 0.98 * smoothed + 0.02 * losses[i];
+            Assert.AreEqual(smoothed / (1 - Math.Pow(0.98, i + 1)), every[i].SmoothedLoss, 1e-9);
+        }
+
+        Assert.AreEqual(every[11].SmoothedLoss, rare[3].SmoothedLoss, 1e-9);
+    }
+
+    [TestMethod]
+    public void Run_ReportInterval_BeginsAnewAtEachReport()
+    {
+        var clock = new ManualClock();
+        var settings = SmallTraining.Create(epochs: 1, batchSize: 1) with
+        {
+            ReportInterval = TimeSpan.FromSeconds(2.5),
+            Clock = clock,
+        };
+        using var training = new SmallTraining(settings);
+        var reports = training.Run(Advancing(clock, seconds: 1));
+
+        // Step n ends at second n - 1.
+        Assert.AreSequenceEqual([4L, 7L, 10L], reports.Select(report => report.Step));
+        Assert.AreEqual(4.0 / 3, reports[0].ImagesPerSecond, 1e-9);
+        Assert.AreEqual(TimeSpan.FromSeconds(4.5), reports[0].TimeLeft, "6 images at 4/3 images a second");
+        Assert.AreEqual(10.0 / 9, reports[2].ImagesPerSecond, 1e-9);
+    }
+
+    [TestMethod]
+    public void Run_MoreTimeLeftThanATimeSpanHolds_ReportsTheMost()
+    {
+        var clock = new ManualClock();
+        using var training = new SmallTraining(SmallTraining.Create(epochs: int.MaxValue) with { Clock = clock });
+        var advance = Advancing(clock, seconds: 1000);
+        var reports = training.Run(() => advance() || training.Loop.State.Step == 3);
+        Assert.AreEqual(3L * int.MaxValue, reports[0].Steps);
+        Assert.AreEqual(TimeSpan.MaxValue, reports[^1].TimeLeft);
+    }
+
+    [TestMethod]
+    public void Run_MoreSilentStepsThanTheMeterHolds_AveragesAllOfThem()
+    {
+        const int Steps = 1100;
+        var shape = new UNetShape(1, 4, 8, Labels: 2, EmbeddingSize: 1, [1, 1, 1]);
+        using var images = SmallTraining.Store(
+            Enumerable.Range(0, Steps).Select(i => Enumerable.Repeat(i % 3 - 1f, 32).ToArray()));
+        var settings = SmallTraining.Create(epochs: 1, batchSize: 1) with { ReportInterval = TimeSpan.FromHours(1) };
+
+        var report = SmallTraining.Train(settings, images, shape).Reports.Single();
+
+        using var again = new SmallTraining(settings, images, shape);
+        var losses = new List<double>();
+        foreach (var step in again.Loop.Steps(images, again.Plan)) losses.Add(step.Loss.item<float>());
+        Assert.HasCount(Steps, losses);
+        Assert.AreEqual(losses.Average(), report.MeanLoss, 1e-9);
+        Assert.AreEqual(losses[^1], report.Loss);
+    }
+
+    [TestMethod]
+    public void Run_HeldOutImages_HaveNoPartInTheTraining()
+    {
+        // Of ten different images exactly two can be others without a change of one bit.
+        float[][] images = [.. Enumerable.Range(0, 10).Select(i => Enumerable.Range(0, 64)
+            .Select(pixel => MathF.Sin(i + pixel * (i + 1))).ToArray())];
+        var settings = SmallTraining.Create() with { ValidationFraction = 0.2 };
+        var (expected, reports) = SmallTraining.Train(settings, SmallTraining.Store(images));
+
+        var replaceable = Enumerable.Range(0, 10).Where(i =>
+        {
+            float[][] others = [.. images];
+            others[i] = [.. images[i].Select(pixel => -pixel)];
+            var (weights, _) = SmallTraining.Train(settings, SmallTraining.Store(others));
+            return expected.SequenceEqual(weights);
+        });
+        Assert.AreSequenceEqual(new EpochPlan(10, settings).HeldOut.ToArray().Order(), replaceable);
+
+        Assert.HasCount(4, reports, "8 of 10 images in batches of 4");
+        Assert.IsTrue(reports.All(report => report.EndsEpoch == report.ValidationLoss.HasValue));
+    }
+
+    [TestMethod]
+    public void Run_ValidationLoss_IsThatOfTheAveragedWeights()
+    {
+        var settings = SmallTraining.Create() with { ValidationFraction = 0.2, MovingAverageDecay = 0.9 };
+        using var training = new SmallTraining(settings);
+        var reported = training.Run()[^1].ValidationLoss!.Value;
+
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var noise = new Generator(0, CPU);
+        using var batch = new Batch(SmallTraining.Shape, 2);
+        batch.Fill(training.Images, training.Plan.HeldOut.Span);
+        var (x0, labels) = batch.To(CPU);
+        var (t, eps) = training.Loop.DrawNoise(noise, SeedStream.ValidationNoise(settings.Seed, 0), x0);
+        using var averaged = training.Loop.CopyAveraged();
+
+        Assert.AreEqual(Loss(averaged), reported, 1e-6);
+        Assert.AreNotEqual(Loss(training.Network), reported, 1e-4);
+
+        double Loss(ConditionalUNet network)
+        {
+            var schedule = NoiseSchedule.Linear(SmallTraining.Timesteps);
+            using var loss = new DiffusionLoss(network, schedule, PredictionTarget.Noise, 0, ScalarType.Float32);
+            return loss.Compute(x0, t, eps, labels, training: false).item<float>();
+        }
+    }
+
+    [TestMethod]
+    public void Validate_LaterStep_HasTheSameNoise()
+    {
+        using var training = new SmallTraining(SmallTraining.Create() with { ValidationFraction = 0.5 });
+        var first = training.Loop.Validate(training.Images, training.Plan, () => false);
+        training.Loop.State.Step = 3;
+        Assert.AreEqual(first, training.Loop.Validate(training.Images, training.Plan, () => false));
+    }
+
+    [TestMethod]
+    public void Run_StoppedWithinTheValidation_StopsAtTheNextBatchAndKeepsTheWeights()
+    {
+        var settings = SmallTraining.Create(epochs: 5, batchSize: 2) with
+        {
+            ValidationFraction = 0.5,
+            MovingAverageDecay = 0.9,
+        };
+        using var training = new SmallTraining(settings);
+        var asked = 0;
+
+        // Asked before the first step, after each of two, and before the first two batches of the validation.
+        var reports = training.Run(() => ++asked >= 5);
+
+        Assert.AreEqual(6, asked, "and once more, since it goes on stopping");
+        Assert.AreEqual(3, training.Loop.State.Step);
+        Assert.IsTrue(reports[^1].EndsEpoch);
+        Assert.IsNull(reports[^1].ValidationLoss);
+
+        using var plain = new SmallTraining(settings with { Epochs = 1, ValidationFraction = 0.5 });
+        plain.Run();
+        Assert.AreSequenceEqual(plain.Weights, training.Weights);
+    }
+
+    [TestMethod]
+    public void Run_StoppedBefore_DoesNothing()
+    {
+        using var training = new SmallTraining(SmallTraining.Create());
+        var before = training.Weights;
+        Assert.IsEmpty(training.Run(() => true));
+        Assert.AreEqual(0, training.Loop.State.Step);
+        Assert.AreSequenceEqual(before, training.Weights);
+    }
+
+    [TestMethod]
+    public void Run_LossNotFinite_SaysStepAndLearningRate() =>
+        Throws.Saying<InvalidOperationException>(
+            () => SmallTraining.Train(SmallTraining.Create(epochs: 20, learningRate: 1e30)), "1E+30", "step");
+
+    [TestMethod]
+    public void Run_WeightsNotFiniteAfterAFiniteLoss_SaysSo() =>
+        Throws.Saying<InvalidOperationException>(
+            () => SmallTraining.Train(SmallTraining.Create(epochs: 1, batchSize: 10, learningRate: 3e37)),
+            "the norm of the weights after step 1 of 1 is not finite", "3E+37");
+
+    [TestMethod]
+    public void Run_FourByFourImages_HasFiniteStatisticsWhateverIsLeftForTheLastBatch()
+    {
+        var shape = new UNetShape(1, 4, 4, Labels: 2, EmbeddingSize: 4, [2, 2, 2]);
+        for (var count = 4; count <= 6; count++)
+        {
+            using var images = SmallTraining.Store(Enumerable.Repeat(new float[16], count));
+            var (weights, reports) = SmallTraining.Train(SmallTraining.Create(batchSize: 4), images, shape);
+            Assert.IsTrue(weights.All(float.IsFinite));
+            Assert.HasCount(count == 6 ? 4 : 2, reports);
+        }
+
+        using var one = SmallTraining.Store([new float[16]]);
+        Throws.Saying<InvalidOperationException>(
+            () => SmallTraining.Train(SmallTraining.Create(), one, shape), "a batch of at least 2");
+    }
+
+    [TestMethod]
+    public void Run_CheckpointInterval_BringsOneDueByTime()
+    {
+        using var directory = new TemporaryDirectory();
+        var clock = new ManualClock();
+        using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 1) with { Clock = clock });
+        using var store = new CheckpointStore(directory.Path, kept: 99, Fail);
+        var writer = new CheckpointWriter(store, NoIdentity, TimeSpan.FromSeconds(10), steps: 0, clock, Fail);
+
+        training.Run(Advancing(clock, seconds: 4), writer);
+
+        // Step n is followed by second 4n; the tenth is the last.
+        Assert.AreSequenceEqual([3L, 6L, 9L, 10L], Steps(directory));
+    }
+
+    [TestMethod]
+    public void Run_CheckpointSteps_CountsFromTheLastTry()
+    {
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 1));
+        using var store = new CheckpointStore(directory.Path, kept: 99, Fail);
+        var warnings = new List<string>();
+        var writer = new CheckpointWriter(
+            store, NoIdentity, TimeSpan.FromHours(1), steps: 3, TimeProvider.System, warnings.Add);
+
+        training.Run(checkpoints: writer, report: report =>
+        {
+            if (report.Step == 2) Directory.Delete(directory.Path, recursive: true);
+            if (report.Step == 4) Directory.CreateDirectory(directory.Path);
+        });
+
+        Assert.AreSequenceEqual([6L, 9L, 10L], Steps(directory));
+        Assert.HasCount(1, warnings);
+        Assert.Contains("The checkpoint of step 3 could not be written, and the training continues", warnings[0]);
+    }
+
+    [TestMethod]
+    public void Run_EndedByAnException_LeavesACheckpointAndPassesItOn()
+    {
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(SmallTraining.Create());
+        using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
+        var writer = new CheckpointWriter(store, NoIdentity, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+
+        Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: report =>
+        {
+            if (report.Step == 5) throw new NotSupportedException();
+        }));
+
+        Assert.AreSequenceEqual([5L], Steps(directory));
+        using var resumed = new SmallTraining(SmallTraining.Create());
+        CheckpointStore.Read(store.FindNewest()!, resumed.Loop.State);
+        resumed.Run();
+        Assert.AreSequenceEqual(SmallTraining.Train(SmallTraining.Create()).Weights, resumed.Weights);
+    }
+
+    [TestMethod]
+    public void Run_EndedByAnExceptionAndNoCheckpoint_PassesItOnAndWarns()
+    {
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(SmallTraining.Create());
+        using var store = new CheckpointStore(directory.File("checkpoints"), kept: 3, Fail);
+        var warnings = new List<string>();
+        var writer = new CheckpointWriter(
+            store, NoIdentity, TimeSpan.FromHours(1), 0, TimeProvider.System, warnings.Add);
+
+        Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: _ =>
+        {
+            Directory.Delete(directory.File("checkpoints"), recursive: true);
+            throw new NotSupportedException();
+        }));
+
+        Assert.Contains("The last checkpoint, of step 1, could not be written", warnings.Single());
+    }
+
+    private static Dictionary<string, string> NoIdentity { get; } = [];
+
+    /// <summary>Returns an answer to whether to stop, which is no, and at which time passes.</summary>
+    private static Func<bool> Advancing(ManualClock clock, double seconds)
+    {
+        var started = false;
+        return () =>
+        {
+            // The first question comes before the first step.
+            if (started) clock.Advance(seconds);
+            started = true;
+            return false;
+        };
+    }
+
+    private static void Fail(string warning) => Assert.Fail(warning);
+
+    private static IEnumerable<long> Steps(TemporaryDirectory directory) =>
+        Directory.GetFiles(directory.Path, "checkpoint-*.safetensors")
+            .Select(file => long.Parse(Path.GetFileName(file).Split('-')[1], null))
+            .Order();
+}
