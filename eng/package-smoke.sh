@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Packs the library and uses the package as its users do: an application outside this repository references it and
-# TorchSharp-cpu, and is built and published in every way that places TorchSharp's native files differently.
+# Packs the library and uses the package as its users do. An application outside this repository references it and
+# TorchSharp-cpu, and is built and published in every way that places TorchSharp's native files differently. Then it
+# uses SkiaSharp 4 in place of ML.NET's SkiaSharp 2.88, and only the libtorch of its platform.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -64,3 +65,57 @@ check 'build, one platform' dotnet build --use-current-runtime
 check 'publish, portable' dotnet publish
 check 'publish, self-contained' dotnet publish --use-current-runtime --self-contained
 check 'publish, single file' dotnet publish --use-current-runtime --no-self-contained -p:PublishSingleFile=true
+
+# ML.NET's internals, which the library uses, may be others in another major version.
+grep -qF 'id="Microsoft.ML" version="[5.0.1, 6.0.0)"' "$work/packages/conddiffusion.mlnet/$version"/*.nuspec \
+    || { echo 'package smoke: the package does not bound the version of Microsoft.ML' >&2; exit 1; }
+
+# Beside SkiaSharp 3 and later, MLImage.Pixels and ML.NET's ExtractPixels fail (machinelearning issue 7413).
+libtorch=$(basename "$packages"/libtorch-cpu-linux-x64/*)
+sed -i "s|<PackageReference Include=\"TorchSharp-cpu\".*|<PackageReference Include=\"libtorch-cpu-linux-x64\" Version=\"$libtorch\" />\
+    <PackageReference Include=\"SkiaSharp\" Version=\"4.155.0\" />\
+    <PackageReference Include=\"SkiaSharp.NativeAssets.Linux.NoDependencies\" Version=\"4.155.0\" />|" app.csproj
+cat > Program.cs <<'END'
+using CondDiffusion.MLNet;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+var skia = typeof(SkiaSharp.SKBitmap).Assembly.GetName().Version!.Major;
+if (skia != 4) throw new InvalidOperationException($"SkiaSharp {skia} was loaded.");
+
+// Black and white images, labelled 1 and 2.
+var ml = new MLContext(seed: 1);
+var rows = ml.Data.LoadFromEnumerable(Enumerable.Range(0, 4).Select(i => new Row { Label = (uint)i % 2, Image = Plain(i) }));
+var options = new ConditionalDiffusionTrainer.Options
+{
+    Height = 8, Width = 8, ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 4, Epochs = 1,
+};
+var pixels = ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8).Normalize(rows).GetColumn<float[]>("Pixels").ToArray();
+if (pixels[0][0] != -1 || pixels[1][0] != 1) throw new InvalidOperationException("The pixels are wrong.");
+
+using var model = ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8)
+    .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options))
+    .Fit(rows);
+var images = model.Transform(ml.Data.LoadFromEnumerable([new Label { Key = 0 }, new Label { Key = 1 }]))
+    .GetColumn<MLImage>("GeneratedImage").ToArray();
+ImageGrid.Save(images, 2, Path.Combine(Path.GetTempPath(), Path.GetRandomFileName(), "grid.png"));
+using var decoded = MLImage.CreateFromStream(new MemoryStream(Plain(1).ToPng()));
+if (decoded.GetBGRPixels.Any(level => level != 255)) throw new InvalidOperationException("The PNG is wrong.");
+Console.WriteLine(images.Length);
+
+static MLImage Plain(int i) => MLImage.CreateFromPixels(
+    4, 4, MLPixelFormat.Bgra32, Enumerable.Range(0, 64).Select(b => (byte)(b % 4 == 3 || i % 2 == 1 ? 255 : 0)).ToArray());
+
+internal sealed class Row
+{
+    [KeyType(2)] public uint Label { get; set; }
+    [ImageType(4, 4)] public MLImage Image { get; set; } = null!;
+}
+
+internal sealed class Label
+{
+    [KeyType(2), ColumnName("Label")] public uint Key { get; set; }
+}
+END
+sed -i 's|<OutputType>|<ImplicitUsings>enable</ImplicitUsings><Nullable>enable</Nullable><OutputType>|' app.csproj
+check 'build, SkiaSharp 4, libtorch of one platform' dotnet build

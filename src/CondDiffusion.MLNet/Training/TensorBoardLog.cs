@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Files;
+using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML.Data;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -40,9 +41,8 @@ internal sealed class TensorBoardLog
             using var scope = NewDisposeScope();
             var columns = images.Count / TrainingSamples.ImagesPerLabel;
             using var grid = ImageGrid.Compose(images, columns, padding: 1, scale: 1);
-            var pixels = tensor(grid.Pixels.ToArray(), ScalarType.Byte, CPU);
-            var bgra = pixels.view(grid.Height, grid.Width, 4);                                      // H W 4
-            var rgb = bgra.index_select(2, tensor([2L, 1L, 0L], ScalarType.Int64, CPU));             // H W 3
+            var bgr = tensor(PixelConversion.ToBgr(grid), ScalarType.Byte, CPU);
+            var rgb = bgr.view(grid.Height, grid.Width, 3).flip(2);                                  // H W 3
             _writer.add_img(tag, rgb, (int)progress.Step, dataformats: "HWC");
         }
     });
