@@ -11,12 +11,14 @@ public static class TransformsExtensions
     /// or 3 channels, and scaled to [-1, 1].
     /// </summary>
     /// <remarks>
-    /// <para>Each image is cropped around its centre to the requested shape and resized by cubic interpolation (ML.NET's
+    /// <para>Each image is cropped around its centre to the requested shape and resized by cubic interpolation
+    /// (ML.NET's
     /// ResizeImages). One channel gets the grey levels of ML.NET's ConvertToGrayscale.</para>
     /// <para>It works in training only, because a model generates images and needs none as input: while a chain is
     /// fitted, the estimators after this one get the vectors, and the fitted chain passes rows through here unchanged.
     /// <see cref="ImageNormalizingEstimator.Normalize"/> shows the vectors.</para>
-    /// <para>It may stand anywhere before the trainer, but in the same chain. If a chain is appended to another one as a
+    /// <para>It may stand anywhere before the trainer, but in the same chain. If a chain is appended to another one as
+    /// a
     /// whole, ML.NET gives the estimators after the inner chain what that chain gives in scoring, and the trainer does
     /// not get the vectors.</para>
     /// <para>Like any image transform of ML.NET, it disposes the images of in-memory rows when it reads them, so such

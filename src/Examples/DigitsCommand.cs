@@ -60,7 +60,9 @@ internal static class DigitsCommand
     }
 
     /// <summary>Returns how to start this program once more.</summary>
-    /// <param name="program">Path of the program of this process: our own, or dotnet, which was given our assembly.</param>
+    /// <param name="program">
+    /// Path of the program of this process: our own, or dotnet, which was given our assembly.
+    /// </param>
     /// <param name="assembly">Path of our assembly.</param>
     /// <param name="arguments">Arguments of the new process.</param>
     internal static ProcessStartInfo Command(string program, string assembly, IEnumerable<string> arguments)

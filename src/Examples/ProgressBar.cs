@@ -13,7 +13,8 @@ internal sealed class ProgressBar : IProgress<TrainingProgress>
         if (Console.IsOutputRedirected && !value.EndsEpoch) return;
 
         var filled = (int)(Width * step / value.StepsPerEpoch);
-        var line = $"epoch {value.Epoch,3}/{value.Epochs} [{new string('#', filled)}{new string('.', Width - filled)}] " +
+        var line = $"epoch {value.Epoch,3}/{value.Epochs} " +
+            $"[{new string('#', filled)}{new string('.', Width - filled)}] " +
             $"loss {value.MeanLoss:F4}  {value.ImagesPerSecond,5:F0} images/s  {value.TimeLeft:h\\:mm\\:ss} left";
         if (Console.IsOutputRedirected) Console.WriteLine(line);
         else Console.Write($"\r{line}{(value.EndsEpoch ? Environment.NewLine : "")}");

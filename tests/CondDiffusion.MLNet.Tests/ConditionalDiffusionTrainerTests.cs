@@ -1,7 +1,7 @@
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using static CondDiffusion.MLNet.Tests.Support.TinyTraining;
+using static CondDiffusion.MLNet.Tests.Support.Tiny;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
@@ -119,7 +119,7 @@ public sealed class ConditionalDiffusionTrainerTests
         RefusesColumns(new { Pixels = new float[64] }, "Could not find label column 'Label'");
         RefusesColumns(new { Label = "cat", Pixels = new float[64] }, "label column 'Label'", "key");
         RefusesColumns(new { Label = 3u, Pixels = new float[64] }, "label column 'Label'", "key");
-        RefusesColumns(new TinyModel.Row(), "Could not find feature column 'Pixels'");
+        RefusesColumns(new Tiny.Row(), "Could not find feature column 'Pixels'");
         RefusesColumns(new Wrong<float>(), "feature column 'Pixels'", "vector of Single");
 
         // Without [VectorType], a vector has no known size.

@@ -143,8 +143,8 @@ public sealed partial class RoomTests
     {
         const string Text = """
             a /* b
-            " */ = "c \" // d"; // e "
-            f = '"' + $"g {{h}} {i + "j"} k" + @"l \" + $"{m:n}" + '\'' + o;
+            " */ + "c \" // d"; // e "
+            f + '"' + $"g {{h}} {i + "j"} k" + @"l \" + $"{m:n}" + '\'' + o;
             """;
         Assert.AreSequenceEqual(["a", "f", "i", "m", "n", "o"], SourceFile.FindWords(SourceFile.Strip(Text)));
     }

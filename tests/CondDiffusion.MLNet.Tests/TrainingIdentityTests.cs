@@ -82,7 +82,7 @@ public sealed class TrainingIdentityTests
     };
 
     // With cosine decay, the number of epochs decides every step's learning rate.
-    private static readonly Options Base = TinyTraining.Options with { CosineLearningRateDecay = true };
+    private static readonly Options Base = Tiny.Options with { CosineLearningRateDecay = true };
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
 

@@ -63,7 +63,8 @@ public sealed class TransformsExtensionsTests
 
         MLImage Create()
         {
-            byte[] pixels = [.. Enumerable.Range(0, 40 * 30 * 4).Select(i => (byte)(i % 4 == 3 ? opacity : i * 7 % 128))];
+            byte[] pixels = [.. Enumerable.Range(0, 40 * 30 * 4)
+                .Select(i => (byte)(i % 4 == 3 ? opacity : i * 7 % 128))];
             return MLImage.CreateFromPixels(40, 30, MLPixelFormat.Bgra32, pixels);
         }
     }
@@ -191,7 +192,8 @@ public sealed class TransformsExtensionsTests
     public void Normalize_Mnist_IsTheDigits()
     {
         var mnist = Ml.Data.TakeRows(Ml.Data.LoadMnist(TestData.Find("mnist")), 3);
-        var images = Ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32).Normalize(mnist).GetColumn<float[]>("Pixels");
+        var images = Ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+            .Normalize(mnist).GetColumn<float[]>("Pixels");
         Assert.HasCount(3, images.Where(pixels => pixels.Length == 1024 && pixels.Min() == -1 && pixels.Max() > 0.9f));
     }
 
@@ -235,7 +237,8 @@ public sealed class TransformsExtensionsTests
         public SchemaShape GetOutputSchema(SchemaShape inputSchema)
         {
             var pixels = inputSchema.Single(column => column.Name == "Pixels");
-            Assert.AreEqual((SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single), (pixels.Kind, pixels.ItemType));
+            Assert.AreEqual(SchemaShape.Column.VectorKind.Vector, pixels.Kind);
+            Assert.AreEqual(NumberDataViewType.Single, pixels.ItemType);
             return inputSchema;
         }
     }

@@ -12,13 +12,23 @@ public static class ImageGrid
     private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp"];
 
     /// <summary>Saves images as one grid, row by row from the top left, on a dark grey background.</summary>
-    /// <remarks>The file appears under its name only when it is complete, and replaces one of that name. PNG is exact.</remarks>
+    /// <remarks>
+    /// The file appears under its name only when it is complete, and replaces one of that name. PNG is exact.
+    /// </remarks>
     /// <param name="images">The images, at least one, all of one size. They are not disposed.</param>
     /// <param name="columns">Images in a row, at least 1. The last row may be shorter.</param>
-    /// <param name="path">The file to write: .png, .jpg, .jpeg or .webp. Its directory is created where it is missing.</param>
-    /// <param name="padding">Gap between the images and around them, in pixels of the grid, at least 0. Default: 1.</param>
-    /// <param name="scale">Pixels of the grid, in each direction, for a pixel of an image; at least 1. Default: 1.</param>
-    /// <exception cref="ArgumentException">There are no images, they differ in size, or the extension is another.</exception>
+    /// <param name="path">
+    /// The file to write: .png, .jpg, .jpeg or .webp. Its directory is created where it is missing.
+    /// </param>
+    /// <param name="padding">
+    /// Gap between the images and around them, in pixels of the grid, at least 0. Default: 1.
+    /// </param>
+    /// <param name="scale">
+    /// Pixels of the grid, in each direction, for a pixel of an image; at least 1. Default: 1.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// There are no images, they differ in size, or the extension is another.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">
     /// <paramref name="columns"/>, <paramref name="padding"/> or <paramref name="scale"/> is too small.
     /// </exception>
@@ -30,7 +40,8 @@ public static class ImageGrid
         if (!Extensions.Contains(extension, StringComparer.OrdinalIgnoreCase))
         {
             throw new ArgumentException(
-                $"'{path}': expected one of the extensions {string.Join(", ", Extensions)}, found '{extension}'.", nameof(path));
+                $"'{path}': expected one of the extensions {string.Join(", ", Extensions)}, found '{extension}'.",
+                nameof(path));
         }
 
         using var grid = Compose(images, columns, padding, scale);

@@ -32,7 +32,9 @@ public sealed class ImageNormalizingEstimator : IEstimator<ITransformer>
             output, shape.Width, shape.Height, input, ImageResizingEstimator.ResizingKind.IsoCrop);
     }
 
-    /// <summary>Checks the image column and adds the column of vectors, as the estimators after this one get it.</summary>
+    /// <summary>
+    /// Checks the image column and adds the column of vectors, as the estimators after this one get it.
+    /// </summary>
     /// <param name="inputSchema">The columns of the training data.</param>
     /// <returns>The columns that the estimators after this one are fitted to.</returns>
     /// <exception cref="ArgumentOutOfRangeException">

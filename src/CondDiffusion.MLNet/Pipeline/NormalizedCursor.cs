@@ -49,7 +49,8 @@ internal sealed class NormalizedCursor : RowCursor
     {
         if (column.Index < _source.Schema.Count) return _source.GetGetter<TValue>(_source.Schema[column.Index]);
 
-        return (Delegate)CreateVectorGetter() as ValueGetter<TValue> ?? throw RowErrors.WrongType(column, typeof(TValue));
+        return (Delegate)CreateVectorGetter() as ValueGetter<TValue>
+            ?? throw RowErrors.WrongType(column, typeof(TValue));
     }
 
     protected override void Dispose(bool disposing)

@@ -63,7 +63,8 @@ public sealed class ImageTests
         var trainer = Ml.ImageGeneration.Trainers.ConditionalDiffusion(options);
         var keyed = Tiny.Keyed(Ml, Ml.Data.LoadFromEnumerable(rows));
         var e = Throws.Saying<InvalidOperationException>(
-            () => trainer.Fit(keyed), "or was read before: ML.NET's image transforms dispose the images that they read.");
+            () => trainer.Fit(keyed),
+            "or was read before: ML.NET's image transforms dispose the images that they read.");
         Assert.StartsWith("Training data, row 2, column 'Image', cannot be read", e.Message);
         Assert.IsNotNull(e.InnerException);
     }
@@ -91,7 +92,8 @@ public sealed class ImageTests
         var images = Ml.Transforms.DropColumns("Pixels").Fit(Tiny.Photos(Ml)).Transform(Tiny.Photos(Ml));
         Throws.Saying<ArgumentOutOfRangeException>(
             () => pipeline.Fit(images),
-            "Could not find feature column 'Pixels'. If NormalizeImages is to make it, put that before the trainer in " +
+            "Could not find feature column 'Pixels'. If NormalizeImages is to make it, put that before the trainer " +
+            "in " +
             "the same chain",
             "Or name the image column in FeatureColumnName");
     }

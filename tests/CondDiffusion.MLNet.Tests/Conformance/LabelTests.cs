@@ -126,8 +126,12 @@ public sealed class LabelTests
     [DataRow("""{"Count":2,"Values":["1"],"Kind":"String"}""", "Values must be 2 texts, one for each label, but is 1.")]
     [DataRow("""{"Count":1,"Values":["x"],"Kind":"Int32"}""", "Values must be texts of the kind Int32, but is not: ")]
     [DataRow("""{"Count":1,"Values":["300"],"Kind":"Byte"}""", "Values must be texts of the kind Byte, but is not: ")]
-    [DataRow("""{"Count":1,"Values":[null],"Kind":"String"}""", "Values must be a text for each label, but is null for one of them.")]
-    [DataRow("""{"Count":1,"Values":["x"],"Kind":"DateTime"}""", "Kind must be the kind of a text, a boolean or a number, but is DateTime.")]
+    [DataRow(
+        """{"Count":1,"Values":[null],"Kind":"String"}""",
+        "Values must be a text for each label, but is null for one of them.")]
+    [DataRow(
+        """{"Count":1,"Values":["x"],"Kind":"DateTime"}""",
+        "Kind must be the kind of a text, a boolean or a number, but is DateTime.")]
     public void Vocabulary_DamagedInTheModelFile_SaysHow(string json, string expected)
     {
         var errors = new OptionErrors();

@@ -97,7 +97,8 @@ public sealed class PipelineTests
     {
         using var directory = new TemporaryDirectory();
         var files = Files(directory);
-        var photos = _ml.Transforms.LoadImages("Image", directory.Path, nameof(ImageFile.Path)).Fit(files).Transform(files);
+        var photos = _ml.Transforms.LoadImages("Image", directory.Path, nameof(ImageFile.Path))
+            .Fit(files).Transform(files);
 
         var model = Pipeline().Fit(photos);
 
@@ -113,7 +114,9 @@ public sealed class PipelineTests
         model.Dispose();
     }
 
-    /// <summary>LoadImages runs wherever its chain does, so in the chain it has a scope: generating needs no files.</summary>
+    /// <summary>
+    /// LoadImages runs wherever its chain does, so in the chain it has a scope: generating needs no files.
+    /// </summary>
     [TestMethod]
     public void Pipeline_ThatLoadsImagesInTraining_IsSavedWholeAndServesItsScoringPart()
     {

@@ -72,9 +72,11 @@ public sealed class PipelinesTests
         Assert.AreSequenceEqual(
             ["cat -1", "cat -0.6", "dog 1"],
             dark.GetColumn<string>("Label").Zip(
-                dark.GetColumn<float[]>("Pixels"), (label, pixels) => FormattableString.Invariant($"{label} {pixels[0]:0.#}")),
+                dark.GetColumn<float[]>("Pixels"),
+                (label, pixels) => FormattableString.Invariant($"{label} {pixels[0]:0.#}")),
             SequenceOrder.InAnyOrder);
-        Assert.HasCount(1, model.Transform(ml.Data.LoadFromEnumerable([new { Label = "dog" }])).GetColumn<MLImage>("GeneratedImage"));
+        var dog = ml.Data.LoadFromEnumerable([new { Label = "dog" }]);
+        Assert.HasCount(1, model.Transform(dog).GetColumn<MLImage>("GeneratedImage"));
     }
 
     [TestMethod]

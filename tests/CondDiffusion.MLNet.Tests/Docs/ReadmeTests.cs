@@ -15,7 +15,7 @@ public sealed class ReadmeTests
         using var directory = new DocsDirectory();
         // snippet: front door
         var ml = new MLContext(seed: 1);
-        IDataView mnist = ml.Data.LoadMnist("data/mnist");                        // Image: MLImage 28x28, Label: uint 0..9
+        IDataView mnist = ml.Data.LoadMnist("data/mnist");                        // Image: MLImage, Label: uint 0..9
 
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)  // one channel, [-1, 1]; training only
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))

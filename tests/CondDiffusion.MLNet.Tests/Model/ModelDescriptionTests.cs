@@ -11,7 +11,7 @@ public sealed class ModelDescriptionTests
     [TestMethod]
     public void ToJson_Description_HasTheNamesOfExistingFiles()
     {
-        var json = Encoding.UTF8.GetString((TinyModel.Description with { GeneratesUnlabelled = true }).ToJson());
+        var json = Encoding.UTF8.GetString((Tiny.Description with { GeneratesUnlabelled = true }).ToJson());
         Assert.Contains("\n  \"DrawsUnlabelled\": true,\n", json);
         Assert.IsTrue(ModelDescription.Parse(Encoding.UTF8.GetBytes(json)).GeneratesUnlabelled);
     }
@@ -19,9 +19,9 @@ public sealed class ModelDescriptionTests
     [TestMethod]
     public void Parse_SeveralFieldsOutOfRange_NamesAllAtOnce()
     {
-        var description = TinyModel.Description with
+        var description = Tiny.Description with
         {
-            Network = TinyModel.Description.Network with
+            Network = Tiny.Description.Network with
             {
                 Channels = 0,
                 Height = 30,

@@ -11,7 +11,7 @@ public sealed class SamplingOptionsTests
     private static readonly MLContext Ml = new(seed: 1);
 
     // Trained for a few steps, on a schedule that ends in pure noise, so that labels and steps make a difference.
-    private static readonly ConditionalDiffusionTransformer Model = TinyTraining.Fit(Ml, TinyTraining.Options with
+    private static readonly ConditionalDiffusionTransformer Model = Tiny.Fit(Ml, Tiny.Options with
     {
         ChannelWidths = [4, 4, 4],
         Timesteps = 20,
@@ -180,8 +180,8 @@ public sealed class SamplingOptionsTests
     {
         AreClose(Generate(new() { GuidanceScale = 2 }), Generate(new()));
         AreFar(Generate(new() { GuidanceScale = 1 }), Generate(new()));
-        Assert.AreEqual(2, (TinyModel.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
-        Assert.AreEqual(1, (TinyModel.Description with { Sampling = new() }).GuidanceScale);
+        Assert.AreEqual(2, (Tiny.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
+        Assert.AreEqual(1, (Tiny.Description with { Sampling = new() }).GuidanceScale);
     }
 
     [TestMethod]
@@ -198,20 +198,20 @@ public sealed class SamplingOptionsTests
         SamplingOptions options = new() { GuidanceScale = 4, GuidanceColumnName = "Guidance" };
         using var model = Ml.ImageGeneration.WithSampling(Model, options);
         var rows = new[] { 1, 9, float.NaN, 0 }.Select(guidance => new GuidedRow { Label = 1, Guidance = guidance });
-        var images = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows));
+        var images = Tiny.Pixels(model, Ml.Data.LoadFromEnumerable(rows));
         foreach (var (i, scale) in new[] { 1.0, 9, 4, 0 }.Index())
             AreClose(Row(new() { GuidanceScale = scale }, i), images[i]);
 
         // Data without the column uses the scale of the options.
-        var unguidedRows = rows.Select(row => new TinyModel.Row { Label = row.Label });
-        var unguided = TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(unguidedRows));
+        var unguidedRows = rows.Select(row => new Tiny.Row { Label = row.Label });
+        var unguided = Tiny.Pixels(model, Ml.Data.LoadFromEnumerable(unguidedRows));
         AreClose(Row(new() { GuidanceScale = 4 }, 3), unguided[3]);
 
         static float[] Row(SamplingOptions options, int row)
         {
             using var model = Ml.ImageGeneration.WithSampling(Model, options);
-            var rows = Enumerable.Repeat(new TinyModel.Row { Label = 1 }, row + 1);
-            return TinyModel.Pixels(model, Ml.Data.LoadFromEnumerable(rows))[row];
+            var rows = Enumerable.Repeat(new Tiny.Row { Label = 1 }, row + 1);
+            return Tiny.Pixels(model, Ml.Data.LoadFromEnumerable(rows))[row];
         }
     }
 
@@ -234,7 +234,7 @@ public sealed class SamplingOptionsTests
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Guidance" });
         var rows = new[] { 1, value }.Select(guidance => new GuidedRow { Guidance = guidance });
         var data = Ml.Data.LoadFromEnumerable(rows);
-        var message = Assert.ThrowsExactly<InvalidOperationException>(() => TinyModel.Pixels(model, data)).Message;
+        var message = Assert.ThrowsExactly<InvalidOperationException>(() => Tiny.Pixels(model, data)).Message;
         Assert.Contains($"Row 1: column 'Guidance' must be in [0, 1000], but is {value}", message);
     }
 
@@ -242,7 +242,7 @@ public sealed class SamplingOptionsTests
     public void GuidanceColumn_OfAnotherType_IsRefused()
     {
         using var model = Ml.ImageGeneration.WithSampling(Model, new() { GuidanceColumnName = "Label" });
-        var rows = TinyModel.Rows(Ml);
+        var rows = Tiny.Rows(Ml);
         var message = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => model.Transform(rows)).Message;
         Assert.Contains("guidance column 'Label': expected Single, got Key<UInt32, 0-1>", message);
     }

@@ -65,7 +65,7 @@ public sealed class ModelFileDamageTests
     [TestMethod]
     public void Load_AnyByteOfTheFileFlipped_IsRefusedOrHarmless()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         ModelFileTests.AssertSame(model, model); // creates all of the tensors that generation uses
         var before = TensorAssert.Count();
@@ -92,7 +92,7 @@ public sealed class ModelFileDamageTests
     [TestMethod]
     public void Load_AnyByteOfTheKeyFlipped_IsRefusedOrHarmless()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         ModelFileTests.AssertSame(model, model); // creates all of the tensors that generation uses
         var before = TensorAssert.Count();
@@ -211,10 +211,10 @@ public sealed class ModelFileDamageTests
 
     private static byte[] Save(bool chain)
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         if (!chain) return ModelZip.Save(Ml, model);
 
-        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
         return ModelZip.Save(Ml, new TransformerChain<ITransformer>(copy, model));
     }
 

@@ -58,9 +58,9 @@ public sealed class ModelFileSizeTests
     {
         string[] labels =
             [.. Enumerable.Range(1, 100_000).Select(i => $"label number {i.ToString(CultureInfo.InvariantCulture)}")];
-        var description = TinyModel.Description with
+        var description = Tiny.Description with
         {
-            Network = TinyModel.Description.Network with { Labels = labels.Length },
+            Network = Tiny.Description.Network with { Labels = labels.Length },
             Labels = new(labels.Length, labels),
         };
         var network = CondDiffusion.MLNet.Network.ConditionalUNet.Create(description.Network, CPU, seed: 1);
@@ -73,8 +73,8 @@ public sealed class ModelFileSizeTests
     [TestMethod]
     public void Save_LabelsThatCouldNotBeLoaded_SaysSo()
     {
-        using var model = TinyModel.Create(
-            Ml, TinyModel.Description with { Labels = new(2, ["cat", new string('x', 17 << 20)]) });
+        using var model = Tiny.Create(
+            Ml, Tiny.Description with { Labels = new(2, ["cat", new string('x', 17 << 20)]) });
         var exception = Assert.Throws<Exception>(() => ModelZip.Save(Ml, model)).GetBaseException();
         Assert.IsInstanceOfType<InvalidOperationException>(exception);
         Assert.Contains("could not be loaded again", exception.Message);
@@ -91,10 +91,10 @@ public sealed class ModelFileSizeTests
 
     private static ModelZip Save(bool chain)
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         if (!chain) return new(ModelZip.Save(Ml, model));
 
-        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
         return new(ModelZip.Save(Ml, new Microsoft.ML.Data.TransformerChain<ITransformer>(copy, model)));
     }
 

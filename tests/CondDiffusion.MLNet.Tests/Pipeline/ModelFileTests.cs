@@ -21,7 +21,7 @@ public sealed class ModelFileTests
     [TestMethod]
     public void Load_SavedSolo_IsTheTransformerAndGeneratesTheSame()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(new(seed: 99), ModelZip.Save(Ml, model));
         AssertSame(model, loaded);
         Assert.AreSequenceEqual(model.LabelValues!, loaded.LabelValues!);
@@ -32,11 +32,11 @@ public sealed class ModelFileTests
     public void Load_SavedInChainsByPath_GeneratesTheSame()
     {
         using var directory = new TemporaryDirectory();
-        using var model = TinyModel.Create(Ml);
-        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(TinyModel.Rows(Ml));
+        using var model = Tiny.Create(Ml);
+        var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
         var inner = new TransformerChain<ITransformer>(copy, model);
         using var outer = new TransformerChain<ITransformer>(copy, inner);
-        Ml.Model.Save(outer, TinyModel.Rows(Ml).Schema, directory.File("model.zip"));
+        Ml.Model.Save(outer, Tiny.Rows(Ml).Schema, directory.File("model.zip"));
 
         var loaded = new MLContext().Model.Load(directory.File("model.zip"), out var schema);
         using var disposable = (IDisposable)loaded;
@@ -51,20 +51,20 @@ public sealed class ModelFileTests
         File.WriteAllText(directory.File("rows.tsv"), "0\n1\n0\n");
         var loader = Ml.Data.CreateTextLoader(
             [new("Label", DataKind.UInt32, [new TextLoader.Range(0)], new KeyCount(2))]);
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         Ml.Model.Save(model, loader, directory.File("model.zip"));
 
         var ml = new MLContext();
         var loaded = ml.Model.LoadWithDataLoader(directory.File("model.zip"), out var loadedLoader);
         using var disposable = (IDisposable)loaded;
         var rows = loadedLoader.Load(new MultiFileSource(directory.File("rows.tsv")));
-        AssertSame(TinyModel.Pixels(model, TinyModel.Rows(Ml, 3)), TinyModel.Pixels(loaded, rows));
+        AssertSame(Tiny.Pixels(model, Tiny.Rows(Ml, 3)), Tiny.Pixels(loaded, rows));
     }
 
     [TestMethod]
     public void Load_InAPluginLoadContext_FindsThePluginsOwnLibrary()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         var context = new AssemblyLoadContext("plug-in", isCollectible: true);
         LoadWithin(context, file);
@@ -85,7 +85,7 @@ public sealed class ModelFileTests
     [TestMethod]
     public void Load_FileOfFormatVersionOne_GeneratesItsImages()
     {
-        // ModelZip.Save(Ml, TinyModel.Create(Ml)) wrote the file with that version's code, in another process: this
+        // ModelZip.Save(Ml, Tiny.Create(Ml)) wrote the file with that version's code, in another process: this
         // tests both.
         const string Expected =
             "FFACB671660ABFAFFF5616FE6DFF00FFA65AF1F794FFFF6491DC7B7AFF000E29" +
@@ -106,7 +106,7 @@ public sealed class ModelFileTests
         };
         Assert.AreEqual(expectedSampling, ((ConditionalDiffusionTransformer)model).Sampling);
 
-        var image = model.Transform(TinyModel.Rows(Ml)).GetColumn<MLImage>("GeneratedImage").Last();
+        var image = model.Transform(Tiny.Rows(Ml)).GetColumn<MLImage>("GeneratedImage").Last();
         var levels = image.Pixels.ToArray().Where((_, i) => i % 4 == 0).ToArray();
 
         foreach (var (expected, level) in Convert.FromHexString(Expected).Zip(levels))
@@ -117,14 +117,14 @@ public sealed class ModelFileTests
     public void Load_WeightsOfThePythonScript_AreTheModels()
     {
         // These are the steps of docs/model-files.md: the entries, other weights in the order of their names, the hash.
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var zip = new ModelZip(ModelZip.Save(Ml, model));
         var description = zip[ModelZip.Description];
         var old = SHA256.HashData([.. description, .. zip[ModelZip.Weights]]);
 
         var header = new JsonObject();
         var values = new List<byte>();
-        foreach (var tensor in TinyModel.Description.Network.Tensors().OrderBy(tensor => tensor.Name, Ordinal))
+        foreach (var tensor in Tiny.Description.Network.Tensors().OrderBy(tensor => tensor.Name, Ordinal))
         {
             var start = values.Count;
             for (var i = 0; i < tensor.Length; i++)
@@ -159,14 +159,14 @@ public sealed class ModelFileTests
     [TestMethod]
     public void Save_Twice_GivesTheSameEntries()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         AssertSameEntries(ModelZip.Save(Ml, model), ModelZip.Save(Ml, model));
     }
 
     [TestMethod]
     public void Save_LoadedModel_GivesTheSameEntries()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         using var loaded = (ConditionalDiffusionTransformer)ModelZip.Load(Ml, file);
         AssertSameEntries(file, ModelZip.Save(Ml, loaded));
@@ -175,7 +175,7 @@ public sealed class ModelFileTests
     [TestMethod]
     public void Load_InsideADisposeScope_OutlivesIt()
     {
-        using var model = TinyModel.Create(Ml);
+        using var model = Tiny.Create(Ml);
         var file = ModelZip.Save(Ml, model);
         ITransformer loaded;
         using (NewDisposeScope()) loaded = ModelZip.Load(Ml, file);
@@ -190,9 +190,9 @@ public sealed class ModelFileTests
             Assert.Inconclusive("Only Linux reports a process's peak memory and can reset it.");
 
         using var directory = new TemporaryDirectory();
-        var description = TinyModel.Description with
+        var description = Tiny.Description with
         {
-            Network = TinyModel.Description.Network with { Widths = [108, 216, 432] },
+            Network = Tiny.Description.Network with { Widths = [108, 216, 432] },
         };
         var network = ConditionalUNet.Create(description.Network, CPU, seed: 1);
         using (var model = new ConditionalDiffusionTransformer(Ml, description, network))
@@ -219,7 +219,7 @@ public sealed class ModelFileTests
     }
 
     internal static void AssertSame(ITransformer expected, ITransformer actual) =>
-        AssertSame(TinyModel.Pixels(expected, TinyModel.Rows(Ml, 5)), TinyModel.Pixels(actual, TinyModel.Rows(Ml, 5)));
+        AssertSame(Tiny.Pixels(expected, Tiny.Rows(Ml, 5)), Tiny.Pixels(actual, Tiny.Rows(Ml, 5)));
 
     private static void AssertSameEntries(byte[] expected, byte[] actual)
     {
