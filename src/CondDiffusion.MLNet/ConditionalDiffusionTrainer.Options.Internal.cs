@@ -83,7 +83,8 @@ public sealed partial class ConditionalDiffusionTrainer
             var identity = new Dictionary<string, string>
             {
                 // Raise the number when a change of the library changes what a training with equal options ends with.
-                [Checkpoint.Algorithm] = "1",
+                // A linear schedule was not scaled by 1,000 / T at first.
+                [Checkpoint.Algorithm] = Schedule == BetaSchedule.Linear && Timesteps != 1000 ? "2" : "1",
                 [Checkpoint.Device] = $"{device.type}",
                 [nameof(Channels)] = Text(Channels),
                 [nameof(Height)] = Text(Height),

@@ -59,7 +59,7 @@ internal static class ConvBlock
     {
         using var scope = NewDisposeScope();
 
-        var kernels = ChannelLayout.PadSingleChannel(weights.Convolution1.Weight);
+        var kernels = ChannelLayout.Kernels(ChannelLayout.PadSingleChannel(weights.Convolution1.Weight), parts[0]);
         Tensor[] outputs =
         [
             .. parts.Select(part => functional.conv2d(
@@ -71,7 +71,8 @@ internal static class ConvBlock
         var x = ChannelLayout.ChannelsLast(outputs is [var only] ? only : cat(outputs));    // B Cout H W
         x = Normalize(weights.Norm1, x, training).relu_();
 
-        x = functional.conv2d(x, weights.Convolution2.Weight, weights.Convolution2.Bias, padding: [1, 1]);
+        kernels = ChannelLayout.Kernels(weights.Convolution2.Weight, x);
+        x = functional.conv2d(x, kernels, weights.Convolution2.Bias, padding: [1, 1]);
         x = Normalize(weights.Norm2, x, training).relu_();
         return x.MoveToOuterDisposeScope();
     }
