@@ -79,6 +79,7 @@ cat > Program.cs <<'END'
 using CondDiffusion.MLNet;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
 
 var skia = typeof(SkiaSharp.SKBitmap).Assembly.GetName().Version!.Major;
 if (skia != 4) throw new InvalidOperationException($"SkiaSharp {skia} was loaded.");

@@ -83,8 +83,7 @@ public sealed partial class ConditionalDiffusionTrainer
             var identity = new Dictionary<string, string>
             {
                 // Raise the number when a change of the library changes what a training with equal options ends with.
-                // A linear schedule was not scaled by 1,000 / T at first.
-                [Checkpoint.Algorithm] = Schedule == BetaSchedule.Linear && Timesteps != 1000 ? "2" : "1",
+                [Checkpoint.Algorithm] = "1",
                 [Checkpoint.Device] = $"{device.type}",
                 [nameof(Channels)] = Text(Channels),
                 [nameof(Height)] = Text(Height),
@@ -92,7 +91,9 @@ public sealed partial class ConditionalDiffusionTrainer
                 [nameof(ChannelWidths)] = $"[{string.Join(", ", ChannelWidths.Select(width => Text(width)))}]",
                 [nameof(EmbeddingSize)] = Text(EmbeddingSize),
                 [nameof(Timesteps)] = Text(Timesteps),
-                [nameof(Schedule)] = $"{Schedule}",
+                [nameof(Schedule)] = Schedule == BetaSchedule.Linear && Timesteps != 1000
+                    ? $"{Schedule}, scaled by 1000 / T" // which it was not at first
+                    : $"{Schedule}",
                 [nameof(Prediction)] = $"{Prediction}",
                 [nameof(MinSnrGamma)] = Text(MinSnrGamma),
                 [nameof(LabelDropout)] = Text(LabelDropout),
