@@ -11,7 +11,7 @@ namespace CondDiffusion.MLNet.Network;
 /// to oneDNN:
 /// <list type="bullet">
 /// <item><see cref="PadSingleChannel"/> gives a single channel a second one of zeros.</item>
-/// <item><see cref="Kernels"/> states the layout of images of a single pixel, which their own strides leave open.</item>
+/// <item><see cref="Kernels"/> states the layout of images of a single pixel, whose own strides leave it open.</item>
 /// <item><see cref="PaddedChannels"/> adds zeros to the channels of packed weights.</item>
 /// <item><see cref="ConditionalUNet"/> computes its 1x1 convolution in bfloat16 as a matrix product.</item>
 /// </list>
@@ -26,8 +26,8 @@ internal static class ChannelLayout
     public static Tensor ChannelsLast(Tensor x) => x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 
     /// <summary>
-    /// Returns the kernels for a convolution of <paramref name="x"/>. An image of a single pixel has both layouts at once,
-    /// and libtorch then goes by that of the kernels.
+    /// Returns the kernels for a convolution of <paramref name="x"/>. An image of a single pixel has both layouts at
+    /// once, and libtorch then uses that of the kernels.
     /// </summary>
     public static Tensor Kernels(Tensor kernels, Tensor x) =>
         x.shape[2] * x.shape[3] > 1 ? kernels : ChannelsLast(kernels);
