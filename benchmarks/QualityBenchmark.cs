@@ -88,7 +88,7 @@ internal sealed class QualityBenchmark(
         try
         {
             var settings = training.LoopSettings(seed, type);
-            using var loop = new TrainingLoop(network, schedule, settings);
+            using var loop = new TrainingLoop(network, settings.CreateLoss(network, schedule), settings);
             var plan = new EpochPlan(images.Count, settings);
             var start = Environment.CpuUsage.TotalTime;
             foreach (var step in loop.Steps(images, plan))

@@ -113,10 +113,22 @@ internal static class TrainingBenchmark
 
     private static Action Ours(ScalarType type)
     {
+        DiffusionLoss? loss = null;
         TrainingLoop? loop = null;
         return () =>
         {
-            loop ??= new(ConditionalUNet.Create(Shape, CPU, seed: 1), NoiseSchedule.Linear(Timesteps), new()
+            loop ??= Create();
+
+            using var scope = NewDisposeScope();
+            var (x0, labels) = Images();
+            var t = randint(1, Timesteps + 1, [BatchSize], ScalarType.Int64);
+            var eps = randn_like(x0);
+            loop.Update(() => loss!.Compute(x0, t, eps, labels, training: true), LearningRate).Loss.item<float>();
+        };
+
+        TrainingLoop Create()
+        {
+            var settings = new DiffusionSettings
             {
                 Epochs = 1,
                 BatchSize = BatchSize,
@@ -124,14 +136,11 @@ internal static class TrainingBenchmark
                 Seed = 1,
                 MovingAverageDecay = 0.999,
                 Type = type,
-            });
-
-            using var scope = NewDisposeScope();
-            var (x0, labels) = Images();
-            var t = randint(1, Timesteps + 1, [BatchSize], ScalarType.Int64);
-            var (loss, _) = loop.Update(x0, t, randn_like(x0), labels, LearningRate);
-            loss.item<float>();
-        };
+            };
+            var network = ConditionalUNet.Create(Shape, CPU, seed: 1);
+            loss = settings.CreateLoss(network, NoiseSchedule.Linear(Timesteps));
+            return new(network, loss, settings);
+        }
     }
 
     private static (Tensor Images, Tensor Labels) Images() =>

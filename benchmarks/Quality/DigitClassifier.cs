@@ -42,7 +42,7 @@ internal sealed class DigitClassifier : IDisposable
     {
         using var scope = NewDisposeScope();
         using var random = new Generator(seed, CPU);
-        using var reader = new BatchReader(images, shape, batchSize: 128);
+        using var reader = new BatchReader(images, [shape.Channels, shape.Height, shape.Width], batchSize: 128);
         var classifier = new DigitClassifier(shape, random);
         using var optimizer = optim.Adam(classifier.Parameters, lr: 1e-3);
 

@@ -63,7 +63,7 @@ internal sealed class ImageScore : IDisposable
 
     private static (Tensor Images, Tensor Labels) Read(ImageStore store, UNetShape shape, int[] rows)
     {
-        using var reader = new BatchReader(store, shape, rows.Length);
+        using var reader = new BatchReader(store, [shape.Channels, shape.Height, shape.Width], rows.Length);
         var (images, labels) = reader.Read(rows).Single().To(CPU);
         return (images.clone(), labels.clone());
     }

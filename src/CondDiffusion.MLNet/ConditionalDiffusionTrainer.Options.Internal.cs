@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
@@ -32,20 +29,12 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
         /// <param name="type">Data type in use, which the options may leave to the device.</param>
-        internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => new()
+        internal DiffusionSettings LoopSettings(ulong seed, ScalarType type) => new(CommonSettings(seed))
         {
-            Epochs = Epochs,
-            BatchSize = BatchSize,
-            LearningRate = new(LearningRate, WarmUpSteps, CosineLearningRateDecay),
-            Seed = seed,
             Target = Prediction,
             MinSnrGamma = MinSnrGamma,
             LabelDropout = LabelDropout,
-            GradientClipNorm = GradientClipNorm,
-            MovingAverageDecay = MovingAverageDecay,
             Type = type,
-            ValidationFraction = ValidationFraction,
-            ReportInterval = ProgressInterval,
         };
 
         /// <summary>Returns everything about the trained model except its weights.</summary>
@@ -68,54 +57,19 @@ public sealed partial class ConditionalDiffusionTrainer
             Seed = seed,
         };
 
-        /// <summary>
-        /// Returns everything that decides a training's result, by option name. A training can resume from a checkpoint
-        /// only where both have the same.
-        /// </summary>
-        /// <param name="seed">The seed in use, which the options may leave open.</param>
-        /// <param name="device">Device in use, of which only the kind matters.</param>
-        /// <param name="type">Data type in use, which the options may leave to the device.</param>
-        /// <param name="labels">Labels of the training data.</param>
-        /// <param name="images">Images of the training data.</param>
-        internal IReadOnlyDictionary<string, string> Identity(
-            int seed, Device device, ScalarType type, LabelVocabulary labels, ImageStore images)
-        {
-            var identity = new Dictionary<string, string>
-            {
-                // Raise the number when a change of the library changes what a training with equal options ends with.
-                [Checkpoint.Algorithm] = "1",
-                [Checkpoint.Device] = $"{device.type}",
-                [nameof(Channels)] = Text(Channels),
-                [nameof(Height)] = Text(Height),
-                [nameof(Width)] = Text(Width),
-                [nameof(ChannelWidths)] = $"[{string.Join(", ", ChannelWidths.Select(width => Text(width)))}]",
-                [nameof(EmbeddingSize)] = Text(EmbeddingSize),
-                [nameof(Timesteps)] = Text(Timesteps),
-                [nameof(Schedule)] = Schedule == BetaSchedule.Linear && Timesteps != 1000
-                    ? $"{Schedule}, scaled by 1000 / T" // which it was not at first
-                    : $"{Schedule}",
-                [nameof(Prediction)] = $"{Prediction}",
-                [nameof(MinSnrGamma)] = Text(MinSnrGamma),
-                [nameof(LabelDropout)] = Text(LabelDropout),
-                [nameof(BatchSize)] = Text(BatchSize),
-                [nameof(LearningRate)] = Text(LearningRate),
-                [nameof(WarmUpSteps)] = Text(WarmUpSteps),
-                [nameof(CosineLearningRateDecay)] = $"{CosineLearningRateDecay}",
-                [nameof(GradientClipNorm)] = Text(GradientClipNorm),
-                [nameof(ValidationFraction)] = Text(ValidationFraction),
-                [nameof(MovingAverageDecay)] = Text(MovingAverageDecay),
-                [nameof(Precision)] = $"{type}",
-                [nameof(Seed)] = Text(seed),
-                ["labels"] = labels.Values is null ? $"{labels}" : $"{labels}, SHA-256 {Hash(labels.Values)}",
-                ["images"] = $"{images.Count}, SHA-256 {images.Fingerprint}",
-            };
-
-            // A longer training begins with the steps of a shorter one, unless the learning rate depends on the number
-            // of steps.
-            if (CosineLearningRateDecay) identity[nameof(Epochs)] = Text(Epochs);
-
-            return identity;
-        }
+        /// <inheritdoc/>
+        private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>
+        [
+            (nameof(ChannelWidths), Text(ChannelWidths)),
+            (nameof(EmbeddingSize), Text(EmbeddingSize)),
+            (nameof(Timesteps), Text(Timesteps)),
+            (nameof(Schedule), Schedule == BetaSchedule.Linear && Timesteps != 1000
+                ? $"{Schedule}, scaled by 1000 / T" // which it was not at first
+                : $"{Schedule}"),
+            (nameof(Prediction), $"{Prediction}"),
+            (nameof(MinSnrGamma), Text(MinSnrGamma)),
+            (nameof(LabelDropout), Text(LabelDropout)),
+        ];
 
         /// <summary>Checks every option.</summary>
         /// <exception cref="ArgumentException">
@@ -125,8 +79,7 @@ public sealed partial class ConditionalDiffusionTrainer
         {
             var errors = new OptionErrors();
 
-            errors.ColumnName(LabelColumnName);
-            errors.ColumnName(FeatureColumnName);
+            CheckCommon(errors);
             errors.ColumnName(OutputColumnName);
             errors.ColumnNameOrNull(PixelsColumnName);
             errors.AnotherColumn(PixelsColumnName, OutputColumnName);
@@ -139,27 +92,8 @@ public sealed partial class ConditionalDiffusionTrainer
             errors.NotNegative(MinSnrGamma);
             errors.Fraction(LabelDropout);
 
-            errors.Positive(Epochs);
-            errors.Positive(BatchSize);
-            errors.Positive(LearningRate);
-            errors.NotNegative(WarmUpSteps);
-            errors.NotNegative(GradientClipNorm);
-            errors.Fraction(MovingAverageDecay);
-
-            errors.Defined(Precision);
-            errors.NotNegative(ImageMemory);
-
-            errors.NotNegative(ProgressInterval);
-            errors.PathOrNull(TensorBoardDirectory);
             errors.NotNegative(SampleEpochs);
             errors.ZeroUnless(Channels is 1 or 3, SampleEpochs, $"an image has {Channels} channels");
-            errors.Fraction(ValidationFraction);
-
-            errors.Defined(OnCancellation);
-            errors.PathOrNull(CheckpointDirectory);
-            errors.Positive(CheckpointInterval);
-            errors.NotNegative(CheckpointSteps);
-            errors.Positive(CheckpointsKept);
 
             errors.NotNull(Sampling);
             Sampling?.Check(errors, generatesUnlabelled: LabelDropout > 0, owner: nameof(Sampling));
@@ -171,10 +105,5 @@ public sealed partial class ConditionalDiffusionTrainer
 
         private UNetShape CreateShape(int labels) =>
             new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
-
-        private static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
-
-        private static string Hash(IEnumerable<string> values) =>
-            Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', values))));
     }
 }

@@ -84,7 +84,7 @@ public sealed record SamplingOptions
     /// rows.
     /// </summary>
     /// <value>
-    /// Any number, or null for the seed of the training, <see cref="ConditionalDiffusionTrainer.Options.Seed"/>.
+    /// Any number, or null for the seed of the training, <see cref="ImageTrainerOptions.Seed"/>.
     /// Default: null.
     /// </value>
     public long? Seed { get; init; }

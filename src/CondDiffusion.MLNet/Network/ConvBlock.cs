@@ -59,33 +59,10 @@ internal static class ConvBlock
     {
         using var scope = NewDisposeScope();
 
-        var kernels = ChannelLayout.Kernels(ChannelLayout.PadSingleChannel(weights.Convolution1.Weight), parts[0]);
-        Tensor[] outputs =
-        [
-            .. parts.Select(part => functional.conv2d(
-                ChannelLayout.ChannelsLast(ChannelLayout.PadSingleChannel(part)),
-                kernels,
-                weights.Convolution1.Bias,
-                padding: [1, 1])),
-        ];
-        var x = ChannelLayout.ChannelsLast(outputs is [var only] ? only : cat(outputs));    // B Cout H W
-        x = Normalize(weights.Norm1, x, training).relu_();
-
-        kernels = ChannelLayout.Kernels(weights.Convolution2.Weight, x);
-        x = functional.conv2d(x, kernels, weights.Convolution2.Bias, padding: [1, 1]);
-        x = Normalize(weights.Norm2, x, training).relu_();
+        Tensor[] outputs = [.. parts.Select(weights.Convolution1.Forward)];
+        var x = outputs is [var only] ? only : cat(outputs);                                // B Cout H W
+        x = weights.Norm1.Forward(x, training).relu_();
+        x = weights.Norm2.Forward(weights.Convolution2.Forward(x), training).relu_();
         return x.MoveToOuterDisposeScope();
-    }
-
-    private static Tensor Normalize(BatchNormWeights norm, Tensor x, bool training)
-    {
-        if (!training || x.numel() > x.shape[1])
-            return functional.batch_norm(x, norm.Mean, norm.Variance, norm.Weight, norm.Bias, training);
-
-        // A batch of one image that is a single pixel here has no variance, and would make the running one NaN. It
-        // leaves the running statistics as they are.
-        using var mean = norm.Mean.clone();
-        using var variance = norm.Variance.clone();
-        return functional.batch_norm(x, mean, variance, norm.Weight, norm.Bias, training);
     }
 }

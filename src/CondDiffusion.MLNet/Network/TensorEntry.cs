@@ -17,4 +17,24 @@ internal sealed record TensorEntry(string Name, long[] Shape, TensorRole Role, l
     /// Whether the tensor belongs to a convolution, which computes in the data type of the activations.
     /// </summary>
     public bool IsConvolution => Role is TensorRole.Convolution;
+
+    /// <summary>Describes the weight and the bias of a convolution or a linear layer.</summary>
+    public static IEnumerable<TensorEntry> Layer(TensorRole role, string name, long[] weight)
+    {
+        var fanIn = weight.Skip(1).Aggregate(1L, (product, size) => product * size);
+        return
+        [
+            new($"{name}.weight", weight, role, fanIn),
+            new($"{name}.bias", [weight[0]], role, fanIn),
+        ];
+    }
+
+    /// <summary>Describes the parameters and the statistics of a batch norm.</summary>
+    public static IEnumerable<TensorEntry> BatchNorm(string name, int channels) =>
+    [
+        new($"{name}.weight", [channels], TensorRole.One),
+        new($"{name}.bias", [channels], TensorRole.Zero),
+        new($"{name}.running_mean", [channels], TensorRole.ZeroBuffer),
+        new($"{name}.running_var", [channels], TensorRole.OneBuffer),
+    ];
 }

@@ -37,36 +37,18 @@ internal sealed record UNetShape(
             .. Block("bot1", half, quarter),
             .. Block("up2", quarter + half, half),
             .. Block("up1", half + full, full),
-            .. Layer(TensorRole.Convolution, "out", [Channels, full, 1, 1]),
+            .. TensorEntry.Layer(TensorRole.Convolution, "out", [Channels, full, 1, 1]),
             new("label_emb.weight", [Labels, EmbeddingSize], TensorRole.Embedding),
         ];
     }
 
     private IEnumerable<TensorEntry> Block(string name, int input, int output) =>
     [
-        .. Layer(TensorRole.Convolution, $"{name}.convs.0", [output, input, 3, 3]),
-        .. BatchNorm($"{name}.convs.1", output),
-        .. Layer(TensorRole.Convolution, $"{name}.convs.3", [output, output, 3, 3]),
-        .. BatchNorm($"{name}.convs.4", output),
-        .. Layer(TensorRole.Linear, $"{name}.mlp.0", [input, EmbeddingSize]),
-        .. Layer(TensorRole.Linear, $"{name}.mlp.2", [input, input]),
-    ];
-
-    private static IEnumerable<TensorEntry> Layer(TensorRole role, string name, long[] weight)
-    {
-        var fanIn = weight.Skip(1).Aggregate(1L, (product, size) => product * size);
-        return
-        [
-            new($"{name}.weight", weight, role, fanIn),
-            new($"{name}.bias", [weight[0]], role, fanIn),
-        ];
-    }
-
-    private static IEnumerable<TensorEntry> BatchNorm(string name, int channels) =>
-    [
-        new($"{name}.weight", [channels], TensorRole.One),
-        new($"{name}.bias", [channels], TensorRole.Zero),
-        new($"{name}.running_mean", [channels], TensorRole.ZeroBuffer),
-        new($"{name}.running_var", [channels], TensorRole.OneBuffer),
+        .. TensorEntry.Layer(TensorRole.Convolution, $"{name}.convs.0", [output, input, 3, 3]),
+        .. TensorEntry.BatchNorm($"{name}.convs.1", output),
+        .. TensorEntry.Layer(TensorRole.Convolution, $"{name}.convs.3", [output, output, 3, 3]),
+        .. TensorEntry.BatchNorm($"{name}.convs.4", output),
+        .. TensorEntry.Layer(TensorRole.Linear, $"{name}.mlp.0", [input, EmbeddingSize]),
+        .. TensorEntry.Layer(TensorRole.Linear, $"{name}.mlp.2", [input, input]),
     ];
 }

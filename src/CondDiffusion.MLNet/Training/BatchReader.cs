@@ -1,11 +1,9 @@
-using CondDiffusion.MLNet.Network;
-
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>Reads the batches of an epoch, each on the thread pool while the one before it is in use.</summary>
-internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchSize) : IDisposable
+internal sealed class BatchReader(ImageStore images, long[] imageSize, int batchSize) : IDisposable
 {
-    private readonly Batch[] _slots = CreateSlots(shape, batchSize);
+    private readonly Batch[] _slots = CreateSlots(imageSize, batchSize);
     private Task? _ahead;
 
     /// <summary>
@@ -43,15 +41,16 @@ internal sealed class BatchReader(ImageStore images, UNetShape shape, int batchS
     }
 
     /// <exception cref="InvalidOperationException">A batch takes more than 2 GB.</exception>
-    private static Batch[] CreateSlots(UNetShape shape, int batchSize)
+    private static Batch[] CreateSlots(long[] imageSize, int batchSize)
     {
-        if ((long)batchSize * shape.Pixels > int.MaxValue / sizeof(float))
+        var pixels = imageSize[0] * imageSize[1] * imageSize[2];
+        if (batchSize * pixels > int.MaxValue / sizeof(float))
         {
             throw new InvalidOperationException(
-                $"A batch of {batchSize} images with {shape.Pixels} values each takes more than 2 GB. " +
+                $"A batch of {batchSize} images with {pixels} values each takes more than 2 GB. " +
                 "Choose a smaller BatchSize.");
         }
 
-        return [new(shape, batchSize), new(shape, batchSize)];
+        return [new(imageSize, batchSize), new(imageSize, batchSize)];
     }
 }

@@ -2,7 +2,7 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// What <see cref="ConditionalDiffusionTrainer.Fit"/> does when
-/// <see cref="ConditionalDiffusionTrainer.Options.CancellationToken"/> is cancelled.
+/// <see cref="ImageTrainerOptions.CancellationToken"/> is cancelled.
 /// </summary>
 public enum CancellationBehavior
 {

@@ -5,26 +5,31 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// The training loss || target - prediction(x_t, t, y) ||^2 (Ho et al. 2020, arXiv 2006.11239, equation 14), weighted
-/// by timestep if a min-SNR gamma is set.
+/// The diffusion loss || target - prediction(x_t, t, y) ||^2 (Ho et al. 2020, arXiv 2006.11239, equation 14), weighted
+/// by timestep if a min-SNR gamma is set: algorithm 1 there, in batches.
 /// </summary>
-internal sealed class DiffusionLoss : IDisposable
+internal sealed class DiffusionLoss : ITrainingLoss
 {
     private readonly ConditionalUNet _network;
     private readonly ForwardProcess _process;
     private readonly Tensor? _weights;
     private readonly ScalarType _type;
+    private readonly int _timesteps;
+    private readonly double _labelDropout;
 
     /// <param name="network">The network to train.</param>
     /// <param name="schedule">The noise at each timestep.</param>
     /// <param name="prediction">What the network predicts.</param>
     /// <param name="minSnrGamma">The largest signal-to-noise ratio that counts in full; 0 for no weights.</param>
     /// <param name="type">The data type of the convolutions and activations.</param>
+    /// <param name="labelDropout">The fraction of images whose label is hidden in training.</param>
     public DiffusionLoss(
         ConditionalUNet network, NoiseSchedule schedule, PredictionTarget prediction, double minSnrGamma,
-        ScalarType type)
+        ScalarType type, double labelDropout = 0)
     {
         _network = network;
+        _timesteps = schedule.Timesteps;
+        _labelDropout = labelDropout;
         _process = new(schedule, prediction, network.Device);
         _type = type;
         if (minSnrGamma <= 0) return;
@@ -36,7 +41,16 @@ internal sealed class DiffusionLoss : IDisposable
         _weights = tensor(table, ScalarType.Float32, network.Device).DetachFromDisposeScope();   // T+1
     }
 
-    /// <summary>Computes the mean loss of a batch.</summary>
+    public Tensor Compute(Batch batch, Generator random, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var (x0, labels) = batch.To(_network.Device);
+        var (t, eps) = DrawNoise(random, x0);
+        if (training && _labelDropout > 0) labels = HideLabels(labels, _labelDropout, random);
+        return Compute(x0, t, eps, labels, training).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Computes the mean loss of images with given noise.</summary>
     /// <param name="x0">The images, (B, C, H, W).</param>
     /// <param name="t">The timestep of each image, 1..T, int64 (B).</param>
     /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
@@ -56,6 +70,24 @@ internal sealed class DiffusionLoss : IDisposable
     {
         _process.Dispose();
         _weights?.Dispose();
+    }
+
+    /// <summary>
+    /// Draws a timestep for each image, and noise like the images. They are drawn on the CPU, so that a seed means the
+    /// same on every device; TorchSharp makes no other generators.
+    /// </summary>
+    internal (Tensor T, Tensor Eps) DrawNoise(Generator random, Tensor x0)
+    {
+        var t = randint(1, _timesteps + 1, [x0.shape[0]], ScalarType.Int64, CPU, generator: random);
+        var eps = randn(x0.shape, ScalarType.Float32, CPU, generator: random);
+        return (t.to(x0.device), eps.to(x0.device));
+    }
+
+    /// <summary>Replaces a fraction of the labels by none, at random.</summary>
+    internal static Tensor HideLabels(Tensor labels, double fraction, Generator random)
+    {
+        var hidden = rand([labels.shape[0]], ScalarType.Float32, CPU, generator: random) < fraction;
+        return labels.masked_fill(hidden.to(labels.device), LabelRow.None);
     }
 
     private Tensor Error(Tensor prediction, Tensor target, Tensor t)

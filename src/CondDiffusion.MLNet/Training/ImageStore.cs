@@ -7,7 +7,7 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>
 /// The training images, read once and kept in memory or on disk. An image takes 8 bits a value as long as every value
 /// is one of the 256 that an 8-bit image scaled to [-1, 1] can hold; from the first image with another value on, images
-/// take 32 bits a value. The labels are in memory, 4 bytes each. Once all images are added, any number of threads may
+/// take 32 bits a value. The labels are in memory, 4 bytes each, and so are weights other than 1. Once all images are added, any number of threads may
 /// read.
 /// </summary>
 /// <param name="pixels">The number of values of an image.</param>
@@ -24,6 +24,9 @@ internal sealed class ImageStore(
     private readonly IncrementalHash? _hash = hashes ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
     private readonly List<int> _labels = [];
     private readonly byte[] _levels = new byte[pixels];
+
+    /// <summary>The weights of the images; null while every weight is 1.</summary>
+    private List<float>? _weights;
 
     /// <summary>The number of images of 8 bits a value, which come before the others.</summary>
     private int _eightBit;
@@ -49,10 +52,11 @@ internal sealed class ImageStore(
     /// <summary>Adds an image.</summary>
     /// <param name="image">The values, in [-1, 1].</param>
     /// <param name="label">The label row.</param>
+    /// <param name="weight">How much the image counts in the loss.</param>
     /// <exception cref="IOException">
     /// The image must go to disk and cannot; the message names the directory and the size.
     /// </exception>
-    public void Add(ReadOnlySpan<float> image, int label)
+    public void Add(ReadOnlySpan<float> image, int label, float weight = 1)
     {
         var bytes = MemoryMarshal.AsBytes(image);
         if (_eightBit == Count && TryFindLevels(image))
@@ -62,12 +66,18 @@ internal sealed class ImageStore(
         }
 
         _bytes.Add(bytes);
+        if (weight != 1) _weights ??= [.. Enumerable.Repeat(1f, Count)];
+        _weights?.Add(weight);
         _labels.Add(label);
 
-        // The number of bytes distinguishes the two kinds of images.
-        _hash?.AppendData(MemoryMarshal.AsBytes<int>([bytes.Length, label]));
+        // The number of bytes distinguishes the two kinds of images, and its sign those of a weight other than 1.
+        _hash?.AppendData(MemoryMarshal.AsBytes<int>([weight == 1 ? bytes.Length : -bytes.Length, label]));
         _hash?.AppendData(bytes);
+        if (weight != 1) _hash?.AppendData(MemoryMarshal.AsBytes<float>([weight]));
     }
+
+    /// <summary>Returns how much an image counts in the loss.</summary>
+    public float Weight(int index) => _weights?[index] ?? 1;
 
     /// <summary>Copies an image to <paramref name="image"/> and returns its label row.</summary>
     public int Read(int index, Span<float> image)

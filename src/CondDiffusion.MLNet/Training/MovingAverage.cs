@@ -12,12 +12,12 @@ namespace CondDiffusion.MLNet.Training;
 /// The fraction of itself that the average keeps at each step after its warm-up. Step n keeps at most (1 + n) / (10 +
 /// n), so that the random initial weights are soon forgotten.
 /// </param>
-internal sealed class MovingAverage(ConditionalUNet network, double decay) : IDisposable
+internal sealed class MovingAverage(FlatNetwork network, double decay) : IDisposable
 {
-    /// <summary>The average of <see cref="ConditionalUNet.Parameters"/>.</summary>
+    /// <summary>The average of <see cref="FlatNetwork.Parameters"/>.</summary>
     public Tensor Parameters { get; } = Copy(network.Parameters);
 
-    /// <summary>The average of <see cref="ConditionalUNet.Buffers"/>.</summary>
+    /// <summary>The average of <see cref="FlatNetwork.Buffers"/>.</summary>
     public Tensor Buffers { get; } = Copy(network.Buffers);
 
     /// <summary>Adds the network's values after the <paramref name="step"/>-th step, from 1, to the averages.</summary>

@@ -17,17 +17,25 @@ internal static class TrainingDataReader
     /// <param name="feature">Their float vector column.</param>
     /// <param name="store">The store to fill, which is empty. It knows how many values each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
+    /// <param name="weight">Their column of weights, which are Single; null if every image has the weight 1.</param>
     /// <exception cref="InvalidOperationException">
     /// There are no rows; or a row cannot be read, has no label or no image, or its image has another size or values
     /// out of range.
     /// </exception>
     /// <exception cref="IOException">The images must go to disk and cannot.</exception>
     public static void Read(
-        IDataView data, DataViewSchema.Column label, DataViewSchema.Column feature, ImageStore store, Action checkAlive)
+        IDataView data,
+        DataViewSchema.Column label,
+        DataViewSchema.Column feature,
+        ImageStore store,
+        Action checkAlive,
+        DataViewSchema.Column? weight = null)
     {
-        using var cursor = data.GetRowCursor([label, feature]);
+        DataViewSchema.Column[] columns = weight is null ? [label, feature] : [label, feature, weight.Value];
+        using var cursor = data.GetRowCursor(columns);
         var getKey = KeyGetter.Create(cursor, label);
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
+        var getWeight = weight is null ? null : cursor.GetGetter<float>(weight.Value);
         var labels = ((KeyDataViewType)label.Type).Count;
 
         // ExtractPixels makes an empty sparse vector of a missing image. Where there are no images, such a vector is an
@@ -47,8 +55,9 @@ internal static class TrainingDataReader
             CheckLength();
             image.CopyTo(dense);
             CheckRange();
-            store.Add(dense, (int)(key - 1));
+            store.Add(dense, (int)(key - 1), ReadWeight());
         }
+
         if (store.Count == 0) throw new InvalidOperationException("The training data has no rows.");
 
         bool MoveNext()
@@ -94,6 +103,15 @@ internal static class TrainingDataReader
                     $"column '{feature.Name}' must have values in [-1, 1], but has {value}; " +
                     "NormalizeImages scales images to that");
             }
+        }
+
+        float ReadWeight()
+        {
+            var value = 1f;
+            getWeight?.Invoke(ref value);
+            return value >= 0 && float.IsFinite(value)
+                ? value
+                : throw Bad($"column '{weight!.Value.Name}' must have a finite weight of at least 0, but has {value}");
         }
 
         InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");

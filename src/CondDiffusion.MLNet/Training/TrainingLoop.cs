@@ -5,23 +5,21 @@ using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
-/// <summary>
-/// Trains a network to predict what noise was added to its images: Ho et al. 2020 (arXiv 2006.11239), algorithm 1, in
-/// batches.
-/// </summary>
+/// <summary>Trains a network by gradient descent on batches of its images.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
     private readonly TrainingSettings _settings;
-    private readonly DiffusionLoss _loss;
+    private readonly ITrainingLoss _loss;
     private readonly DeviceGate _gate;
-    private readonly int _timesteps;
 
-    public TrainingLoop(ConditionalUNet network, NoiseSchedule schedule, TrainingSettings settings)
+    /// <param name="network">The network to train.</param>
+    /// <param name="loss">The network's loss. It is disposed with the loop.</param>
+    /// <param name="settings">The settings of the loop.</param>
+    public TrainingLoop(FlatNetwork network, ITrainingLoss loss, TrainingSettings settings)
     {
         _settings = settings;
-        _loss = new(network, schedule, settings.Target, settings.MinSnrGamma, settings.Type);
+        _loss = loss;
         _gate = DeviceGate.For(network.Device);
-        _timesteps = schedule.Timesteps;
         State = new(network, settings.MovingAverageDecay);
     }
 
@@ -37,20 +35,20 @@ internal sealed class TrainingLoop : IDisposable
     public IEnumerable<TrainingStep> Steps(ImageStore images, EpochPlan plan)
     {
         using var batches = CreateReader(images, plan.BatchSize);
-        using var noise = new Generator(0, CPU);
+        using var random = new Generator(0, CPU);
         while (State.Step < plan.Steps)
         {
             if (State.Step % plan.StepsPerEpoch == 0) State.Losses = State.Losses.NextEpoch();
             foreach (var batch in batches.Read(plan.RestOfEpoch(State.Step)))
             {
-                using var step = Step(batch, noise, plan);
+                using var step = Step(batch, random, plan);
                 yield return step;
             }
         }
     }
 
     /// <summary>
-    /// Computes the loss of the averaged weights on the held-out images, with the same noise and timesteps every time.
+    /// Computes the loss of the averaged weights on the held-out images, with the same random numbers every time.
     /// </summary>
     /// <param name="images">All images.</param>
     /// <param name="plan">Which of them are held out.</param>
@@ -59,7 +57,7 @@ internal sealed class TrainingLoop : IDisposable
     public double? Validate(ImageStore images, EpochPlan plan, Func<bool> stops)
     {
         using var batches = CreateReader(images, Math.Min(plan.BatchSize, plan.HeldOut.Length));
-        using var noise = new Generator(0, CPU);
+        using var random = new Generator(0, CPU);
         using var noGrad = no_grad();
         State.Average?.Swap();
         try
@@ -73,9 +71,8 @@ internal sealed class TrainingLoop : IDisposable
                 var seed = SeedStream.ValidationNoise(_settings.Seed, number++);
                 sum += batch.Count * OnDevice(batch.Count, () =>
                 {
-                    var (x0, labels) = batch.To(State.Network.Device);
-                    var (t, eps) = DrawNoise(noise, seed, x0);
-                    return (double)_loss.Compute(x0, t, eps, labels, training: false).item<float>();
+                    random.manual_seed((long)seed);
+                    return (double)_loss.Compute(batch, random, training: false).item<float>();
                 });
             }
 
@@ -90,8 +87,8 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Gives the network the averaged weights, where there are any.</summary>
     public void Finish() => State.Average?.Swap();
 
-    /// <summary>Returns a copy of the network as <see cref="Finish"/> would leave it now.</summary>
-    public ConditionalUNet CopyAveraged() => State.Network.CopyWith(
+    /// <summary>The parameters and the buffers that <see cref="Finish"/> would give the network now.</summary>
+    public (Tensor Parameters, Tensor Buffers) Averaged => (
         State.Average?.Parameters ?? State.Network.Parameters,
         State.Average?.Buffers ?? State.Network.Buffers);
 
@@ -104,16 +101,12 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>
     /// Takes one step of gradient descent; returns the loss before it and the gradient's norm before clipping.
     /// </summary>
-    /// <param name="x0">Images, (B, C, H, W).</param>
-    /// <param name="t">Timesteps 1..T, int64 (B).</param>
-    /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
-    /// <param name="labels">Rows of the label table, int64 (B); negative for none.</param>
+    /// <param name="computeLoss">Computes the loss to descend.</param>
     /// <param name="learningRate">The learning rate.</param>
-    internal (Tensor Loss, Tensor GradientNorm) Update(
-        Tensor x0, Tensor t, Tensor eps, Tensor labels, double learningRate)
+    internal (Tensor Loss, Tensor GradientNorm) Update(Func<Tensor> computeLoss, double learningRate)
     {
         using var scope = NewDisposeScope();
-        var (loss, gradient) = Differentiate(x0, t, eps, labels);
+        var (loss, gradient) = Differentiate(computeLoss);
 
         using var noGrad = no_grad();
         var norm = gradient.norm();
@@ -124,28 +117,8 @@ internal sealed class TrainingLoop : IDisposable
         return (loss.MoveToOuterDisposeScope(), norm.MoveToOuterDisposeScope());
     }
 
-    /// <summary>
-    /// Draws a timestep for each image, and noise like the images: the first numbers of a stream, at which the
-    /// generator is left. They are drawn on the CPU, so that a seed means the same on every device; TorchSharp makes no
-    /// other generators.
-    /// </summary>
-    internal (Tensor T, Tensor Eps) DrawNoise(Generator noise, ulong seed, Tensor x0)
-    {
-        noise.manual_seed((long)seed);
-        var t = randint(1, _timesteps + 1, [x0.shape[0]], ScalarType.Int64, CPU, generator: noise);
-        var eps = randn(x0.shape, ScalarType.Float32, CPU, generator: noise);
-        return (t.to(x0.device), eps.to(x0.device));
-    }
-
-    /// <summary>Replaces a fraction of the labels by none, at random.</summary>
-    internal static Tensor HideLabels(Tensor labels, double fraction, Generator noise)
-    {
-        var hidden = rand([labels.shape[0]], ScalarType.Float32, CPU, generator: noise) < fraction;
-        return labels.masked_fill(hidden.to(labels.device), LabelRow.None);
-    }
-
     /// <summary>Computes the loss and its gradient. If that fails, the state is as it was before.</summary>
-    private (Tensor Loss, Tensor Gradient) Differentiate(Tensor x0, Tensor t, Tensor eps, Tensor labels)
+    private (Tensor Loss, Tensor Gradient) Differentiate(Func<Tensor> computeLoss)
     {
         var parameters = State.Network.Parameters;
         var buffers = State.Network.Buffers;
@@ -156,7 +129,7 @@ internal sealed class TrainingLoop : IDisposable
 
             // An error in the backward pass is an exception here. In autograd.grad it would end the process, since
             // TorchSharp does not catch it there.
-            var loss = _loss.Compute(x0, t, eps, labels, training: true);
+            var loss = computeLoss();
             loss.backward();
             return (loss.detach(), parameters.grad!);
         }
@@ -171,19 +144,15 @@ internal sealed class TrainingLoop : IDisposable
         }
     }
 
-    private TrainingStep Step(Batch batch, Generator noise, EpochPlan plan)
+    private TrainingStep Step(Batch batch, Generator random, EpochPlan plan)
     {
         var number = State.Step + 1;
         var rate = _settings.LearningRate.At(number, plan.Steps);
         var (loss, norm) = OnDevice(batch.Count, () =>
         {
-            var (x0, labels) = batch.To(State.Network.Device);
-
             // Each step has random numbers of its own, so that a resumed training needs no generator's state.
-            var (t, eps) = DrawNoise(noise, SeedStream.StepNoise(_settings.Seed, State.Step), x0);
-            if (_settings.LabelDropout > 0) labels = HideLabels(labels, _settings.LabelDropout, noise);
-
-            var (loss, norm) = Update(x0, t, eps, labels, rate);
+            random.manual_seed((long)SeedStream.StepNoise(_settings.Seed, State.Step));
+            var (loss, norm) = Update(() => _loss.Compute(batch, random, training: true), rate);
             return (loss.DetachFromDisposeScope(), norm.DetachFromDisposeScope());
         });
         return new(number, plan.EpochOf(number), plan.EndsEpoch(number), batch.Count, rate, loss, norm);
@@ -200,7 +169,7 @@ internal sealed class TrainingLoop : IDisposable
     });
 
     private BatchReader CreateReader(ImageStore images, int batchSize) =>
-        WithEnoughMemory(batchSize, () => new BatchReader(images, State.Network.Shape, batchSize));
+        WithEnoughMemory(batchSize, () => new BatchReader(images, State.Network.ImageSize, batchSize));
 
     /// <summary>Translates running out of memory into an error that says what to do.</summary>
     /// <param name="images">The number of images in the batch.</param>

@@ -26,11 +26,7 @@ internal sealed class TrainingRun
         _loop = loop;
         _images = images;
         _settings = settings;
-
-        // On images of 4 x 4 pixels the batch norm in the middle of the network sees one value for each image and
-        // channel, and one value has no variance.
-        var pixels = loop.State.Network.Shape.Height * loop.State.Network.Shape.Width;
-        _plan = new(images.Count, settings, smallestBatch: pixels > 16 ? 1 : 2);
+        _plan = new(images.Count, settings, loop.State.Network.SmallestBatch);
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
 using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Training;
@@ -7,11 +8,13 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>
 /// The sample images that a training generates now and then, always of the same labels from the same noise.
 /// </summary>
+/// <param name="network">The network in training.</param>
 /// <param name="loop">The training.</param>
 /// <param name="model">Everything about the trained model but its weights.</param>
 /// <param name="epochs">The number of epochs between two sets of samples.</param>
 /// <param name="checkAlive">Called before each step of the sampler. It throws to stop the generation.</param>
-internal sealed class TrainingSamples(TrainingLoop loop, ModelDescription model, int epochs, Action checkAlive)
+internal sealed class TrainingSamples(
+    ConditionalUNet network, TrainingLoop loop, ModelDescription model, int epochs, Action checkAlive)
 {
     /// <summary>
     /// The number of noises, which are the same for every label: a grid with a column for each label has a row for each
@@ -27,8 +30,9 @@ internal sealed class TrainingSamples(TrainingLoop loop, ModelDescription model,
     /// <summary>Generates the samples with the averaged weights, ordered by noise and then by label.</summary>
     public IReadOnlyList<MLImage> Generate()
     {
+        var (parameters, buffers) = loop.Averaged;
         using var generator = new ImageGenerator(
-            new(loop.CopyAveraged()), model, checkAlive, typeof(TrainingSamples));
+            new(network.CopyWith(parameters, buffers)), model, checkAlive, typeof(TrainingSamples));
 
         var labels = Math.Min(model.Labels.Count, MaxLabels);
         var rows =

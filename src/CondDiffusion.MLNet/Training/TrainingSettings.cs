@@ -1,11 +1,9 @@
-using static TorchSharp.torch;
-
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// The options that the training loop needs, already checked. The defaults are DDPM as published (Ho et al. 2020).
+/// The options that the training loop needs, already checked. The defaults turn everything off.
 /// </summary>
-internal sealed record TrainingSettings
+internal record TrainingSettings
 {
     /// <summary>The number of epochs.</summary>
     public required int Epochs { get; init; }
@@ -16,17 +14,8 @@ internal sealed record TrainingSettings
     /// <summary>The learning rate over the steps.</summary>
     public required LearningRate LearningRate { get; init; }
 
-    /// <summary>Decides the order of the images and the noise.</summary>
+    /// <summary>Decides the order of the images and every other random number.</summary>
     public required ulong Seed { get; init; }
-
-    /// <summary>What the network predicts.</summary>
-    public PredictionTarget Target { get; init; }
-
-    /// <summary>Upper bound of the signal-to-noise ratio in the weights of the loss; 0 for no weights.</summary>
-    public double MinSnrGamma { get; init; }
-
-    /// <summary>Fraction of images whose label is hidden.</summary>
-    public double LabelDropout { get; init; }
 
     /// <summary>Upper bound of the gradient's norm; 0 for none.</summary>
     public double GradientClipNorm { get; init; }
@@ -35,9 +24,6 @@ internal sealed record TrainingSettings
     /// Decay of the moving average of the weights, with which the training ends; 0 to end with the last weights.
     /// </summary>
     public double MovingAverageDecay { get; init; }
-
-    /// <summary>Data type of the convolutions and activations.</summary>
-    public ScalarType Type { get; init; } = ScalarType.Float32;
 
     /// <summary>Fraction of images that are held out for the validation loss.</summary>
     public double ValidationFraction { get; init; }

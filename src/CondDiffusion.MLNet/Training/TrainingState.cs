@@ -7,7 +7,7 @@ namespace CondDiffusion.MLNet.Training;
 /// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise
 /// from the seed and the step, so no generator's state belongs to it.
 /// </summary>
-internal sealed class TrainingState(ConditionalUNet network, double movingAverageDecay) : IDisposable
+internal sealed class TrainingState(FlatNetwork network, double movingAverageDecay) : IDisposable
 {
     /// <summary>Steps done.</summary>
     public long Step { get; set; }
@@ -17,7 +17,7 @@ internal sealed class TrainingState(ConditionalUNet network, double movingAverag
     /// </summary>
     public bool IsConsistent { get; private set; } = true;
 
-    public ConditionalUNet Network { get; } = network;
+    public FlatNetwork Network { get; } = network;
 
     public Adam Adam { get; } = new(network.Parameters);
 

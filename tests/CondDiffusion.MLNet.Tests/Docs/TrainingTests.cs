@@ -74,7 +74,7 @@ public sealed class TrainingTests
             },
         };
         // end
-        var expected = new TrainingSettings
+        var expected = new DiffusionSettings
         {
             Epochs = 50,
             BatchSize = 128,

@@ -114,7 +114,7 @@ public sealed class ImageStoreTests
         var before = TensorAssert.Count();
         Assert.ThrowsExactly<ObjectDisposedException>(() =>
         {
-            using var reader = new BatchReader(store, new(1, 8, 8, Labels: 1, EmbeddingSize: 4, [2, 2, 2]), 4);
+            using var reader = new BatchReader(store, [1, 8, 8], 4);
             foreach (var batch in reader.Read(new int[] { 8999, 8999, 8999, 8999, 0, 0 }))
                 Assert.AreEqual(4, batch.Count);
         });

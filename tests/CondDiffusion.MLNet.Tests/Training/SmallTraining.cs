@@ -15,10 +15,11 @@ internal sealed class SmallTraining : IDisposable
 
     private readonly bool _ownsImages;
 
-    public SmallTraining(TrainingSettings settings, ImageStore? images = null, UNetShape? shape = null)
+    public SmallTraining(DiffusionSettings settings, ImageStore? images = null, UNetShape? shape = null)
     {
         Network = ConditionalUNet.Create(shape ?? Shape, CPU, settings.Seed);
-        Loop = new(Network, NoiseSchedule.Linear(Timesteps), settings);
+        Loss = settings.CreateLoss(Network, NoiseSchedule.Linear(Timesteps));
+        Loop = new(Network, Loss, settings);
         Images = images ?? PlainImages();
         _ownsImages = images is null;
         Settings = settings;
@@ -26,9 +27,11 @@ internal sealed class SmallTraining : IDisposable
 
     public static UNetShape Shape { get; } = new(1, 8, 8, Labels: 2, EmbeddingSize: 8, [4, 6, 8]);
 
-    public TrainingSettings Settings { get; }
+    public DiffusionSettings Settings { get; }
 
     public ConditionalUNet Network { get; }
+
+    public DiffusionLoss Loss { get; }
 
     public TrainingLoop Loop { get; }
 
@@ -42,7 +45,7 @@ internal sealed class SmallTraining : IDisposable
     public float[] Parameters => Network.Parameters.data<float>().ToArray();
 
     /// <summary>Returns settings for six steps on the ten plain images, with every option off.</summary>
-    public static TrainingSettings Create(
+    public static DiffusionSettings Create(
         int epochs = 2, int batchSize = 4, double learningRate = 5e-3, ulong seed = 3) => new()
         {
             Epochs = epochs,
@@ -53,7 +56,7 @@ internal sealed class SmallTraining : IDisposable
 
     /// <summary>Trains to the end, and returns the weights that the model gets and every report.</summary>
     public static (float[] Weights, List<TrainingProgress> Reports) Train(
-        TrainingSettings settings, ImageStore? images = null, UNetShape? shape = null)
+        DiffusionSettings settings, ImageStore? images = null, UNetShape? shape = null)
     {
         using var training = new SmallTraining(settings, images, shape);
         var reports = training.Run();

@@ -18,16 +18,19 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(1000), SmallTraining.Create(1, 2));
+        var settings = SmallTraining.Create(1, 2);
+        var diffusion = settings.CreateLoss(network, NoiseSchedule.Linear(1000));
+        using var loop = new TrainingLoop(network, diffusion, settings);
         var x0 = 0.9 * SeedUNet.Wave(202, 2, 1, 32, 32);
         var eps = 1.2 * SeedUNet.Wave(303, 2, 1, 32, 32);
 
-        var first = loop.Update(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
+        Tensor Loss() => diffusion.Compute(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, training: true);
+        var first = loop.Update(Loss, 5e-4).Loss.item<float>();
         Assert.AreEqual(golden.Number("train_loss"), first, 1e-6);
 
         // Adam's first step follows the sign of every gradient, including those that are only rounding noise: no closer
         // than 5e-4.
-        var second = loop.Update(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, 5e-4).Loss.item<float>();
+        var second = loop.Update(Loss, 5e-4).Loss.item<float>();
         Assert.AreEqual(golden.Number("train_loss_after_one_adam_step"), second, 5e-4);
 
         var buffers = network.StateDict().ToDictionary(pair => pair.Entry.Name, pair => pair.Values);
@@ -77,10 +80,11 @@ public sealed class TrainingLoopTests
         for (var step = 0; step < 6; step++)
         {
             var rows = training.Plan.RestOfEpoch(step)[..(step % 3 == 2 ? 2 : 4)];
-            using var batch = new Batch(SmallTraining.Shape, 4);
+            using var batch = new Batch(network.ImageSize, 4);
             batch.Fill(training.Images, rows.Span);
             var (x0, labels) = batch.To(CPU);
-            var (t, eps) = training.Loop.DrawNoise(noise, SeedStream.StepNoise(3, step), x0);
+            noise.manual_seed((long)SeedStream.StepNoise(3, step));
+            var (t, eps) = training.Loss.DrawNoise(noise, x0);
             var gradient = autograd.grad([loss.Compute(x0, t, eps, labels, training: true)], [network.Parameters])[0];
             adam.Step(gradient, 5e-3, step + 1);
         }
@@ -171,7 +175,7 @@ public sealed class TrainingLoopTests
     public void Steps_EachOptionOn_ChangesTheWeights()
     {
         var plain = SmallTraining.Train(SmallTraining.Create()).Weights;
-        TrainingSettings[] variants =
+        DiffusionSettings[] variants =
         [
             SmallTraining.Create() with { Target = PredictionTarget.Velocity },
             SmallTraining.Create() with { MinSnrGamma = 5 },
@@ -262,7 +266,8 @@ public sealed class TrainingLoopTests
 
         // Without a parameter that needs a gradient, the forward pass succeeds and the backward pass does not.
         training.Network.Parameters.requires_grad = false;
-        Assert.ThrowsExactly<ExternalException>(() => training.Loop.Update(x0, t, x0, labels, 1e-3));
+        Assert.ThrowsExactly<ExternalException>(() => training.Loop.Update(
+            () => training.Loss.Compute(x0, t, x0, labels, training: true), 1e-3));
         Assert.AreEqual(0, training.Loop.State.Step);
         Assert.IsTrue(training.Loop.State.IsConsistent);
         Assert.AreSequenceEqual(before, training.Weights);
@@ -277,7 +282,7 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var noise = new Generator(5, CPU);
         var labels = arange(Count, ScalarType.Int64, CPU);
-        var hidden = TrainingLoop.HideLabels(labels, fraction, noise).data<long>().ToArray();
+        var hidden = DiffusionLoss.HideLabels(labels, fraction, noise).data<long>().ToArray();
 
         var deviation = Math.Sqrt(Count * fraction * (1 - fraction));
         Assert.AreEqual(fraction * Count, hidden.Count(label => label == -1), 3 * deviation);
@@ -294,7 +299,8 @@ public sealed class TrainingLoopTests
         var seen = new HashSet<long>();
         for (var step = 0; step < 4; step++)
         {
-            var (t, eps) = training.Loop.DrawNoise(noise, SeedStream.StepNoise(3, step), x0);
+            noise.manual_seed((long)SeedStream.StepNoise(3, step));
+            var (t, eps) = training.Loss.DrawNoise(noise, x0);
             seen.UnionWith(t.data<long>());
             Assert.AreEqual(0, eps.mean().item<float>(), 0.02);
             Assert.AreEqual(1, eps.std().item<float>(), 0.02);
@@ -311,12 +317,12 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var training = new SmallTraining(SmallTraining.Create());
         using var noise = new Generator(0, CPU);
-        var (t, eps) = training.Loop.DrawNoise(noise, 1, empty([2, 1, 8, 8], ScalarType.Float32, meta));
+        var (t, eps) = training.Loss.DrawNoise(noise, empty([2, 1, 8, 8], ScalarType.Float32, meta));
         Assert.AreEqual(DeviceType.META, t.device_type);
         Assert.AreEqual(DeviceType.META, eps.device_type);
 
         var labels = empty([2], ScalarType.Int64, meta);
-        Assert.AreEqual(DeviceType.META, TrainingLoop.HideLabels(labels, 0.5, noise).device_type);
+        Assert.AreEqual(DeviceType.META, DiffusionLoss.HideLabels(labels, 0.5, noise).device_type);
     }
 
     [TestMethod]
@@ -342,10 +348,10 @@ public sealed class TrainingLoopTests
     {
         using var images = SmallTraining.PlainImages();
         Throws.Saying<InvalidOperationException>(
-            () => new BatchReader(images, SmallTraining.Shape, 1 << 24), "more than 2 GB", "smaller BatchSize");
+            () => new BatchReader(images, [1, 8, 8], 1 << 24), "more than 2 GB", "smaller BatchSize");
     }
 
-    private static double[] Losses(TrainingSettings settings) =>
+    private static double[] Losses(DiffusionSettings settings) =>
         [.. SmallTraining.Train(settings).Reports.Select(report => report.Loss)];
 
     /// <summary>Returns the mean that Adam keeps of the gradient, after one step.</summary>
@@ -358,7 +364,9 @@ public sealed class TrainingLoopTests
         var labels = tensor([0L, 1L], ScalarType.Int64, CPU);
 
         using var training = new SmallTraining(SmallTraining.Create() with { GradientClipNorm = clip });
-        norm = training.Loop.Update(x0, t, eps, labels, 1e-3).GradientNorm.item<float>();
+        norm = training.Loop
+            .Update(() => training.Loss.Compute(x0, t, eps, labels, training: true), 1e-3)
+            .GradientNorm.item<float>();
         return training.Loop.State.Adam.Mean.clone();
     }
 }

@@ -228,9 +228,10 @@ public sealed class TrainingReporterTests
         TrainingProgress? reported = null;
         using var network = ConditionalUNet.Create(Tiny.Description.Network, CPU, seed: 1);
         var settings = Tiny.Options.LoopSettings(1, ScalarType.Float32);
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(4), settings);
+        using var loop = new TrainingLoop(
+            network, settings.CreateLoss(network, NoiseSchedule.Linear(4)), settings);
         var samples = new TrainingSamples(
-            loop, Tiny.Description, epochs: 1, () => throw new OperationCanceledException());
+            network, loop, Tiny.Description, epochs: 1, () => throw new OperationCanceledException());
         var reporter = new TrainingReporter(
             _ => { },
             Assert.Fail,
@@ -250,9 +251,10 @@ public sealed class TrainingReporterTests
         var reports = new List<TrainingProgress>();
         using var network = ConditionalUNet.Create(Tiny.Description.Network, CPU, seed: 1);
         var settings = Tiny.Options.LoopSettings(1, ScalarType.Float32);
-        using var loop = new TrainingLoop(network, NoiseSchedule.Linear(4), settings);
+        using var loop = new TrainingLoop(
+            network, settings.CreateLoss(network, NoiseSchedule.Linear(4)), settings);
         var samples = new TrainingSamples(
-            loop, Tiny.Description, epochs: 1, () => throw new NotSupportedException("no paper"));
+            network, loop, Tiny.Description, epochs: 1, () => throw new NotSupportedException("no paper"));
         var reporter = new TrainingReporter(
             _ => { }, warnings.Add, tensorBoard: null, samples, new Reporter(reports.Add), new ManualClock());
 

@@ -124,11 +124,12 @@ public sealed class TrainingRunTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var noise = new Generator(0, CPU);
-        using var batch = new Batch(SmallTraining.Shape, 2);
+        using var batch = new Batch(training.Network.ImageSize, 2);
         batch.Fill(training.Images, training.Plan.HeldOut.Span);
         var (x0, labels) = batch.To(CPU);
-        var (t, eps) = training.Loop.DrawNoise(noise, SeedStream.ValidationNoise(settings.Seed, 0), x0);
-        using var averaged = training.Loop.CopyAveraged();
+        noise.manual_seed((long)SeedStream.ValidationNoise(settings.Seed, 0));
+        var (t, eps) = training.Loss.DrawNoise(noise, x0);
+        using var averaged = training.Network.CopyWith(training.Loop.Averaged.Parameters, training.Loop.Averaged.Buffers);
 
         Assert.AreEqual(Loss(averaged), reported, 1e-6);
         Assert.AreNotEqual(Loss(training.Network), reported, 1e-4);

@@ -1,0 +1,40 @@
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace CondDiffusion.MLNet.Classification;
+
+/// <summary>Shifts, rotates and scales each image at random. What comes in from outside has the edge's values.</summary>
+/// <param name="Shift">The largest shift along each axis, as a fraction of the image's side.</param>
+/// <param name="Rotation">The largest rotation in each direction, in degrees.</param>
+/// <param name="Scale">The largest change of size: an image is scaled by a factor in [1 - Scale, 1 + Scale].</param>
+internal sealed record AffineAugmentation(double Shift, double Rotation, double Scale)
+{
+    private bool IsIdentity => Shift == 0 && Rotation == 0 && Scale == 0;
+
+    /// <summary>Returns the images transformed, each in its own way.</summary>
+    /// <param name="x">(B, C, H, W).</param>
+    /// <param name="random">The source of the random numbers, on the CPU.</param>
+    public Tensor Apply(Tensor x, Generator random)
+    {
+        if (IsIdentity) return x;
+
+        using var scope = NewDisposeScope();
+        var images = x.shape[0];
+        var uniform = rand([4, images], ScalarType.Float32, CPU, generator: random) * 2 - 1;
+
+        // The map goes from a pixel of the result to the place in the image, in coordinates from -1 to 1. A square of
+        // these is H x W pixels, so a rotation in pixels stretches by the ratio of the sides.
+        var angle = uniform[0] * (Rotation * Math.PI / 180);
+        var size = 1 / (uniform[1] * Scale + 1);
+        var ratio = (double)x.shape[2] / x.shape[3];
+        var cos = angle.cos() * size;
+        var sin = angle.sin() * size;
+        var rows = stack([cos, sin * -ratio, uniform[2] * (2 * Shift), sin / ratio, cos, uniform[3] * (2 * Shift)], 1);
+        var map = rows.view(images, 2, 3).to(x.device);                                     // B 2 3
+
+        var grid = functional.affine_grid(map, x.shape, align_corners: false);              // B H W 2
+        return functional
+            .grid_sample(x, grid, GridSampleMode.Bilinear, GridSamplePaddingMode.Border, align_corners: false)
+            .MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,144 @@
+using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Trainers;
+
+/// <summary>A training on labelled images, from the rows of a data view to trained weights.</summary>
+/// <remarks>
+/// In this order: the constructor opens the directories and finds the labels, <see cref="ReadImages"/> reads the rows,
+/// and <see cref="Train"/> trains.
+/// </remarks>
+internal sealed class ImageTraining : IDisposable
+{
+    private readonly MLContext _context;
+    private readonly IHost _host;
+    private readonly ImageTrainerOptions _options;
+    private readonly IChannel _channel;
+    private readonly IDataView _rows;
+    private readonly CheckpointStore? _store;
+    private readonly Checkpoint? _checkpoint;
+    private readonly TensorBoardLog? _tensorBoard;
+    private ImageStore? _images;
+
+    /// <exception cref="InvalidOperationException">A directory cannot be used.</exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public ImageTraining(MLContext context, IHost host, ImageTrainerOptions options, IDataView input)
+    {
+        _context = context;
+        _host = host;
+        _options = options;
+        CheckAlive();
+        _channel = host.Start("Fit");
+        try
+        {
+            // Directories that cannot be used are an error now, not after an hour of reading.
+            if (options.CheckpointDirectory is { } directory)
+                _store = new(directory, options.CheckpointsKept, Warn);
+            _checkpoint = _store?.FindNewest();
+            if (options.TensorBoardDirectory is { } logs) _tensorBoard = new(logs);
+
+            TorchRuntime.EnsureLoaded();
+            _rows = new TrainingColumns(context, host, options).WithVectors(input);
+            Labels = LabelVocabulary.Read(host, _rows.Schema[options.LabelColumnName]);
+
+            Device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
+            Type = TorchDevice.ChooseDataType(options.Precision, Device);
+            Seed = options.Seed ?? MLNetInternals.Seed(host) ?? _checkpoint?.Seed ?? Random.Shared.Next();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The labels of the rows.</summary>
+    public LabelVocabulary Labels { get; }
+
+    /// <summary>The device to train on.</summary>
+    public Device Device { get; }
+
+    /// <summary>The data type of the convolutions and activations.</summary>
+    public ScalarType Type { get; }
+
+    /// <summary>The seed in use, which the options may leave open.</summary>
+    public int Seed { get; }
+
+    /// <summary>Reads every row once, into memory or onto disk.</summary>
+    /// <param name="weightColumn">The column with the images' weights; null for none.</param>
+    public void ReadImages(string? weightColumn = null)
+    {
+        var pixels = _options.Channels * _options.Height * _options.Width;
+        _images = new(pixels, _options.ImageMemory, _context.TempFilePath, hashes: _store is not null);
+        TrainingDataReader.Read(
+            _rows,
+            _rows.Schema[_options.LabelColumnName],
+            _rows.Schema[_options.FeatureColumnName],
+            _images,
+            CheckAlive,
+            weightColumn is null ? null : _rows.Schema[weightColumn]);
+        if (_images.OnDisk > 0) Log($"{_images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
+    }
+
+    /// <summary>
+    /// Trains, from the newest checkpoint on where there is one, and gives the network the weights that it ends with.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">
+    /// The context was cancelled; or the options' token was, and there is no model to return or none was asked for.
+    /// </exception>
+    public void Train(TrainingLoop loop, TrainingSettings settings, TrainingSamples? samples = null)
+    {
+        var checkpoints = _store is null ? null : new CheckpointWriter(
+            _store,
+            _options.Identity(Seed, Device, Type, Labels, _images!),
+            _options.CheckpointInterval,
+            _options.CheckpointSteps,
+            settings.Clock,
+            Warn);
+        if (_checkpoint is not null)
+        {
+            checkpoints!.Resume(_checkpoint, loop.State);
+            Log($"Resuming from step {_checkpoint.Step}, of the checkpoint '{_checkpoint.Path}'.");
+        }
+
+        Log($"Training on {_images!.Count} images with {Labels.Count} labels, on {Device} in {Type}.");
+        var reporter = new TrainingReporter(Log, Warn, _tensorBoard, samples, _options.Progress, settings.Clock);
+        var run = new TrainingRun(loop, _images, settings)
+        {
+            Report = reporter.Report,
+            Stops = () => _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),
+            Checkpoints = checkpoints,
+        };
+        run.Run();
+
+        // A cancelled training returns its model where that was asked for, and it has done a step.
+        MLNetInternals.CheckAlive(_host);
+        if (_options.OnCancellation == CancellationBehavior.Throw || loop.State.Step == 0)
+            _options.CancellationToken.ThrowIfCancellationRequested();
+        loop.Finish();
+    }
+
+    /// <summary>Throws if the training has to end.</summary>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public void CheckAlive()
+    {
+        _options.CancellationToken.ThrowIfCancellationRequested();
+        MLNetInternals.CheckAlive(_host);
+    }
+
+    public void Dispose()
+    {
+        _images?.Dispose();
+        _store?.Dispose();
+        _channel.Dispose();
+    }
+
+    private void Log(string line) => _channel.Info(MessageSensitivity.None, line);
+
+    private void Warn(string line) => _channel.Warning(MessageSensitivity.None, line);
+}

@@ -1,0 +1,40 @@
+using System.Diagnostics.CodeAnalysis;
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Network;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Training;
+
+/// <summary>
+/// The options that the training of a diffusion model needs besides. The defaults are DDPM as published (Ho et al.
+/// 2020).
+/// </summary>
+internal sealed record DiffusionSettings : TrainingSettings
+{
+    public DiffusionSettings()
+    {
+    }
+
+    /// <param name="common">The options of every training loop.</param>
+    [SetsRequiredMembers]
+    public DiffusionSettings(TrainingSettings common)
+        : base(common)
+    {
+    }
+
+    /// <summary>What the network predicts.</summary>
+    public PredictionTarget Target { get; init; }
+
+    /// <summary>Upper bound of the signal-to-noise ratio in the weights of the loss; 0 for no weights.</summary>
+    public double MinSnrGamma { get; init; }
+
+    /// <summary>Fraction of images whose label is hidden.</summary>
+    public double LabelDropout { get; init; }
+
+    /// <summary>Data type of the convolutions and activations.</summary>
+    public ScalarType Type { get; init; } = ScalarType.Float32;
+
+    /// <summary>Creates the loss of a network.</summary>
+    public DiffusionLoss CreateLoss(ConditionalUNet network, NoiseSchedule schedule) =>
+        new(network, schedule, Target, MinSnrGamma, Type, LabelDropout);
+}
