@@ -111,7 +111,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new GeneratedDataView(Generator, Bind(input.Schema), input);
+        return new AddedColumnsView<Condition>(Generator, Bind(input.Schema), input);
     }
 
     /// <summary>Creates a mapper that generates one row at a time, as a <c>PredictionEngine</c> needs it.</summary>
@@ -119,7 +119,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <returns>The mapper; it generates the same image for a row as <see cref="Transform"/>.</returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) =>
-        new GeneratedRowMapper(Generator, Bind(inputSchema));
+        new AddedColumnsRowMapper<Condition>(Generator, Bind(inputSchema));
 
     /// <summary>Generates an image for each label, outside any pipeline.</summary>
     /// <remarks>

@@ -12,7 +12,7 @@ namespace CondDiffusion.MLNet.Model;
 /// Generates images with a trained network. Any number of threads may use it: their generations take turns at the
 /// device, one evaluation of the network at a time.
 /// </summary>
-internal sealed class ImageGenerator : IDisposable
+internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
 {
     /// <summary>
     /// The index of a row's initial noise. The noise that is added in the step from timestep t has index t, from 1.
@@ -50,6 +50,8 @@ internal sealed class ImageGenerator : IDisposable
 
     /// <summary>The network and what it shares among its generators.</summary>
     public SharedNetwork Shared { get; }
+
+    int IRowComputer<Condition>.ValuesPerRow => Shape.Pixels;
 
     private SamplingOptions Sampling => _model.Sampling;
 
@@ -148,6 +150,8 @@ internal sealed class ImageGenerator : IDisposable
             shared.Release();
         }
     }
+
+    float[] IRowComputer<Condition>.Compute(IReadOnlyList<Condition> rows) => Generate(rows);
 
     /// <summary>
     /// Marks the generator as disposed, without waiting: its generations end before their next evaluation, and the last

@@ -6,7 +6,7 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>Reads from an input row what decides its image: the label, the noise key and the guidance scale.</summary>
-internal sealed class ConditionReader
+internal sealed class ConditionReader : IRowReader<Condition>
 {
     private readonly GeneratedBindings _bindings;
     private readonly DataViewRow _input;
@@ -49,6 +49,8 @@ internal sealed class ConditionReader
 
         return condition;
     }
+
+    public void Dispose() => _input.Dispose();
 
     private int? ReadLabel()
     {

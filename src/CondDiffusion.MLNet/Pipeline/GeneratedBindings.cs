@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
@@ -8,9 +9,10 @@ using Microsoft.ML.Transforms.Image;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// Binds a model to an input schema: decides which columns the model reads and which it adds after them.
+/// Binds a model that generates images to an input schema. It reads labels, seeds and guidance scales, and adds a
+/// column of images and, if the model names one, a column of their pixels, [C, H, W].
 /// </summary>
-internal sealed class GeneratedBindings
+internal sealed class GeneratedBindings : RowBindings<Condition>
 {
     private readonly IHost _host;
 
@@ -18,10 +20,10 @@ internal sealed class GeneratedBindings
     /// A column that the model reads is missing or has the wrong type.
     /// </exception>
     public GeneratedBindings(IHost host, ModelDescription model, DataViewSchema input)
+        : base(input)
     {
         _host = host;
         Model = model;
-        Input = input;
 
         Label = FindLabel();
         LabelValue = FindLabelValue();
@@ -33,9 +35,7 @@ internal sealed class GeneratedBindings
 
     public ModelDescription Model { get; }
 
-    public DataViewSchema Input { get; }
-
-    public DataViewSchema Output { get; }
+    public override DataViewSchema Output { get; }
 
     public DataViewSchema.Column Label { get; }
 
@@ -51,23 +51,51 @@ internal sealed class GeneratedBindings
     /// <summary>Gets the column of guidance scales. If it is null, every row has the model's scale.</summary>
     public DataViewSchema.Column? Guidance { get; }
 
-    /// <summary>Gets the input columns that decide a row's image, or explain why it has none.</summary>
-    public IEnumerable<DataViewSchema.Column> Conditions =>
+    public override IEnumerable<DataViewSchema.Column> Inputs =>
         new[] { Label, LabelValue, Seed, Guidance }.OfType<DataViewSchema.Column>();
 
+    /// <summary>Returns whether the row has a label, or needs none.</summary>
+    public override bool CanCompute(Condition input) => input.Label is not null;
+
+    public override IRowReader<Condition> CreateReader(DataViewRow row) => new ConditionReader(this, row);
+
+    public override Delegate CreateGetter(DataViewSchema.Column column, Func<ReadOnlyMemory<float>> compute) =>
+        IsImage(column) ? CreateImageGetter(column, compute) : CreatePixelsGetter(compute);
+
+    private static ValueGetter<VBuffer<float>> CreatePixelsGetter(Func<ReadOnlyMemory<float>> compute) =>
+        (ref values) =>
+        {
+            var pixels = compute().Span;
+            var editor = VBufferEditor.Create(ref values, pixels.Length);
+            for (var i = 0; i < pixels.Length; i++) editor.Values[i] = Math.Clamp(pixels[i], -1, 1);
+            values = editor.Commit();
+        };
+
+    private ValueGetter<MLImage> CreateImageGetter(
+        DataViewSchema.Column column, Func<ReadOnlyMemory<float>> compute)
+    {
+        var shape = Model.Network.ToImageShape();
+
+        // Each call returns a new image, which the reader owns. The image passed in is not disposed: its reader may
+        // still hold it.
+        return (ref image) =>
+        {
+            if (shape.Channels is not (1 or 3))
+            {
+                throw new InvalidOperationException(
+                    $"Column '{column.Name}': an image has 1 or 3 channels, " +
+                    $"but this model generates {shape.Channels}. " +
+                    "Read them as vectors: set the option PixelsColumnName.");
+            }
+
+            image = PixelConversion.ToImage(compute().Span, shape);
+        };
+    }
+
     /// <summary>
-    /// Returns whether the model adds this output column. The first one that it adds holds the images.
+    /// Returns whether an added column, of which the first one holds the images, holds these rather than their pixels.
     /// </summary>
-    public bool IsGenerated(DataViewSchema.Column column) => column.Index >= Input.Count;
-
-    /// <summary>Returns whether an output column holds the images, rather than their pixels or input values.</summary>
-    public bool IsImage(DataViewSchema.Column column) => column.Index == Input.Count;
-
-    /// <summary>Returns the input columns that some output columns need.</summary>
-    public IEnumerable<DataViewSchema.Column> Dependencies(IEnumerable<DataViewSchema.Column> columns) => columns
-        .SelectMany(column => IsGenerated(column) ? Conditions : [Input[column.Index]])
-        .DistinctBy(column => column.Index)
-        .ToArray();
+    private bool IsImage(DataViewSchema.Column column) => column.Index == Input.Count;
 
     private DataViewSchema.Column FindLabel()
     {

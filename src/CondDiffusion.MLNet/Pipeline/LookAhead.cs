@@ -4,49 +4,49 @@ using Microsoft.ML;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// Generates the images of a cursor's rows in batches. It has a cursor of its own on the same source, which starts at
-/// the first row whose image is read and then reads the conditions of a whole batch of rows.
+/// Computes the values of a cursor's rows in batches. It has a cursor of its own on the same source, which starts at
+/// the first row whose values are read and then reads the inputs of a whole batch of rows.
 /// </summary>
-internal sealed class LookAhead(ImageGenerator generator, GeneratedBindings bindings, DataViewRowCursor ahead)
-    : IDisposable
+internal sealed class LookAhead<TInput>(
+    IRowComputer<TInput> computer, RowBindings<TInput> bindings, DataViewRowCursor ahead) : IDisposable
 {
-    private readonly ConditionReader _reader = new(bindings, ahead);
-    private readonly List<Condition> _batch = [];
-    private ReadOnlyMemory<float>[]? _images;
+    private readonly IRowReader<TInput> _reader = bindings.CreateReader(ahead);
+    private readonly List<TInput> _batch = [];
+    private ReadOnlyMemory<float>[]? _values;
     private int? _batchSize;
-    private long _first; // the row of the batch's first condition
+    private long _first; // the row of the batch's first input
     private long _next; // the row that the cursor moves to next
 
-    /// <summary>Returns the pixels of a row's image, and generates its batch first if necessary.</summary>
+    /// <summary>Returns a row's values, and computes those of its batch first if necessary.</summary>
     /// <param name="row">The row's number in the order of the cursor. It never decreases from call to call.</param>
-    /// <param name="condition">The condition that the other cursor read for this row.</param>
+    /// <param name="input">The input that the other cursor read for this row. Its values can be computed.</param>
     /// <exception cref="InvalidOperationException">The two cursors do not read the same rows.</exception>
-    public ReadOnlyMemory<float> ReadPixels(long row, Condition condition)
+    public ReadOnlyMemory<float> ReadValues(long row, TInput input)
     {
         if (row >= _first + _batch.Count) ReadBatch(row);
 
         var index = (int)(row - _first);
-        if (index >= _batch.Count || _batch[index] != condition)
+        if (index >= _batch.Count || !EqualityComparer<TInput>.Default.Equals(_batch[index], input))
         {
             throw new InvalidOperationException(
-                $"Row {row}: the source gave other rows when it was read a second time, so its labels cannot be read " +
+                $"Row {row}: the source gave other rows when it was read a second time, so its rows cannot be read " +
                 "ahead. Cache the source first, with Data.Cache.");
         }
 
-        _images ??= GenerateBatch();
-        return _images[index];
+        _values ??= ComputeBatch();
+        return _values[index];
     }
 
-    public void Dispose() => ahead.Dispose();
+    public void Dispose() => _reader.Dispose();
 
     private void ReadBatch(long first)
     {
-        _images = null;
+        _values = null;
         _batch.Clear();
         while (_next < first && ahead.MoveNext()) _next++;
 
         _first = _next;
-        _batchSize ??= generator.ChooseBatchSize();
+        _batchSize ??= computer.ChooseBatchSize();
         while (_batch.Count < _batchSize && ahead.MoveNext())
         {
             _batch.Add(_reader.Read());
@@ -55,17 +55,17 @@ internal sealed class LookAhead(ImageGenerator generator, GeneratedBindings bind
     }
 
     /// <summary>
-    /// Generates the batch, except for rows without a label: reading such a row is an error, which must not affect the
-    /// others.
+    /// Computes the batch, except for the rows that cannot be computed: reading such a row is an error, which must not
+    /// affect the others.
     /// </summary>
-    private ReadOnlyMemory<float>[] GenerateBatch()
+    private ReadOnlyMemory<float>[] ComputeBatch()
     {
-        int[] labelled = [.. Enumerable.Range(0, _batch.Count).Where(i => _batch[i].Label is not null)];
-        var pixels = generator.Generate([.. labelled.Select(i => _batch[i])]);
+        int[] computable = [.. Enumerable.Range(0, _batch.Count).Where(i => bindings.CanCompute(_batch[i]))];
+        var computed = computer.Compute([.. computable.Select(i => _batch[i])]);
 
-        var size = generator.Shape.Pixels;
-        var images = new ReadOnlyMemory<float>[_batch.Count];
-        for (var i = 0; i < labelled.Length; i++) images[labelled[i]] = pixels.AsMemory(i * size, size);
-        return images;
+        var size = computer.ValuesPerRow;
+        var values = new ReadOnlyMemory<float>[_batch.Count];
+        for (var i = 0; i < computable.Length; i++) values[computable[i]] = computed.AsMemory(i * size, size);
+        return values;
     }
 }

@@ -5,10 +5,11 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// Generates one row at a time, for a PredictionEngine. It generates the same image for a row as
-/// <see cref="GeneratedDataView"/>.
+/// Computes one row at a time, for a PredictionEngine. It gives a row the same values as
+/// <see cref="AddedColumnsView{TInput}"/>.
 /// </summary>
-internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedBindings bindings) : IRowToRowMapper
+internal sealed class AddedColumnsRowMapper<TInput>(IRowComputer<TInput> computer, RowBindings<TInput> bindings)
+    : IRowToRowMapper
 {
     public DataViewSchema InputSchema => bindings.Input;
 
@@ -25,20 +26,20 @@ internal sealed class GeneratedRowMapper(ImageGenerator generator, GeneratedBind
                 "The row's schema differs from the one that this mapper was created for.", nameof(input));
         }
 
-        // All generated columns of a row share one image, so it is kept until the row moves.
-        float[]? pixels = null;
+        // All added columns of a row share its values, so they are kept until the row moves.
+        float[]? values = null;
         long position = -1;
-        return new GeneratedRow(bindings, input, [.. activeColumns], Generate);
+        return new AddedColumnsRow<TInput>(bindings, input, [.. activeColumns], Compute);
 
-        ReadOnlyMemory<float> Generate(GeneratedRow row)
+        ReadOnlyMemory<float> Compute(AddedColumnsRow<TInput> row)
         {
-            if (pixels is null || position != row.Position)
+            if (values is null || position != row.Position)
             {
-                pixels = generator.Generate([row.ReadCondition()]);
+                values = computer.Compute([row.ReadInput()]);
                 position = row.Position;
             }
 
-            return pixels;
+            return values;
         }
     }
 }

@@ -4,12 +4,12 @@ using Microsoft.ML;
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// Adds the generated columns to its source, lazily and in batches. A cursor opens two cursors on the source: one for
-/// the columns that pass through, and one that reads only labels, a batch ahead. Nothing is generated until a generated
-/// value is read.
+/// Adds computed columns to its source, lazily and in batches. A cursor opens two cursors on the source: one for the
+/// columns that pass through, and one that reads only what decides the values, a batch ahead. Nothing is computed until
+/// a value of an added column is read.
 /// </summary>
-internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindings bindings, IDataView source)
-    : IDataView
+internal sealed class AddedColumnsView<TInput>(
+    IRowComputer<TInput> computer, RowBindings<TInput> bindings, IDataView source) : IDataView
 {
     public DataViewSchema Schema => bindings.Output;
 
@@ -21,8 +21,8 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindi
     {
         var needed = columnsNeeded.ToArray();
         var dependencies = bindings.Dependencies(needed);
-        if (!needed.Any(bindings.IsGenerated))
-            return new GeneratedCursor(bindings, source.GetRowCursor(dependencies, rand), null, needed);
+        if (!needed.Any(bindings.IsAdded))
+            return new AddedColumnsCursor<TInput>(bindings, source.GetRowCursor(dependencies, rand), null, needed);
 
         // Both cursors must shuffle the rows in the same way.
         var seed = rand?.Next();
@@ -31,8 +31,8 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindi
         try
         {
             rows = source.GetRowCursor(dependencies, CreateRandom());
-            ahead = source.GetRowCursor(bindings.Conditions, CreateRandom());
-            return new GeneratedCursor(bindings, rows, new LookAhead(generator, bindings, ahead), needed);
+            ahead = source.GetRowCursor(bindings.Inputs, CreateRandom());
+            return new AddedColumnsCursor<TInput>(bindings, rows, new(computer, bindings, ahead), needed);
         }
         catch
         {
@@ -44,7 +44,7 @@ internal sealed class GeneratedDataView(ImageGenerator generator, GeneratedBindi
         Random? CreateRandom() => seed is { } value ? new Random(value) : null;
     }
 
-    /// <summary>Returns a single cursor: generation already uses every core.</summary>
+    /// <summary>Returns a single cursor: the computation already uses every core.</summary>
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];

@@ -4,25 +4,32 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Pipeline;
 
-/// <summary>Moves a <see cref="GeneratedRow"/> over the rows of the source.</summary>
-internal sealed class GeneratedCursor : RowCursor
+/// <summary>Moves an <see cref="AddedColumnsRow{TInput}"/> over the rows of the source.</summary>
+internal sealed class AddedColumnsCursor<TInput> : RowCursor
 {
     private readonly DataViewRowCursor _rows;
-    private readonly GeneratedRow _row;
-    private readonly LookAhead? _images;
+    private readonly AddedColumnsRow<TInput> _row;
+    private readonly LookAhead<TInput>? _ahead;
+
+    // All added columns of a row share its values, for which the row is read and checked once.
+    private ReadOnlyMemory<float> _values;
+    private long _valuesPosition = -1;
 
     /// <param name="bindings">The columns of the input and of the output.</param>
     /// <param name="rows">The cursor on the source. It is disposed with this cursor.</param>
-    /// <param name="images">
-    /// The images of the rows; null if no generated column is needed. It is disposed with this cursor.
+    /// <param name="ahead">
+    /// The values of the rows; null if no added column is needed. It is disposed with this cursor.
     /// </param>
     /// <param name="needed">The output columns to read.</param>
-    public GeneratedCursor(
-        GeneratedBindings bindings, DataViewRowCursor rows, LookAhead? images, DataViewSchema.Column[] needed)
+    public AddedColumnsCursor(
+        RowBindings<TInput> bindings,
+        DataViewRowCursor rows,
+        LookAhead<TInput>? ahead,
+        DataViewSchema.Column[] needed)
     {
         _rows = rows;
-        _row = new(bindings, rows, needed, Generate);
-        _images = images;
+        _row = new(bindings, rows, needed, Compute);
+        _ahead = ahead;
     }
 
     public override DataViewSchema Schema => _row.Schema;
@@ -43,15 +50,21 @@ internal sealed class GeneratedCursor : RowCursor
         if (disposing)
         {
             _row.Dispose();
-            _images?.Dispose();
+            _ahead?.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    private ReadOnlyMemory<float> Generate(GeneratedRow row)
+    private ReadOnlyMemory<float> Compute(AddedColumnsRow<TInput> row)
     {
         CheckOnRow();
-        return _images!.ReadPixels(Position, row.ReadCondition());
+        if (_valuesPosition != Position)
+        {
+            _values = _ahead!.ReadValues(Position, row.ReadInput());
+            _valuesPosition = Position;
+        }
+
+        return _values;
     }
 }

@@ -1,0 +1,221 @@
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Pipeline;
+using CondDiffusion.MLNet.Tests.Conformance;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Pipeline;
+
+/// <summary>
+/// Tests what adds computed columns to rows, with a column that holds twice the number of each row. A number that is
+/// not one cannot be doubled.
+/// </summary>
+[TestClass]
+public sealed class AddedColumnsViewTests
+{
+    private static readonly MLContext Ml = new();
+
+    private readonly Doubling _doubling = new();
+
+    [TestMethod]
+    public void View_ReadCompletely_ComputesEachBatchOnce()
+    {
+        var view = View([1, 2, 3, 4, 5, 6, 7]);
+        var rows = ViewConformance.Read(view, _ => true); // both added columns
+        Assert.AreSequenceEqual([2f, 4, 6, 8, 10, 12, 14], rows.Select(row => (float)row.Values[^1]!));
+        Assert.AreSequenceEqual([3, 3, 1], _doubling.Batches);
+    }
+
+    [TestMethod]
+    public void View_UntilAValueIsRead_ComputesNothing()
+    {
+        var view = View([1, 2, 3, 4, 5]);
+        using var cursor = view.GetRowCursor(view.Schema);
+        var getTwice = cursor.GetGetter<float>(view.Schema["Twice"]);
+        var getNumber = cursor.GetGetter<float>(view.Schema["Number"]);
+
+        var value = 0f;
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.IsTrue(cursor.MoveNext());
+            getNumber(ref value);
+        }
+
+        Assert.IsEmpty(_doubling.Batches);
+
+        getTwice(ref value);
+        Assert.AreEqual(8, value);
+        Assert.AreSequenceEqual([2], _doubling.Batches, "from the row that is read to the last one");
+    }
+
+    [TestMethod]
+    public void Row_ThatCannotBeComputed_DoesNotAffectTheOthers()
+    {
+        var view = View([1, float.NaN, 3, float.NaN, float.NaN, float.NaN, 7]);
+        using var cursor = view.GetRowCursor(view.Schema);
+        var getter = cursor.GetGetter<float>(view.Schema["Twice"]);
+
+        var values = new List<float>();
+        while (cursor.MoveNext())
+        {
+            var value = 0f;
+            if (cursor.Position is 0 or 2 or 6)
+            {
+                getter(ref value);
+                values.Add(value);
+            }
+            else
+            {
+                Throws.Saying<InvalidOperationException>(
+                    () => getter(ref value), $"Row {cursor.Position} has no number.");
+            }
+        }
+
+        Assert.AreSequenceEqual([2f, 6, 14], values);
+        Assert.AreSequenceEqual([2, 1], _doubling.Batches);
+    }
+
+    [TestMethod]
+    public void Row_WithSeveralAddedColumns_IsReadAndCheckedOnce()
+    {
+        var view = View([1, 2, 3]);
+        ViewConformance.Read(view, _ => true);
+        Assert.AreEqual(3, _doubling.Checked);
+    }
+
+    [TestMethod]
+    public void Source_ThatChangesWhenReadAgain_IsRefusedByRow()
+    {
+        var reads = 0;
+        IEnumerable<Row> Rows()
+        {
+            yield return new() { Number = 1 };
+            yield return new() { Number = reads++ };
+        }
+
+        var view = View(Ml.Data.LoadFromEnumerable(Rows()));
+        Throws.Saying<InvalidOperationException>(
+            () => view.GetColumn<float>("Twice").ToArray(),
+            "Row 1: the source gave other rows when it was read a second time, so its rows cannot be read ahead.");
+    }
+
+    [TestMethod]
+    public void Mapper_Rows_AreComputedOneByOneWhenRead()
+    {
+        var source = Source([1, float.NaN, 3]);
+        var mapper = new AddedColumnsRowMapper<float>(_doubling, new Bindings(source.Schema, _doubling));
+        using var input = source.GetRowCursor(source.Schema);
+        using var row = mapper.GetRow(input, mapper.OutputSchema);
+        var twice = row.GetGetter<float>(mapper.OutputSchema["Twice"]);
+        var again = row.GetGetter<float>(mapper.OutputSchema["TwiceAgain"]);
+        var value = 0f;
+
+        input.MoveNext();
+        Assert.IsEmpty(_doubling.Batches);
+        twice(ref value);
+        again(ref value);
+        Assert.AreEqual(2, value);
+
+        input.MoveNext();
+        Throws.Saying<InvalidOperationException>(() => twice(ref value), "Row 1 has no number");
+
+        input.MoveNext();
+        again(ref value);
+        Assert.AreEqual(6, value);
+        Assert.AreSequenceEqual([1, 1], _doubling.Batches);
+    }
+
+    [TestMethod]
+    [DataRow("Number", 1)]
+    [DataRow("Twice", 2)]
+    public void Cursor_Disposed_DisposesThoseOnTheSource(string column, int cursors)
+    {
+        var source = new CountingView(Source([1, 2]));
+        var view = View(source);
+        using (var cursor = view.GetRowCursor([view.Schema[column]]))
+            Assert.AreEqual(cursors, source.Open);
+
+        Assert.AreEqual((0, cursors), (source.Open, source.Opened));
+    }
+
+    private static IDataView Source(IEnumerable<float> numbers) =>
+        Ml.Data.LoadFromEnumerable(numbers.Select(number => new Row { Number = number }));
+
+    private AddedColumnsView<float> View(IEnumerable<float> numbers) => View(Source(numbers));
+
+    private AddedColumnsView<float> View(IDataView source) =>
+        new(_doubling, new Bindings(source.Schema, _doubling), source);
+
+    private sealed class Row
+    {
+        public float Number { get; set; }
+    }
+
+    /// <summary>Doubles numbers, three at a time, and counts what it is asked for.</summary>
+    private sealed class Doubling : IRowComputer<float>
+    {
+        public List<int> Batches { get; } = [];
+
+        public int Checked { get; set; }
+
+        public int ValuesPerRow => 1;
+
+        public int ChooseBatchSize() => 3;
+
+        public float[] Compute(IReadOnlyList<float> rows)
+        {
+            Batches.Add(rows.Count);
+            return [.. rows.Select(number => 2 * number)];
+        }
+    }
+
+    private sealed class Bindings : RowBindings<float>
+    {
+        private readonly Doubling _doubling;
+
+        public Bindings(DataViewSchema input, Doubling doubling)
+            : base(input)
+        {
+            _doubling = doubling;
+            var builder = new DataViewSchema.Builder();
+            builder.AddColumns(input);
+            builder.AddColumn("Twice", NumberDataViewType.Single);
+            builder.AddColumn("TwiceAgain", NumberDataViewType.Single);
+            Output = builder.ToSchema();
+        }
+
+        public override DataViewSchema Output { get; }
+
+        public override IEnumerable<DataViewSchema.Column> Inputs => [Input["Number"]];
+
+        public override bool CanCompute(float input) => !float.IsNaN(input);
+
+        public override IRowReader<float> CreateReader(DataViewRow row) =>
+            new Reader(row, row.GetGetter<float>(Input["Number"]), _doubling);
+
+        public override Delegate CreateGetter(DataViewSchema.Column column, Func<ReadOnlyMemory<float>> compute) =>
+            (ValueGetter<float>)((ref value) => value = compute().Span[0]);
+    }
+
+    private sealed class Reader(DataViewRow row, ValueGetter<float> getter, Doubling doubling) : IRowReader<float>
+    {
+        public float Read()
+        {
+            var number = 0f;
+            getter(ref number);
+            return number;
+        }
+
+        public float ReadChecked()
+        {
+            doubling.Checked++;
+            var number = Read();
+            return float.IsNaN(number)
+                ? throw new InvalidOperationException($"Row {row.Position} has no number.")
+                : number;
+        }
+
+        public void Dispose() => row.Dispose();
+    }
+}
