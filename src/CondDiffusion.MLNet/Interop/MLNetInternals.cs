@@ -74,8 +74,12 @@ namespace CondDiffusion.MLNet.Interop
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(
-            string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, SchemaShape? annotations = null) =>
-            new(name, kind, itemType, false, annotations);
+            string name,
+            SchemaShape.Column.VectorKind kind,
+            DataViewType itemType,
+            SchemaShape? annotations = null,
+            bool isKey = false) =>
+            new(name, kind, itemType, isKey, annotations);
 
         public static Exception MissingColumn(IHost host, string role, string column, string advice = "") =>
             host.ExceptParam("inputSchema", $"Could not find {role} column '{column}'.{advice}");

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -13,7 +14,7 @@ namespace CondDiffusion.MLNet.Trainers;
 internal sealed class TrainingColumns(MLContext context, IHost host, ImageTrainerOptions options)
 {
     private const string NormalizeFirst =
-        $" If {nameof(TransformsExtensions.NormalizeImages)} is to make it, put that before the trainer in the same " +
+        " If NormalizeImages is to make it, put that before the trainer in the same " +
         "chain: what a chain inside a chain makes in training only does not reach the trainer. Or name the image " +
         $"column in {nameof(ImageTrainerOptions.FeatureColumnName)}: the trainer then does the same by itself.";
 
@@ -87,7 +88,7 @@ internal sealed class TrainingColumns(MLContext context, IHost host, ImageTraine
 
     /// <summary>
     /// Returns the input with its feature column as vectors: an image column goes through
-    /// <see cref="TransformsExtensions.NormalizeImages"/>.
+    /// <see cref="ImageNormalizingEstimator"/>.
     /// </summary>
     public IDataView WithVectors(IDataView input)
     {
@@ -100,9 +101,8 @@ internal sealed class TrainingColumns(MLContext context, IHost host, ImageTraine
                 $"{options.Channels}.");
         }
 
-        return context.Transforms
-            .NormalizeImages(name, name, options.Width, options.Height, options.Channels)
-            .Normalize(input);
+        var shape = new ImageShape(options.Channels, options.Height, options.Width);
+        return new ImageNormalizingEstimator(context.Transforms, name, name, shape).Normalize(input);
     }
 
     private SchemaShape.Column Find(SchemaShape schema, string role, string name, string advice = "")

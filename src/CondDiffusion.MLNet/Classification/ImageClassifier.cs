@@ -1,0 +1,101 @@
+using System.Runtime.InteropServices;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Classification;
+
+/// <summary>
+/// Classifies images with a trained network. Any number of threads may use it: they take turns at the device, one batch
+/// at a time.
+/// </summary>
+internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
+{
+    private const int BatchSize = 64;
+
+    private readonly DeviceGate _gate;
+    private readonly Action _checkAlive;
+    private readonly Lock _lock = new();
+    private InferenceClassifier? _inference;
+    private int _users = 1; // this object, until it is disposed
+    private bool _disposed;
+
+    /// <param name="network">The network, which is disposed with this object.</param>
+    /// <param name="checkAlive">Called before each batch and while waiting for one. It throws to stop.</param>
+    public ImageClassifier(ClassifierNetwork network, Action checkAlive)
+    {
+        Network = network;
+        _gate = DeviceGate.For(network.Device);
+        _checkAlive = checkAlive;
+    }
+
+    /// <summary>The network.</summary>
+    public ClassifierNetwork Network { get; }
+
+    /// <inheritdoc/>
+    /// <remarks>The probabilities of the labels come first, then the features.</remarks>
+    public int ValuesPerRow => Network.Shape.Labels + Network.Shape.Features;
+
+    public int ChooseBatchSize() => BatchSize;
+
+    public float[] Compute(IReadOnlyList<ImagePixels> rows)
+    {
+        var values = Array.Empty<float>();
+        UseNetwork(network =>
+        {
+            using var turn = _gate.Enter(_checkAlive, CancellationToken.None);
+            _inference ??= new(network);
+
+            using var scope = NewDisposeScope();
+            var pixels = network.Shape.Pixels;
+            var x = empty([rows.Count, .. network.ImageSize], ScalarType.Float32, CPU);
+            var target = MemoryMarshal.Cast<byte, float>(x.bytes);
+            for (var i = 0; i < rows.Count; i++) rows[i].Values.CopyTo(target[(i * pixels)..]);
+            values = _inference.Forward(x.to(network.Device)).cpu().data<float>().ToArray();
+        });
+        return values;
+    }
+
+    /// <summary>Calls <paramref name="use"/> with the network, which nobody frees in the meantime.</summary>
+    /// <exception cref="ObjectDisposedException">The classifier was disposed.</exception>
+    public void UseNetwork(Action<ClassifierNetwork> use)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(ConvolutionalNetworkTransformer));
+            _users++;
+        }
+
+        try
+        {
+            use(Network);
+        }
+        finally
+        {
+            Release();
+        }
+    }
+
+    /// <summary>Frees the network, at once or after those who use it now.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed) return;
+            _disposed = true;
+        }
+
+        Release();
+    }
+
+    private void Release()
+    {
+        lock (_lock)
+        {
+            if (--_users > 0) return;
+        }
+
+        _inference?.Dispose();
+        Network.Dispose();
+    }
+}

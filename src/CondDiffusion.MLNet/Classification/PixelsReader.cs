@@ -1,0 +1,84 @@
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Pipeline;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Classification;
+
+/// <summary>Reads the pixels of a row's image, from a column of vectors or of images.</summary>
+internal sealed class PixelsReader : IRowReader<ImagePixels>
+{
+    private readonly DataViewRow _row;
+    private readonly DataViewSchema.Column _column;
+    private readonly ClassifierShape _shape;
+    private readonly ValueGetter<VBuffer<float>>? _getVector;
+    private readonly ValueGetter<MLImage>? _getImage;
+    private ImageResizer? _resizer;
+    private VBuffer<float> _vector;
+    private MLImage? _image;
+
+    public PixelsReader(DataViewRow row, DataViewSchema.Column column, ClassifierShape shape)
+    {
+        _row = row;
+        _column = column;
+        _shape = shape;
+        if (column.Type is ImageDataViewType) _getImage = row.GetGetter<MLImage>(column);
+        else _getVector = row.GetGetter<VBuffer<float>>(column);
+    }
+
+    public ImagePixels Read()
+    {
+        try
+        {
+            return _getImage is null ? ReadVector() : ReadImage();
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return Wrong($"cannot be read: {exception.GetBaseException().Message}");
+        }
+    }
+
+    public ImagePixels ReadChecked()
+    {
+        var pixels = Read();
+        return pixels.Error is null
+            ? pixels
+            : throw new InvalidOperationException($"Row {_row.Position}: column '{_column.Name}' {pixels.Error}.");
+    }
+
+    public void Dispose() => _row.Dispose();
+
+    private ImagePixels ReadVector()
+    {
+        _getVector!(ref _vector);
+        if (_vector.Length != _shape.Pixels)
+            return Wrong($"must have {_shape.Pixels} values, but has {_vector.Length}");
+
+        float[] values = [.. _vector.DenseValues()];
+        return Array.TrueForAll(values, float.IsFinite) ? new(values) : Wrong("has a value that is not finite");
+    }
+
+    private ImagePixels ReadImage()
+    {
+        // Getters that create images dispose the one that they are given. Others return an image of their owner.
+        _getImage!(ref _image!);
+        if (_image is null) return Wrong("has no image");
+
+        var values = new float[_shape.Pixels];
+        if (_image.Height == _shape.Height && _image.Width == _shape.Width)
+        {
+            PixelConversion.FromImage(_image, _shape.Channels, values);
+        }
+        else
+        {
+            _resizer ??= new(_shape.Height, _shape.Width);
+            using var resized = _resizer.Resize(_image);
+            PixelConversion.FromImage(resized, _shape.Channels, values);
+        }
+
+        return new(values);
+    }
+
+    private static ImagePixels Wrong(string what) => new([], what);
+}
