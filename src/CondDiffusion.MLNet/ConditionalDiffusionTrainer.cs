@@ -69,8 +69,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <exception cref="InvalidOperationException">
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
     /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
-    /// training, or their directory cannot be used; a GPU was asked for and there is none; or TorchSharp's native
-    /// library is not there. Each message says which.
+    /// training, or their directory cannot be used; a GPU was asked for and there is none; TorchSharp's native library
+    /// is not there; or the application has TorchSharp in another minor version than this library was built with. Each
+    /// message says which.
     /// </exception>
     /// <exception cref="IOException">
     /// The images are more than <see cref="Options.ImageMemory"/>, and the context's temporary directory cannot hold

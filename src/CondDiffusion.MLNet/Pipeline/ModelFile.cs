@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Security.Cryptography;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
@@ -21,13 +20,15 @@ internal static class ModelFile
     private const string DescriptionEntry = "description.json";
     private const string WeightsEntry = "weights.safetensors";
 
-    // Trained weights lose a tenth of their size in a zip. An entry that loses much more was made to fill the memory.
-    private const long FreeUnpacked = 64 << 20;
-    private const double MostUnpacked = 1.25;
+    // Loading may take 256 MB of memory more than the file has: 240 for what the two entries become, and the rest for
+    // buffers and the header of the weights. The bound is on the difference, since the ratio says little: float32
+    // weights lose a tenth of their size in a zip, which at the limit of the parameters is 205 MB, and weights that were
+    // once float16 or bfloat16 lose half of it. Where that is more than the bound, the entry can be stored unpacked.
+    private const long MostBeyondFile = 240L << 20;
+    private const double TypicalLoss = 0.1;
 
     // An entry of the description's lists can take a hundred bytes of memory, for two in the file, and a character of
-    // its texts four. The labels of a model with many of them have many weights.
-    private const long FreeDescription = 64 << 20;
+    // its texts four.
     private const long ValueBytes = 100;
     private const long CharacterBytes = 4;
 
@@ -53,7 +54,7 @@ internal static class ModelFile
 
         var json = description.ToJson();
         var weights = sizeof(float) * network.Shape.Tensors().Sum(tensor => tensor.Length);
-        if (FindSizeError(json, weights) is { } error)
+        if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
             throw new InvalidOperationException($"The model file could not be loaded again: {error}");
 
         context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
@@ -77,11 +78,13 @@ internal static class ModelFile
 
             var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
 
+            _ = CheckUnpacked(context, DescriptionEntry, CharacterBytes);
+            var gain = CheckUnpacked(context, WeightsEntry, bytes: 1);
             var json = LoadEntry(context, DescriptionEntry, ReadAll);
             return LoadEntry(context, WeightsEntry, stream =>
             {
                 CheckHash(hash, json, stream);
-                if (FindSizeError(json, stream.Length) is { } error) throw new FormatException(error);
+                if (FindSizeError(json, gain) is { } error) throw new FormatException(error);
 
                 var description = ModelDescription.Parse(json);
                 return (description, ConditionalUNet.Load(stream, description.Network, device));
@@ -130,30 +133,38 @@ internal static class ModelFile
 
     private static T LoadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
     {
-        if (MLNetInternals.FindEntry(context, name) is { } entry) CheckUnpacked(entry);
-
         var result = default(T);
         return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
             ? result!
             : throw new FormatException($"its entry '{name}' is missing.");
     }
 
-    private static void CheckUnpacked(ZipArchiveEntry entry)
+    /// <summary>
+    /// Checks what an entry would take, before ML.NET unpacks it, and returns how much longer it is unpacked.
+    /// </summary>
+    /// <param name="context">The file.</param>
+    /// <param name="name">Name of the entry.</param>
+    /// <param name="bytes">Memory for each byte of the unpacked entry.</param>
+    private static long CheckUnpacked(ModelLoadContext context, string name, long bytes)
     {
-        var most = FreeUnpacked + (long)(MostUnpacked * entry.CompressedLength);
-        if (entry.Length > most)
-        {
-            throw new FormatException(
-                $"its entry '{entry.Name}' would unpack to {entry.Length} bytes from {entry.CompressedLength}, " +
-                $"expected at most {most}.");
-        }
+        if (MLNetInternals.FindEntry(context, name) is not { } entry) return 0;
+
+        var most = (MostBeyondFile + entry.CompressedLength) / bytes;
+        if (entry.Length <= most) return entry.Length - entry.CompressedLength;
+
+        var cure = name == WeightsEntry ? " If the weights are right, store that entry without compression." : "";
+        throw new FormatException(
+            $"its entry '{name}' would unpack to {entry.Length} bytes from {entry.CompressedLength}, " +
+            $"expected at most {most}.{cure}");
     }
 
     /// <summary>Returns what is wrong with the size of a description; null if nothing is.</summary>
-    private static string? FindSizeError(ReadOnlySpan<byte> json, long weights)
+    /// <param name="json">The description.</param>
+    /// <param name="gain">The bytes that the weights have more in memory than in the file.</param>
+    private static string? FindSizeError(ReadOnlySpan<byte> json, long gain)
     {
         var memory = CharacterBytes * json.Length + ValueBytes * json.Count((byte)',');
-        var most = FreeDescription + weights / 2;
+        var most = MostBeyondFile - gain;
         return memory <= most
             ? null
             : $"its entry '{DescriptionEntry}', with the values of the labels, might take {memory} bytes of memory, " +
