@@ -17,19 +17,17 @@ namespace CondDiffusion.MLNet;
 /// </summary>
 public sealed partial class ConditionalDiffusionTrainer : IEstimator<ConditionalDiffusionTransformer>
 {
-    private readonly MLContext _context;
     private readonly IHost _host;
     private readonly Options _options;
     private readonly TrainingColumns _columns;
 
-    internal ConditionalDiffusionTrainer(MLContext context, Options options)
+    internal ConditionalDiffusionTrainer(IHostEnvironment environment, Options options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _context = context;
-        _host = ((IHostEnvironment)context).Register(nameof(ConditionalDiffusionTrainer));
+        _host = environment.Register(nameof(ConditionalDiffusionTrainer));
         _options = options;
-        _columns = new(context, _host, options);
+        _columns = new(_host, options);
     }
 
     /// <summary>Checks the input columns and adds the generated ones.</summary>
@@ -67,8 +65,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <exception cref="InvalidOperationException">
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
     /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
-    /// training, or their directory cannot be used; a GPU was asked for and there is none; or TorchSharp's native
-    /// library is not there. Each message says which.
+    /// training, or their directory cannot be used; a GPU was asked for and there is none; TorchSharp's native library
+    /// is not there; or the application has TorchSharp in another minor version than this library was built with. Each
+    /// message says which.
     /// </exception>
     /// <exception cref="IOException">
     /// The images are more than <see cref="ImageTrainerOptions.ImageMemory"/>, and the context's temporary directory cannot hold
@@ -82,7 +81,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         _columns.CheckLayout(input.Schema);
 
         // The data: one pass over the rows, into the image store.
-        using var training = new ImageTraining(_context, _host, _options, input);
+        using var training = new ImageTraining(_host, _options, input);
         var shape = _options.NetworkShape(training.Labels.Count);
         training.ReadImages();
 

@@ -13,7 +13,7 @@ using Microsoft.ML.Runtime;
     null,
     typeof(SignatureLoadModel),
     "Conditional diffusion image generator",
-    ModelFile.LoaderSignature)]
+    ConditionalDiffusionTransformer.LoaderSignature)]
 
 namespace CondDiffusion.MLNet;
 
@@ -39,6 +39,14 @@ namespace CondDiffusion.MLNet;
 /// </remarks>
 public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
 {
+    /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
+    internal const string LoaderSignature = "CondDiffusionTransform";
+
+    // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
+    // of the noise schedule.
+    private static readonly ModelFile File = new(
+        "CONDDIFF", LoaderSignature, format: 0x00010000 + ModelDescription.CurrentFormat, oldest: 0x00010001);
+
     private readonly IHost _host;
     private readonly ModelDescription _model;
 
@@ -233,12 +241,16 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
     {
         var host = environment.Register(nameof(ConditionalDiffusionTransformer));
-        var (description, network) = ModelFile.Load(host, context);
+        var (description, network) = File.Load(host, context, (json, weights, device) =>
+        {
+            var description = ModelDescription.Parse(json);
+            return (description, ConditionalUNet.Load(weights, description.Network, device));
+        });
         return new(host, description, new SharedNetwork(network));
     }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
-        Generator.UseNetwork(network => ModelFile.Save(ctx, _model, network));
+        Generator.UseNetwork(network => File.Save(ctx, _model.ToJson(), network));
 
     private MLImage[] GenerateImages(
         Condition[] conditions, Action<GenerationProgress>? progress, CancellationToken cancellationToken)

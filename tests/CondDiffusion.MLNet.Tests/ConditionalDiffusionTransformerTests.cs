@@ -58,6 +58,16 @@ public sealed class ConditionalDiffusionTransformerTests
     }
 
     [TestMethod]
+    public void Transform_IdsOfAHundredAndTwentyEightBits_CountInFull()
+    {
+        using var model = Tiny.Create(Ml);
+        var actual = Tiny.Pixels(model, new CountingView(Tiny.Rows(Ml)) { UpperId = 5 });
+        var expected = model.Generator.Generate([new(0, new UInt128(5, 0), 1), new(1, new UInt128(5, 1), 1)]);
+        foreach (var (i, pixel) in actual.SelectMany(pixels => pixels).Index())
+            Assert.AreEqual(Math.Clamp(expected[i], -1, 1), pixel, 1e-4f);
+    }
+
+    [TestMethod]
     public void Transform_DataWithoutTheSeedColumn_TakesRowIdsAsSeeds()
     {
         using var model = Tiny.Create(Ml);

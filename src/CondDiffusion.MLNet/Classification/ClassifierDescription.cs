@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using CondDiffusion.MLNet.Model;
-using CondDiffusion.MLNet.Network;
 
 namespace CondDiffusion.MLNet.Classification;
 

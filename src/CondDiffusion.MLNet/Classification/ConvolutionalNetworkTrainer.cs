@@ -20,19 +20,17 @@ namespace CondDiffusion.MLNet;
 /// </remarks>
 public sealed partial class ConvolutionalNetworkTrainer : IEstimator<ConvolutionalNetworkTransformer>
 {
-    private readonly MLContext _context;
     private readonly IHost _host;
     private readonly Options _options;
     private readonly TrainingColumns _columns;
 
-    internal ConvolutionalNetworkTrainer(MLContext context, Options options)
+    internal ConvolutionalNetworkTrainer(IHostEnvironment environment, Options options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _context = context;
-        _host = ((IHostEnvironment)context).Register(nameof(ConvolutionalNetworkTrainer));
+        _host = environment.Register(nameof(ConvolutionalNetworkTrainer));
         _options = options;
-        _columns = new(context, _host, options);
+        _columns = new(_host, options);
     }
 
     /// <summary>Checks the input columns and adds the predicted ones.</summary>
@@ -75,7 +73,7 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         _columns.CheckLayout(input.Schema);
 
         // The data: one pass over the rows, into the image store.
-        using var training = new ImageTraining(_context, _host, _options, input);
+        using var training = new ImageTraining(_host, _options, input);
         var model = _options.Describe(training.Labels);
         training.ReadImages(_options.ExampleWeightColumnName);
 

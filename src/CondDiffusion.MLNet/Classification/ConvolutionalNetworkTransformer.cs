@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet;
 using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Interop;
-using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Pipeline;
 using Microsoft.ML;
 using Microsoft.ML.Data;

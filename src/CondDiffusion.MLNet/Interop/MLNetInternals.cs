@@ -33,6 +33,15 @@ namespace CondDiffusion.MLNet.Interop
 
         public static int? GpuDeviceId(IHostEnvironment host) => ((IHostEnvironmentInternal)host).GpuDeviceId;
 
+        public static string TempFilePath(IHostEnvironment host) => ((IHostEnvironmentInternal)host).TempFilePath;
+
+        /// <summary>Returns the environment of the context that a catalog of trainers belongs to.</summary>
+        public static IHostEnvironment Environment(IInternalCatalog catalog) => catalog.Environment;
+
+        /// <summary>Creates the catalog of transforms of an environment, as its context has it.</summary>
+        [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
+        public static extern TransformsCatalog CreateTransforms(IHostEnvironment environment);
+
         public static bool FallbackToCpu(IHostEnvironment host) => ((IHostEnvironmentInternal)host).FallbackToCpu;
 
         /// <summary>Throws if the context was cancelled.</summary>

@@ -21,6 +21,9 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     // The annotation in which the output columns of ML.NET's scorers have the values of the label column.
     private const string TrainingLabelValues = "TrainingLabelValues";
 
+    // The annotation in which a vector column has a text for each of its values.
+    private const string SlotNames = "SlotNames";
+
     // Every Transform binds the model to its input, mostly the same one: the values are parsed once, and forgotten with
     // their annotations.
     private static readonly ConditionalWeakTable<DataViewSchema.Annotations, LabelVocabulary> Parsed = new();
@@ -50,21 +53,43 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
 
     /// <summary>Returns the annotations that the generated columns will have; null for none.</summary>
     /// <param name="label">Shape of the label column of the training data.</param>
-    public static SchemaShape? Promise(SchemaShape.Column label) =>
+    public static SchemaShape? Promise(SchemaShape.Column label) => Promise(label, TrainingLabelValues, type => type);
+
+    /// <summary>Returns the annotations that a column of predicted labels will have; null for none.</summary>
+    /// <param name="label">Shape of the label column of the training data.</param>
+    public static SchemaShape? PromiseKeys(SchemaShape.Column label) => Promise(label, KeyValues, type => type);
+
+    /// <summary>
+    /// Returns the annotations that a vector with a value for each label will have; null for none.
+    /// </summary>
+    /// <param name="label">Shape of the label column of the training data.</param>
+    public static SchemaShape? PromiseSlots(SchemaShape.Column label) =>
+        Promise(label, SlotNames, _ => TextDataViewType.Instance);
+
+    private static SchemaShape? Promise(
+        SchemaShape.Column label, string annotation, Func<DataViewType, DataViewType> type) =>
         label.Annotations.FirstOrDefault(annotation => annotation.Name == KeyValues)
             is { Kind: SchemaShape.Column.VectorKind.Vector } values
         && LabelKind.FindName(values.ItemType) is not null
-            ? new([MLNetInternals.Column(TrainingLabelValues, values.Kind, values.ItemType)])
+            ? new([MLNetInternals.Column(annotation, values.Kind, type(values.ItemType))])
             : null;
 
     /// <summary>Returns the annotations of the generated columns: the label values in their original kind.</summary>
-    public DataViewSchema.Annotations? ToAnnotations()
+    public DataViewSchema.Annotations? ToAnnotations() => _annotations ??= Annotate(TrainingLabelValues, Kind);
+
+    /// <summary>Returns the annotations of a column of predicted labels: their values in the original kind.</summary>
+    public DataViewSchema.Annotations? ToKeyAnnotations() => Annotate(KeyValues, Kind);
+
+    /// <summary>Returns the annotations of a vector with a value for each label: the labels as text.</summary>
+    public DataViewSchema.Annotations? ToSlotAnnotations() => Annotate(SlotNames, DataKind.String);
+
+    private DataViewSchema.Annotations? Annotate(string name, DataKind kind)
     {
-        if (Values is null || _annotations is not null) return _annotations;
+        if (Values is null) return null;
 
         var annotations = new DataViewSchema.Annotations.Builder();
-        LabelKind.Find(Kind)!.Write(annotations, TrainingLabelValues, Values);
-        return _annotations = annotations.ToAnnotations();
+        LabelKind.Find(kind)!.Write(annotations, name, Values);
+        return annotations.ToAnnotations();
     }
 
     /// <summary>Adds what is wrong with a vocabulary that was read from a file.</summary>

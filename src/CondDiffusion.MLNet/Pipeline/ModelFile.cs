@@ -1,59 +1,58 @@
-using System.IO.Compression;
 using System.Security.Cryptography;
 using CondDiffusion.MLNet.Interop;
-using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Pipeline;
 
 /// <summary>
-/// Saves and loads the transformer's part of an ML.NET model file: the block that ML.NET requires, an entry with the
-/// <see cref="ModelDescription"/> as JSON, and an entry with the weights in the safetensors format. The block holds the
+/// Saves and loads a transformer's part of an ML.NET model file: the block that ML.NET requires, an entry with a
+/// description of the model as JSON, and an entry with the weights in the safetensors format. The block holds the
 /// SHA-256 of the two entries, one after the other, because ML.NET does not check the zip file's own checksums.
 /// </summary>
-internal static class ModelFile
+/// <param name="signature">Eight letters that name the kind of model.</param>
+/// <param name="loader">Name of the model's loader.</param>
+/// <param name="format">Version of the format that this library writes.</param>
+/// <param name="oldest">Oldest version of the format that it reads.</param>
+internal sealed class ModelFile(string signature, string loader, uint format, uint oldest)
 {
-    /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
-    public const string LoaderSignature = "CondDiffusionTransform";
-
     private const string DescriptionEntry = "description.json";
     private const string WeightsEntry = "weights.safetensors";
 
-    // Trained weights lose a tenth of their size in a zip. An entry that loses much more was made to fill the memory.
-    private const long FreeUnpacked = 64 << 20;
-    private const double MostUnpacked = 1.25;
+    // Loading may take 256 MB of memory more than the file has: 240 for what the two entries become, and the rest for
+    // buffers and the header of the weights. The bound is on the difference, since the ratio says little: float32
+    // weights lose a tenth of their size in a zip, which at the limit of the parameters is 205 MB, and weights that were
+    // once float16 or bfloat16 lose half of it. Where that is more than the bound, the entry can be stored unpacked.
+    private const long MostBeyondFile = 240L << 20;
+    private const double TypicalLoss = 0.1;
 
     // An entry of the description's lists can take a hundred bytes of memory, for two in the file, and a character of
-    // its texts four. The labels of a model with many of them have many weights.
-    private const long FreeDescription = 64 << 20;
+    // its texts four.
     private const long ValueBytes = 100;
     private const long CharacterBytes = 4;
 
-    // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
-    // of the noise schedule.
-    private const uint FormatVersion = 0x00010000 + ModelDescription.CurrentFormat;
-    private const uint OldestFormatVersion = 0x00010001;
-
     // The assembly's name has no version, so that later versions of the library load older files.
-    private static VersionInfo Version => new(
-        modelSignature: "CONDDIFF",
-        verWrittenCur: FormatVersion,
-        verReadableCur: FormatVersion,
-        verWeCanReadBack: OldestFormatVersion,
-        loaderSignature: LoaderSignature,
+    private VersionInfo Version => new(
+        modelSignature: signature,
+        verWrittenCur: format,
+        verReadableCur: format,
+        verWeCanReadBack: oldest,
+        loaderSignature: loader,
         loaderAssemblyName: typeof(ModelFile).Assembly.GetName().Name!);
 
     /// <summary>Saves a model.</summary>
+    /// <param name="context">The file.</param>
+    /// <param name="json">The description, in UTF-8.</param>
+    /// <param name="network">The weights.</param>
     /// <exception cref="InvalidOperationException">The values of the labels are too long for a file.</exception>
-    public static void Save(ModelSaveContext context, ModelDescription description, ConditionalUNet network)
+    public void Save(ModelSaveContext context, byte[] json, FlatNetwork network)
     {
         WriteHeader(context);
 
-        var json = description.ToJson();
-        var weights = sizeof(float) * network.Shape.Tensors().Sum(tensor => tensor.Length);
-        if (FindSizeError(json, weights) is { } error)
+        var weights = sizeof(float) * (network.Parameters.numel() + network.Buffers.numel());
+        if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
             throw new InvalidOperationException($"The model file could not be loaded again: {error}");
 
         context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
@@ -66,8 +65,16 @@ internal static class ModelFile
     /// Loads what <see cref="Save"/> saved. Everything is checked before memory for the weights is allocated. The
     /// caller owns the network.
     /// </summary>
+    /// <param name="host">The transformer.</param>
+    /// <param name="context">The file.</param>
+    /// <param name="read">
+    /// Reads the description and then the weights, to a device; called when both have the right hash.
+    /// </param>
     /// <exception cref="FormatException">The file is damaged, or needs a newer version of the library.</exception>
-    public static (ModelDescription Description, ConditionalUNet Network) Load(IHost host, ModelLoadContext context)
+    public (TDescription Description, TNetwork Network) Load<TDescription, TNetwork>(
+        IHost host,
+        ModelLoadContext context,
+        Func<byte[], Stream, Device, (TDescription Description, TNetwork Network)> read)
     {
         try
         {
@@ -77,14 +84,14 @@ internal static class ModelFile
 
             var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
 
+            _ = CheckUnpacked(context, DescriptionEntry, CharacterBytes);
+            var gain = CheckUnpacked(context, WeightsEntry, bytes: 1);
             var json = LoadEntry(context, DescriptionEntry, ReadAll);
             return LoadEntry(context, WeightsEntry, stream =>
             {
                 CheckHash(hash, json, stream);
-                if (FindSizeError(json, stream.Length) is { } error) throw new FormatException(error);
-
-                var description = ModelDescription.Parse(json);
-                return (description, ConditionalUNet.Load(stream, description.Network, device));
+                if (FindSizeError(json, gain) is { } error) throw new FormatException(error);
+                return read(json, stream, device);
             });
         }
         catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)
@@ -100,20 +107,20 @@ internal static class ModelFile
         }
     }
 
-    private static void WriteHeader(ModelSaveContext context)
+    private void WriteHeader(ModelSaveContext context)
     {
         context.CheckAtModel();
         context.SetVersionInfo(Version);
     }
 
-    private static void ReadHeader(ModelLoadContext context)
+    private void ReadHeader(ModelLoadContext context)
     {
         var needed = context.Header.ModelVerReadable;
-        if (needed > FormatVersion)
+        if (needed > format)
         {
             throw new FormatException(
                 $"it needs a newer CondDiffusion.MLNet, one that reads format {Text(needed)}; " +
-                $"this one reads up to {Text(FormatVersion)}.");
+                $"this one reads up to {Text(format)}.");
         }
 
         context.CheckAtModel(Version);
@@ -130,30 +137,38 @@ internal static class ModelFile
 
     private static T LoadEntry<T>(ModelLoadContext context, string name, Func<Stream, T> read)
     {
-        if (MLNetInternals.FindEntry(context, name) is { } entry) CheckUnpacked(entry);
-
         var result = default(T);
         return context.TryLoadBinaryStream(name, reader => result = read(reader.BaseStream))
             ? result!
             : throw new FormatException($"its entry '{name}' is missing.");
     }
 
-    private static void CheckUnpacked(ZipArchiveEntry entry)
+    /// <summary>
+    /// Checks what an entry would take, before ML.NET unpacks it, and returns how much longer it is unpacked.
+    /// </summary>
+    /// <param name="context">The file.</param>
+    /// <param name="name">Name of the entry.</param>
+    /// <param name="bytes">Memory for each byte of the unpacked entry.</param>
+    private static long CheckUnpacked(ModelLoadContext context, string name, long bytes)
     {
-        var most = FreeUnpacked + (long)(MostUnpacked * entry.CompressedLength);
-        if (entry.Length > most)
-        {
-            throw new FormatException(
-                $"its entry '{entry.Name}' would unpack to {entry.Length} bytes from {entry.CompressedLength}, " +
-                $"expected at most {most}.");
-        }
+        if (MLNetInternals.FindEntry(context, name) is not { } entry) return 0;
+
+        var most = (MostBeyondFile + entry.CompressedLength) / bytes;
+        if (entry.Length <= most) return entry.Length - entry.CompressedLength;
+
+        var cure = name == WeightsEntry ? " If the weights are right, store that entry without compression." : "";
+        throw new FormatException(
+            $"its entry '{name}' would unpack to {entry.Length} bytes from {entry.CompressedLength}, " +
+            $"expected at most {most}.{cure}");
     }
 
     /// <summary>Returns what is wrong with the size of a description; null if nothing is.</summary>
-    private static string? FindSizeError(ReadOnlySpan<byte> json, long weights)
+    /// <param name="json">The description.</param>
+    /// <param name="gain">The bytes that the weights have more in memory than in the file.</param>
+    private static string? FindSizeError(ReadOnlySpan<byte> json, long gain)
     {
         var memory = CharacterBytes * json.Length + ValueBytes * json.Count((byte)',');
-        var most = FreeDescription + weights / 2;
+        var most = MostBeyondFile - gain;
         return memory <= most
             ? null
             : $"its entry '{DescriptionEntry}', with the values of the labels, might take {memory} bytes of memory, " +

@@ -15,7 +15,6 @@ namespace CondDiffusion.MLNet.Trainers;
 /// </remarks>
 internal sealed class ImageTraining : IDisposable
 {
-    private readonly MLContext _context;
     private readonly IHost _host;
     private readonly ImageTrainerOptions _options;
     private readonly IChannel _channel;
@@ -27,9 +26,8 @@ internal sealed class ImageTraining : IDisposable
 
     /// <exception cref="InvalidOperationException">A directory cannot be used.</exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
-    public ImageTraining(MLContext context, IHost host, ImageTrainerOptions options, IDataView input)
+    public ImageTraining(IHost host, ImageTrainerOptions options, IDataView input)
     {
-        _context = context;
         _host = host;
         _options = options;
         CheckAlive();
@@ -43,7 +41,7 @@ internal sealed class ImageTraining : IDisposable
             if (options.TensorBoardDirectory is { } logs) _tensorBoard = new(logs);
 
             TorchRuntime.EnsureLoaded();
-            _rows = new TrainingColumns(context, host, options).WithVectors(input);
+            _rows = new TrainingColumns(host, options).WithVectors(input);
             Labels = LabelVocabulary.Read(host, _rows.Schema[options.LabelColumnName]);
 
             Device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
@@ -74,7 +72,8 @@ internal sealed class ImageTraining : IDisposable
     public void ReadImages(string? weightColumn = null)
     {
         var pixels = _options.Channels * _options.Height * _options.Width;
-        _images = new(pixels, _options.ImageMemory, _context.TempFilePath, hashes: _store is not null);
+        var directory = MLNetInternals.TempFilePath(_host);
+        _images = new(pixels, _options.ImageMemory, directory, hashes: _store is not null);
         TrainingDataReader.Read(
             _rows,
             _rows.Schema[_options.LabelColumnName],
@@ -82,7 +81,7 @@ internal sealed class ImageTraining : IDisposable
             _images,
             CheckAlive,
             weightColumn is null ? null : _rows.Schema[weightColumn]);
-        if (_images.OnDisk > 0) Log($"{_images.OnDisk} bytes of the images are in '{_context.TempFilePath}'.");
+        if (_images.OnDisk > 0) Log($"{_images.OnDisk} bytes of the images are in '{directory}'.");
     }
 
     /// <summary>

@@ -8,10 +8,9 @@ using Microsoft.ML.Transforms.Image;
 namespace CondDiffusion.MLNet.Trainers;
 
 /// <summary>The columns that a trainer on labelled images reads.</summary>
-/// <param name="context">The trainer's context.</param>
 /// <param name="host">The trainer, as it appears in messages.</param>
 /// <param name="options">The names of the columns, and the shape of the images.</param>
-internal sealed class TrainingColumns(MLContext context, IHost host, ImageTrainerOptions options)
+internal sealed class TrainingColumns(IHost host, ImageTrainerOptions options)
 {
     private const string NormalizeFirst =
         " If NormalizeImages is to make it, put that before the trainer in the same " +
@@ -102,7 +101,7 @@ internal sealed class TrainingColumns(MLContext context, IHost host, ImageTraine
         }
 
         var shape = new ImageShape(options.Channels, options.Height, options.Width);
-        return new ImageNormalizingEstimator(context.Transforms, name, name, shape).Normalize(input);
+        return new ImageNormalizingEstimator(MLNetInternals.CreateTransforms(host), name, name, shape).Normalize(input);
     }
 
     private SchemaShape.Column Find(SchemaShape schema, string role, string name, string advice = "")

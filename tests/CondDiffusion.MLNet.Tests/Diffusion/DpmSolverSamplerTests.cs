@@ -26,6 +26,41 @@ public sealed class DpmSolverSamplerTests
         GaussianData.IsOfOrder(2, [.. new[] { 80, 160, 320 }.Select(Error)]);
     }
 
+    /// <summary>
+    /// The ratio the other way round would keep the order, since its errors cancel from step to step. So this compares
+    /// one step with the paper (Lu et al. 2022, arXiv 2211.01095, algorithm 2).
+    /// </summary>
+    [TestMethod]
+    public void Sample_StepAfterALongerOne_ExtrapolatesAsInThePaper()
+    {
+        using var scope = NewDisposeScope();
+        var schedule = NoiseSchedule.Linear(1000);
+        double Alpha(int t) => Math.Sqrt(schedule.AlphaBar(t));
+        double Sigma(int t) => Math.Sqrt(1 - schedule.AlphaBar(t));
+        double Lambda(int t) => Math.Log(Alpha(t) / Sigma(t));
+
+        // The predicted image is 0.7 at first and then -0.2, whatever x_t is.
+        var x = double.NaN;
+        DpmSolverSampler.Sample(
+            (xt, t, step) => full_like(xt, t == 900 ? 0.7 : -0.2),
+            schedule,
+            [900, 500, 400],
+            tensor(new[] { 1.5 }),
+            (t, xt) =>
+            {
+                if (t == 400) x = xt.ToDouble();
+            });
+
+        var h1 = Lambda(500) - Lambda(900);
+        var h2 = Lambda(400) - Lambda(500);
+        var r = h1 / h2;
+        Assert.IsGreaterThan(3.0, r);
+        var x500 = Sigma(500) / Sigma(900) * 1.5 - Alpha(500) * (Math.Exp(-h1) - 1) * 0.7;
+        var d = (1 + 1 / (2 * r)) * -0.2 - 1 / (2 * r) * 0.7;
+        var x400 = Sigma(400) / Sigma(500) * x500 - Alpha(400) * (Math.Exp(-h2) - 1) * d;
+        Assert.AreEqual(x400, x, 1e-9);
+    }
+
     [TestMethod]
     public void Sample_TwentyStepsToTheEnd_GivesGaussianDataWithinTwoPercent()
     {

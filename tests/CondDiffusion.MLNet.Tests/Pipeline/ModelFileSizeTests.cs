@@ -24,16 +24,39 @@ public sealed class ModelFileSizeTests
         AssertRefused(file, $"its entry '{entry}' would unpack to 3000000000 bytes");
     }
 
+    /// <summary>
+    /// Weights and description may take 240 MB more than their entries; a byte of the description counts four times.
+    /// </summary>
     [TestMethod]
-    [DataRow(ModelZip.Description)]
-    [DataRow(ModelZip.Weights)]
-    public void Load_EntryOfNothingButSpaces_IsRefusedBeforeItIsUnpacked(string entry)
+    [DataRow(ModelZip.Description, 4)]
+    [DataRow(ModelZip.Weights, 1)]
+    public void Load_EntryThatClaimsMoreThanIsAllowed_IsRefusedFromTheFirstByteOn(string entry, int bytes)
+    {
+        var file = Save(chain: false).ToBytes();
+        var claimed = UnpackedSize(file, entry);
+        var packed = BinaryPrimitives.ReadUInt32LittleEndian(PackedSize(file, entry));
+        var most = ((240u << 20) + packed) / (uint)bytes;
+
+        BinaryPrimitives.WriteUInt32LittleEndian(claimed, most + 1);
+        AssertRefused(file, $"would unpack to {most + 1} bytes from {packed}, expected at most {most}.");
+
+        BinaryPrimitives.WriteUInt32LittleEndian(claimed, most);
+        var exception = Assert.Throws<Exception>(() => ModelZip.Load(Ml, file)).GetBaseException();
+        Assert.DoesNotContain("would unpack", exception.Message);
+    }
+
+    [TestMethod]
+    [DataRow(ModelZip.Description, "would unpack to")]
+    [DataRow(ModelZip.Weights, "bytes, but the stream has")]
+    public void Load_EntryOfNothingButSpaces_TakesNoMemoryForThem(string entry, string message)
     {
         var zip = Save(chain: false);
-        zip.Forge(() => zip[entry] = [.. zip[entry], .. Enumerable.Repeat((byte)' ', 70 << 20)]);
+        var spaces = new byte[70 << 20];
+        spaces.AsSpan().Fill((byte)' ');
+        zip.Forge(() => zip[entry] = [.. zip[entry], .. spaces]);
         var file = zip.ToBytes();
         Assert.IsLessThan(1_000_000, file.Length);
-        AssertRefused(file, "would unpack to");
+        AssertRefused(file, message);
 
         // A file that claims to be small is not unpacked any further than it claims.
         BinaryPrimitives.WriteUInt32LittleEndian(UnpackedSize(file, entry), 5000);
@@ -41,15 +64,38 @@ public sealed class ModelFileSizeTests
     }
 
     [TestMethod]
-    public void Load_DescriptionOfAMillionTexts_IsRefusedBeforeTheyAreMade()
+    public void Load_DescriptionOfMillionsOfTexts_IsRefusedBeforeTheyAreMade()
     {
         var zip = Save(chain: false);
-        var json = Encoding.UTF8.GetString(zip[ModelZip.Description]);
-        var texts = string.Concat(Enumerable.Repeat("\"\",", 1_000_000));
-        zip.Forge(() => zip[ModelZip.Description] =
-            Encoding.UTF8.GetBytes(json.Replace("\"cat\"", $"{texts}\"cat\"", StringComparison.Ordinal)));
+        AddLabels(zip, 3_000_000);
 
         // The entry itself, once, is all that is read.
+        AssertRefused(zip.ToBytes(), "might take", mostBytes: zip[ModelZip.Description].Length + 1_000_000);
+    }
+
+    /// <summary>
+    /// Weights that are once rounded to float16 lose two fifths of their size in a zip. These are 72 MB of zeros.
+    /// </summary>
+    [TestMethod]
+    public void Load_WeightsThatPackWell_CountTogetherWithTheDescription()
+    {
+        var description = Tiny.Description with
+        {
+            Network = Tiny.Description.Network with { Labels = 4_500_000 },
+            Labels = new(4_500_000, null),
+        };
+        var network = CondDiffusion.MLNet.Network.ConditionalUNet.Create(
+            description.Network, CPU, entry => zeros(entry.Shape, ScalarType.Float32, CPU));
+        byte[] file;
+        using (var model = new ConditionalDiffusionTransformer(Ml, description, network))
+            file = ModelZip.Save(Ml, model);
+
+        Assert.IsLessThan(1_000_000, file.Length);
+        using (var loaded = (IDisposable)ModelZip.Load(Ml, file)) Assert.IsNotNull(loaded);
+
+        // Two million texts count 220 MB.
+        var zip = new ModelZip(file);
+        AddLabels(zip, 2_000_000);
         AssertRefused(zip.ToBytes(), "might take", mostBytes: zip[ModelZip.Description].Length + 1_000_000);
     }
 
@@ -74,19 +120,33 @@ public sealed class ModelFileSizeTests
     public void Save_LabelsThatCouldNotBeLoaded_SaysSo()
     {
         using var model = Tiny.Create(
-            Ml, Tiny.Description with { Labels = new(2, ["cat", new string('x', 17 << 20)]) });
+            Ml, Tiny.Description with { Labels = new(2, ["cat", new string('x', 61 << 20)]) });
         var exception = Assert.Throws<Exception>(() => ModelZip.Save(Ml, model)).GetBaseException();
         Assert.IsInstanceOfType<InvalidOperationException>(exception);
         Assert.Contains("could not be loaded again", exception.Message);
     }
 
     /// <summary>Returns the size of an unpacked entry, as the zip's directory states it.</summary>
-    private static Span<byte> UnpackedSize(byte[] file, string entry)
+    private static Span<byte> UnpackedSize(byte[] file, string entry) => Record(file, entry).Slice(24, sizeof(uint));
+
+    /// <summary>Returns the size of an entry in the zip, as its directory states it.</summary>
+    private static Span<byte> PackedSize(byte[] file, string entry) => Record(file, entry).Slice(20, sizeof(uint));
+
+    /// <summary>Returns the rest of a zip from an entry's record in its directory, which is at the end.</summary>
+    private static Span<byte> Record(byte[] file, string entry)
     {
-        // The directory is at the end of the file. A record has the size at 24, before the name.
         var name = file.AsSpan().LastIndexOf(Encoding.UTF8.GetBytes(entry));
-        var record = file.AsSpan(0, name).LastIndexOf("PK\u0001\u0002"u8);
-        return file.AsSpan(record + 24, sizeof(uint));
+        return file.AsSpan(file.AsSpan(0, name).LastIndexOf("PK\u0001\u0002"u8));
+    }
+
+    /// <summary>Adds empty texts to the values of the labels.</summary>
+    private static void AddLabels(ModelZip zip, int count)
+    {
+        var json = Encoding.UTF8.GetString(zip[ModelZip.Description]);
+        var texts = string.Concat(Enumerable.Repeat("\"\",", count));
+        var changed = json.Replace("\"cat\"", $"{texts}\"cat\"", StringComparison.Ordinal)
+            .Replace("\"Values\": null", $"\"Values\": [{texts[..^1]}]", StringComparison.Ordinal);
+        zip.Forge(() => zip[ModelZip.Description] = Encoding.UTF8.GetBytes(changed));
     }
 
     private static ModelZip Save(bool chain)

@@ -3,7 +3,7 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Support;
 
-/// <summary>Shows another view, and counts its open cursors.</summary>
+/// <summary>Shows another view, and counts its open cursors. Its rows can have other ids.</summary>
 internal sealed class CountingView(IDataView source) : IDataView
 {
     /// <summary>The number of cursors that are open now.</summary>
@@ -14,6 +14,9 @@ internal sealed class CountingView(IDataView source) : IDataView
 
     /// <summary>The number of cursors that can be opened before opening one fails.</summary>
     public int Most { get; init; } = int.MaxValue;
+
+    /// <summary>The upper half of the rows' ids, whose lower half is that of the other view.</summary>
+    public ulong UpperId { get; init; }
 
     public DataViewSchema Schema => source.Schema;
 
@@ -26,14 +29,14 @@ internal sealed class CountingView(IDataView source) : IDataView
         if (Opened == Most) throw new IOException("no more cursors");
         Opened++;
         Open++;
-        return new Cursor(source.GetRowCursor(columnsNeeded, rand), () => Open--);
+        return new Cursor(source.GetRowCursor(columnsNeeded, rand), UpperId, () => Open--);
     }
 
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
 
-    private sealed class Cursor(DataViewRowCursor cursor, Action close) : DataViewRowCursor
+    private sealed class Cursor(DataViewRowCursor cursor, ulong upperId, Action close) : DataViewRowCursor
     {
         private bool _isClosed;
 
@@ -43,7 +46,15 @@ internal sealed class CountingView(IDataView source) : IDataView
 
         public override DataViewSchema Schema => cursor.Schema;
 
-        public override ValueGetter<DataViewRowId> GetIdGetter() => cursor.GetIdGetter();
+        public override ValueGetter<DataViewRowId> GetIdGetter()
+        {
+            var getter = cursor.GetIdGetter();
+            return (ref id) =>
+            {
+                getter(ref id);
+                id = new(id.Low, upperId);
+            };
+        }
 
         public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column) =>
             cursor.GetGetter<TValue>(column);
