@@ -75,7 +75,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
             var count = Math.Min(BlockRows, x.shape[0] - row);
             var neighbors = y.index_select(0, nearest.narrow(0, row, count)).to(ScalarType.Float64);
             var differences = x.narrow(0, row, count).to(ScalarType.Float64) - neighbors;
-            least.narrow(0, row, count).copy_(differences.square().sum(1));
+            least.narrow(0, row, count).copy_(differences.square().sum([1]));
         }
 
         return (nearest.data<long>().ToArray(), least.data<double>().ToArray());
@@ -95,13 +95,13 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         {
             using var rowScope = NewDisposeScope();
             var a = Centre(x, row, BlockRows);                                               // n D
-            var aa = a.square().sum(1, keepdim: true) * scale;                               // n 1
+            var aa = a.square().sum([1], keepdim: true) * scale;                               // n 1
             for (var column = 0L; column < y.shape[0]; column += BlockColumns)
             {
                 checkAlive();
                 using var blockScope = NewDisposeScope();
                 var b = Centre(y, column, BlockColumns);                                     // m D
-                var bb = b.square().sum(1) * scale;                                          // m
+                var bb = b.square().sum([1]) * scale;                                          // m
                 use(addmm(bb, a, b.t(), 1, -2).add_(aa).clamp_min_(0), row, column);         // n m
             }
         }

@@ -51,7 +51,9 @@ public sealed record EvaluationOptions
     public int KernelSubsetSize { get; init; } = 1000;
 
     /// <summary>Decides the subsets of the kernel distance, the rows of the floor and the cells of C_T.</summary>
-    /// <value>Any number, or null for the seed of the <see cref="MLContext"/>, or 0 if it has none. Default: null.</value>
+    /// <value>
+    /// Any number, or null for the seed of the <see cref="MLContext"/>, or 0 if it has none. Default: null.
+    /// </value>
     public int? Seed { get; init; }
 
     /// <summary>Cancels the evaluation, at the next block of distances.</summary>

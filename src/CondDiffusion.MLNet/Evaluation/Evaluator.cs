@@ -156,6 +156,7 @@ internal sealed class Evaluator
         var neighbors = NeighborScores.Compute(_distances, x, y, realRadii, _options.Neighbors);
         var kernel = KernelDistance.Between(
             x, y, _options.KernelSubsets, _options.KernelSubsetSize, new(_seed), _checkAlive);
+        var accuracy = generated.Predicted?.Zip(generated.Labels!).Average(row => row.First == row.Second ? 1.0 : 0);
         return new()
         {
             Label = label,
@@ -170,7 +171,7 @@ internal sealed class Evaluator
             Recall = neighbors.Recall,
             Density = neighbors.Density,
             Coverage = neighbors.Coverage,
-            LabelAccuracy = generated.Predicted?.Zip(generated.Labels!).Average(row => row.First == row.Second ? 1.0 : 0),
+            LabelAccuracy = accuracy,
             Authenticity = authenticity,
             CopyingStatistic = copyingStatistic,
             Floor = floor,

@@ -49,10 +49,10 @@ internal sealed class FeatureReader
     public int Size { get; }
 
     /// <summary>Gets the column of labels; null for none.</summary>
-    public LabelColumn? Label { get; }
+    public LabelReader? Label { get; }
 
     /// <summary>Gets the column of predicted labels; null for none.</summary>
-    public LabelColumn? Predicted { get; }
+    public LabelReader? Predicted { get; }
 
     /// <summary>Reads every row. The current dispose scope owns the features.</summary>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
@@ -115,7 +115,7 @@ internal sealed class FeatureReader
             new($"Row {cursor.Position} of the {_view} data: column '{column}' {what}.");
     }
 
-    private static bool IsNamed(DataViewSchema.Column column, LabelColumn? label) =>
+    private static bool IsNamed(DataViewSchema.Column column, LabelReader? label) =>
         !column.IsHidden && column.Name == label?.Name;
 
     private static UInt128 Hash(ReadOnlySpan<float> row)

@@ -31,7 +31,7 @@ internal static class FrechetDistance
     {
         var (rows, size) = (features.shape[0], features.shape[1]);
         var mean = zeros(size, ScalarType.Float64, CPU);                                     // D
-        ForEachBlock(features, block => mean.add_(block.sum(0)));
+        ForEachBlock(features, block => mean.add_(block.sum([0])));
         mean.div_(rows);
 
         var covariance = zeros(size, size, ScalarType.Float64, CPU);                         // D D
@@ -43,7 +43,7 @@ internal static class FrechetDistance
         return (mean, covariance.div_(rows - 1));
     }
 
-    /// <summary>Uses the features in float64, some of the rows at a time: all of them would take too much memory.</summary>
+    /// <summary>Uses the features in float64, some rows at a time: all of them would take too much memory.</summary>
     private static void ForEachBlock(Tensor features, Action<Tensor> use)
     {
         for (var start = 0L; start < features.shape[0]; start += BlockRows)

@@ -32,7 +32,7 @@ internal sealed record NeighborScores(double Precision, double Recall, double De
         {
             var (rows, columns) = (block.shape[0], block.shape[1]);
             var inReal = block.lt(realRadii.narrow(0, row, rows).unsqueeze(1));              // n m
-            balls.narrow(0, column, columns).add_(inReal.sum(0));
+            balls.narrow(0, column, columns).add_(inReal.sum([0]));
             covered.narrow(0, row, rows).logical_or_(inReal.any(1));
 
             var inGenerated = block.lt(generatedRadii.narrow(0, column, columns));           // n m

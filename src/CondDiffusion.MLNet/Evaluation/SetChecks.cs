@@ -46,7 +46,10 @@ internal sealed class SetChecks(IReadOnlyList<FeatureSet> sets, Action<string> w
             var least = isTraining ? 2 : neighbors + 1;
             var reason = isTraining ? "a row and another one" : $"a row and its {neighbors} neighbors";
             if (set.Count < least)
-                throw new InvalidOperationException($"The {set.Name} data has {set.Count} rows, but {reason} are needed.");
+            {
+                throw new InvalidOperationException(
+                    $"The {set.Name} data has {set.Count} rows, but {reason} are needed.");
+            }
 
             var counts = set.Labels?.CountBy(label => label).ToDictionary();
             foreach (var label in labels.Where(label => counts![label] < least))
@@ -91,7 +94,7 @@ internal sealed class SetChecks(IReadOnlyList<FeatureSet> sets, Action<string> w
     private static string Name(string[] labels)
     {
         const int Shown = 12;
-        var names = labels.Take(Shown).Select(label => $"'{label}'");
-        return $"label{(labels.Length > 1 ? "s" : "")} {string.Join(", ", names)}{(labels.Length > Shown ? ", ..." : "")}";
+        var names = string.Join(", ", labels.Take(Shown).Select(label => $"'{label}'"));
+        return $"label{(labels.Length > 1 ? "s" : "")} {names}{(labels.Length > Shown ? ", ..." : "")}";
     }
 }

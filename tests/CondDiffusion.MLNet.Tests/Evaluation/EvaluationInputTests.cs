@@ -42,7 +42,7 @@ public sealed class EvaluationInputTests
         Assert.AreEqual((60, 90), (metrics.Floor!.GeneratedCount, metrics.Floor.RealCount));
         Assert.AreEqual((20, 30), (second.Floor!.GeneratedCount, second.Floor.RealCount));
 
-        IDataView View(float[][] rows) => FeatureRows.View(_ml, rows, i => i % 3 == 0 ? "100" : i % 3 == 1 ? "10" : "2");
+        IDataView View(float[][] rows) => FeatureRows.View(_ml, rows, i => new[] { "100", "10", "2" }[i % 3]);
 
         static IEnumerable<float[]> Rows(float[][] rows) => rows.Where((_, i) => i % 3 == 1);
     }
@@ -65,16 +65,20 @@ public sealed class EvaluationInputTests
     public void LabelAccuracy_KeysTextsAndNumbers_AreComparedByValue()
     {
         var texts = FeatureRows.View(
-            _ml, FeatureRows.Normal(1, 20, 3), i => i < 10 ? "3" : "8", i => i < 5 ? "8" : i < 8 ? "" : i < 10 ? "3" : "8");
+            _ml, FeatureRows.Normal(1, 20, 3), i => i < 10 ? "3" : "8", Predicted);
         var keys = _ml.Transforms.Conversion.MapValueToKey("Predicted").Fit(texts).Transform(texts);
         var real = FeatureRows.View(_ml, FeatureRows.Normal(2, 20, 3), i => i < 10 ? "3" : "8");
-        var numbers = _ml.Transforms.Conversion.ConvertType("Label", outputKind: DataKind.Single).Fit(real).Transform(real);
+        var toNumbers = _ml.Transforms.Conversion.ConvertType("Label", outputKind: DataKind.Single);
+        var numbers = toNumbers.Fit(real).Transform(real);
 
-        var metrics = _ml.ImageGeneration.Evaluate(keys, numbers, Quick with { PredictedLabelColumnName = "Predicted" });
+        var metrics = _ml.ImageGeneration.Evaluate(
+            keys, numbers, Quick with { PredictedLabelColumnName = "Predicted" });
         Assert.AreEqual(12.0 / 20, metrics.LabelAccuracy!.Value, 1e-12);
         Assert.AreEqual(2.0 / 10, metrics.PerLabel[0].LabelAccuracy!.Value, 1e-12);
         Assert.AreEqual(1, metrics.PerLabel[1].LabelAccuracy);
         Assert.IsNull(metrics.Floor!.LabelAccuracy);
+
+        static string Predicted(int row) => row is >= 5 and < 8 ? "" : row is 8 or 9 ? "3" : "8";
     }
 
     [TestMethod]
@@ -117,7 +121,8 @@ public sealed class EvaluationInputTests
             view,
             new() { Neighbors = 0, KernelSubsets = 0, KernelSubsetSize = 1, FeatureColumnName = " " },
             "Neighbors must be", "KernelSubsets must be", "KernelSubsetSize must be", "FeatureColumnName must be");
-        Refuse(view, view, new() { PredictedLabelColumnName = "Label", LabelColumnName = null }, "LabelColumnName must be");
+        Refuse(
+            view, view, new() { PredictedLabelColumnName = "Label", LabelColumnName = null }, "LabelColumnName must be");
     }
 
     private void Refuse(IDataView generated, IDataView real, EvaluationOptions options, params string[] parts) =>
@@ -133,11 +138,14 @@ public sealed class EvaluationInputTests
         Fail(view, FeatureRows.View(_ml, broken), "Row 7 of the real data", "'Features' has NaN as its value 2");
         broken[7][2] = float.NegativeInfinity;
         Fail(FeatureRows.View(_ml, broken), view, "Row 7 of the generated data", "'Features'");
-        Fail(view, FeatureRows.View(_ml, rows, i => i == 3 ? "" : "a"), "Row 3 of the real data", "'Label' has no label");
-        Fail(_ml.Data.TakeRows(view, 0), view, "generated data has no rows");
+        var unlabelled = FeatureRows.View(_ml, rows, i => i == 3 ? "" : "a");
+        Fail(view, unlabelled, "Row 3 of the real data", "'Label' has no label");
+        Fail(_ml.Data.SkipRows(view, 12), view, "generated data has no rows");
         Fail(view, _ml.Data.TakeRows(view, 5), "real data has 5 rows", "5 neighbors");
-        Fail(view, FeatureRows.View(_ml, rows, i => i < 2 ? "b" : "a"), "generated data has no rows of label 'b'", "real");
-        Fail(FeatureRows.View(_ml, rows, i => i < 2 ? "b" : "a"), view, "real data has no rows of label 'b'");
+
+        var both = FeatureRows.View(_ml, rows, i => i < 2 ? "b" : "a");
+        Fail(view, both, "generated data has no rows of label 'b'", "real");
+        Fail(both, view, "real data has no rows of label 'b'");
 
         var few = FeatureRows.View(_ml, rows, i => i < 5 ? "b" : "a");
         Fail(few, few, "generated data has 5 rows of label 'b'");

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using static TorchSharp.torch;
@@ -17,10 +18,10 @@ public sealed class ImageGenerationMetricsTests
     [DataRow(-0.5, 1.5)]
     public void Evaluate_GaussiansShiftedAndScaled_HaveTheClosedFormOfTheFrechetDistance(double mean, double deviation)
     {
-        var metrics = Evaluate(FeatureRows.Normal(1, 6000, 4, mean, deviation), FeatureRows.Normal(2, 6000, 4));
+        var metrics = Evaluate(FeatureRows.Normal(1, 4000, 4, mean, deviation), FeatureRows.Normal(2, 4000, 4));
         var expected = 4 * (mean * mean + (deviation - 1) * (deviation - 1));
-        Assert.AreEqual(expected, metrics.FrechetDistance, 0.03 * expected);
-        Assert.IsLessThan(0.01, metrics.Floor!.FrechetDistance);
+        Assert.AreEqual(expected, metrics.FrechetDistance, 0.08 * expected);
+        Assert.IsLessThan(0.02, metrics.Floor!.FrechetDistance);
     }
 
     [TestMethod]
@@ -35,6 +36,25 @@ public sealed class ImageGenerationMetricsTests
         Assert.AreEqual(1 - uncovered, metrics.Coverage, 0.015);
         Assert.AreEqual(1, metrics.Density, 0.06);
         Assert.IsLessThan(3 * metrics.KernelDistanceStandardDeviation, Math.Abs(metrics.KernelDistance));
+    }
+
+    /// <summary>
+    /// The published self-test of density and coverage (Naeem et al. 2020), also with its precision and recall: two
+    /// samples of N(0, I) in 1,000 dimensions.
+    /// </summary>
+    [TestMethod]
+    public void Compute_TwoSamplesInAThousandDimensions_HasThePublishedValues()
+    {
+        using var scope = NewDisposeScope();
+        using var random = new Generator(1, CPU);
+        var real = randn([10_000, 1000], ScalarType.Float32, CPU, generator: random);
+        var generated = randn([10_000, 1000], ScalarType.Float32, CPU, generator: random);
+        var distances = new Distances(zeros(1000, ScalarType.Float64, CPU), () => { });
+        var scores = NeighborScores.Compute(distances, generated, real, distances.FindRadii(real, 5), 5);
+        Assert.AreEqual(0.477, scores.Precision, 0.02);
+        Assert.AreEqual(0.471, scores.Recall, 0.02);
+        Assert.AreEqual(1.056, scores.Density, 0.1);
+        Assert.AreEqual(0.974, scores.Coverage, 0.006);
     }
 
     /// <summary>The sizes are larger than one block in both directions, and no multiple of it.</summary>
@@ -56,7 +76,7 @@ public sealed class ImageGenerationMetricsTests
         Assert.AreEqual(NaiveMetrics.Frechet(generated, real), metrics.FrechetDistance, 1e-9);
     }
 
-    /// <summary>On a lattice many distances are equal, and rows repeat: only a strict comparison gives these values.</summary>
+    /// <summary>Many distances on a lattice are equal: only a strict comparison gives these values.</summary>
     [TestMethod]
     public void Evaluate_LatticeFarFromTheOrigin_ComparesStrictly()
     {
@@ -157,10 +177,12 @@ public sealed class ImageGenerationMetricsTests
         float[][][] test = [.. new[] { 100, 50, 30 }.Select((n, i) => FeatureRows.Normal(10 + i, n, 2, mean: 100 * i))];
         float[][][] generated =
             [FeatureRows.Normal(20, 60, 2), FeatureRows.Normal(21, 40, 2, 100, 2), FeatureRows.Normal(22, 19, 2, 200)];
-        var metrics = Evaluate([.. generated.SelectMany(x => x)], [.. test.SelectMany(x => x)], [.. training.SelectMany(x => x)]);
+        var metrics = Evaluate(Join(generated), Join(test), Join(training));
 
         // The last cell has fewer than 20 generated rows.
         Assert.AreEqual((100 * Z(0) + 50 * Z(1)) / 150, metrics.CopyingStatistic!.Value, 1e-9);
+
+        static float[][] Join(float[][][] sets) => [.. sets.SelectMany(rows => rows)];
 
         double Z(int cell) => NaiveMetrics.MannWhitney(Nearest(generated[cell], cell), Nearest(test[cell], cell));
 
@@ -174,7 +196,8 @@ public sealed class ImageGenerationMetricsTests
         var ml = new MLContext();
         var generated = FeatureRows.View(ml, FeatureRows.Normal(1, 200, 4));
         var real = FeatureRows.View(ml, FeatureRows.Normal(2, 200, 4));
-        var options = Plain with { TrainingData = FeatureRows.View(ml, FeatureRows.Normal(3, 400, 4)), KernelSubsetSize = 50 };
+        var training = FeatureRows.View(ml, FeatureRows.Normal(3, 400, 4));
+        var options = Plain with { TrainingData = training, KernelSubsetSize = 50 };
         var first = Values(options);
         Assert.AreSequenceEqual(first, Values(options));
         Assert.AreSequenceEqual(first, Values(options with { Seed = 0 }));

@@ -38,7 +38,8 @@ internal static class NaiveMetrics
         foreach (var row in generated)
         {
             var nearest = training.MinBy(other => Distance(row, other))!;
-            var radius = training.Where(other => !ReferenceEquals(other, nearest)).Min(other => Distance(nearest, other));
+            var others = training.Where(other => !ReferenceEquals(other, nearest));
+            var radius = others.Min(other => Distance(nearest, other));
             if (radius < Distance(row, nearest)) authentic++;
         }
 
@@ -73,7 +74,7 @@ internal static class NaiveMetrics
         }
     }
 
-    /// <summary>The Fréchet distance, with the square root of C_1 C_2 by Denman and Beavers' iteration (1976).</summary>
+    /// <summary>The Fréchet distance, with (C_1 C_2)^(1/2) by Denman and Beavers' iteration (1976).</summary>
     public static double Frechet(float[][] first, float[][] second)
     {
         var (m1, c1) = Moments(first);
@@ -104,7 +105,8 @@ internal static class NaiveMetrics
     {
         // Gauss and Jordan, without pivots: the matrices here have positive eigenvalues.
         var n = matrix.Length;
-        double[][] a = [.. matrix.Select((row, i) => row.Concat(Enumerable.Range(0, n).Select(j => i == j ? 1.0 : 0)).ToArray())];
+        double[][] a = [.. matrix.Select(row => (double[])[.. row, .. new double[n]])];
+        for (var i = 0; i < n; i++) a[i][n + i] = 1;
         for (var i = 0; i < n; i++)
         {
             var pivot = a[i][i];

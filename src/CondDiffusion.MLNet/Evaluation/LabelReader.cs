@@ -6,7 +6,7 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Evaluation;
 
 /// <summary>A column of labels, read as text: that of the value which a key stands for, where it has values.</summary>
-internal sealed class LabelColumn
+internal sealed class LabelReader
 {
     // The annotation in which a key column has its values.
     private const string KeyValues = "KeyValues";
@@ -17,7 +17,7 @@ internal sealed class LabelColumn
     /// <param name="column">The column.</param>
     /// <param name="view">The view's part in the evaluation, for messages.</param>
     /// <exception cref="ArgumentException">The column holds no labels.</exception>
-    public LabelColumn(DataViewSchema.Column column, string view)
+    public LabelReader(DataViewSchema.Column column, string view)
     {
         _column = column;
         if (column.Type is KeyDataViewType key)
