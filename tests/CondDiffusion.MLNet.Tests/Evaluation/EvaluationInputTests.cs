@@ -121,8 +121,8 @@ public sealed class EvaluationInputTests
             view,
             new() { Neighbors = 0, KernelSubsets = 0, KernelSubsetSize = 1, FeatureColumnName = " " },
             "Neighbors must be", "KernelSubsets must be", "KernelSubsetSize must be", "FeatureColumnName must be");
-        Refuse(
-            view, view, new() { PredictedLabelColumnName = "Label", LabelColumnName = null }, "LabelColumnName must be");
+        var unlabelled = new EvaluationOptions { PredictedLabelColumnName = "Label", LabelColumnName = null };
+        Refuse(view, view, unlabelled, "LabelColumnName must be");
     }
 
     private void Refuse(IDataView generated, IDataView real, EvaluationOptions options, params string[] parts) =>
