@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -19,6 +20,13 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     // More than the rounding error of |x|^2 + |y|^2 - 2 xy in float64, as a fraction of |x|^2 + |y|^2.
     private const double Rounding = 1e-12;
 
+    // TorchSharp may free the Scalar that a call makes of a number before libtorch has read it, and in thousands of
+    // calls that happens. These live on.
+    private static readonly Scalar Zero = 0.0;
+    private static readonly Scalar Unchanged = 1.0;
+    private static readonly Scalar RoundedUp = 1 + Rounding;
+    private static readonly Scalar Infinite = double.PositiveInfinity;
+
     /// <summary>
     /// Uses the squared distances between all rows of two sets. They are rounded up by more than their rounding error:
     /// one that equals a bound is not below it.
@@ -27,7 +35,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     /// <param name="y">The columns of the blocks, (M, D).</param>
     /// <param name="use">Receives a block, float64, with its first row and its first column.</param>
     public void ForEachBlockRoundedUp(Tensor x, Tensor y, Action<Tensor, long, long> use) =>
-        ForEachBlock(x, y, 1 + Rounding, use);
+        ForEachBlock(x, y, RoundedUp, use);
 
     /// <summary>Computes the squared distance from each row to its k-th nearest other row.</summary>
     /// <param name="x">The rows, (N, D), of which there are more than k.</param>
@@ -38,7 +46,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         using var scope = NewDisposeScope();
         var own = CountUp(x.shape[0]);
         var nearest = full([x.shape[0], k], double.PositiveInfinity, ScalarType.Float64, CPU);   // N k
-        ForEachBlock(x, x, 1, (block, row, column) =>
+        ForEachBlock(x, x, Unchanged, (block, row, column) =>
         {
             Exclude(block, own, row, column);
             var found = block.topk((int)Math.Min(k, block.shape[1]), 1, largest: false).values;
@@ -58,13 +66,14 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         using var scope = NewDisposeScope();
         var least = full([x.shape[0]], double.PositiveInfinity, ScalarType.Float64, CPU);        // N
         var nearest = zeros([x.shape[0]], ScalarType.Int64, CPU);
-        ForEachBlock(x, y, 1, (block, row, column) =>
+        ForEachBlock(x, y, Unchanged, (block, row, column) =>
         {
             if (excluded is not null) Exclude(block, excluded, row, column);
             var (values, indexes) = block.min(1);
+            var first = tensor(new[] { column }, ScalarType.Int64, CPU);
             var leastRows = least.narrow(0, row, block.shape[0]);
             var nearestRows = nearest.narrow(0, row, block.shape[0]);
-            nearestRows.copy_(where(values < leastRows, indexes + column, nearestRows));
+            nearestRows.copy_(where(values < leastRows, indexes.add_(first), nearestRows));
             leastRows.copy_(minimum(values, leastRows));
         });
 
@@ -89,20 +98,20 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         return numbers;
     }
 
-    private void ForEachBlock(Tensor x, Tensor y, double scale, Action<Tensor, long, long> use)
+    private void ForEachBlock(Tensor x, Tensor y, Scalar scale, Action<Tensor, long, long> use)
     {
         for (var row = 0L; row < x.shape[0]; row += BlockRows)
         {
             using var rowScope = NewDisposeScope();
             var a = Centre(x, row, BlockRows);                                               // n D
-            var aa = a.square().sum([1], keepdim: true) * scale;                               // n 1
+            var aa = a.square().sum([1], keepdim: true).mul_(scale);                           // n 1
             for (var column = 0L; column < y.shape[0]; column += BlockColumns)
             {
                 checkAlive();
                 using var blockScope = NewDisposeScope();
                 var b = Centre(y, column, BlockColumns);                                     // m D
-                var bb = b.square().sum([1]) * scale;                                          // m
-                use(addmm(bb, a, b.t(), 1, -2).add_(aa).clamp_min_(0), row, column);         // n m
+                var bb = b.square().sum([1]).mul_(scale);                                      // m
+                use(addmm(bb, a, b.t(), 1, -2).add_(aa).clamp_min_(Zero), row, column);         // n m
             }
         }
     }
@@ -124,6 +133,6 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         if (places.Count == 0) return;
 
         var indexes = tensor(places.ToArray(), ScalarType.Int64, CPU);
-        block.view(-1).index_fill_(0, indexes, double.PositiveInfinity);
+        block.view(-1).index_fill_(0, indexes, Infinite);
     }
 }

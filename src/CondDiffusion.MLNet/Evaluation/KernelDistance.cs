@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -8,6 +9,10 @@ namespace CondDiffusion.MLNet.Evaluation;
 /// </summary>
 internal static class KernelDistance
 {
+    // TorchSharp may free the Scalar that a call makes of a number before libtorch has read it; these live on.
+    private static readonly Scalar One = 1.0;
+    private static readonly Scalar Three = 3.0;
+
     /// <summary>Computes the mean over the subsets, and their standard deviation.</summary>
     /// <param name="first">The first features, (N, D), of at least 2 rows.</param>
     /// <param name="second">The second features, (M, D), of at least 2 rows.</param>
@@ -40,12 +45,18 @@ internal static class KernelDistance
         var m = x.shape[0];
         var xx = Kernel(x, x);                                                               // m m
         var yy = Kernel(y, y);
-        var within = xx.sum() - xx.trace() + yy.sum() - yy.trace();
-        return (within / (m * (m - 1.0)) - 2 * Kernel(x, y).mean()).item<double>();
+        var within = (xx.sum() - xx.trace() + yy.sum() - yy.trace()).item<double>();
+        return within / (m * (m - 1.0)) - 2 * Kernel(x, y).mean().item<double>();
     }
 
     // k(x, y) = (x . y / D + 1)^3
-    private static Tensor Kernel(Tensor x, Tensor y) => x.matmul(y.t()).div_(x.shape[1]).add_(1).pow_(3);
+    private static Tensor Kernel(Tensor x, Tensor y)
+    {
+        Scalar size = (double)x.shape[1];
+        var kernel = x.matmul(y.t()).div_(size).add_(One).pow_(Three);
+        GC.KeepAlive(size);
+        return kernel;
+    }
 
     private static Tensor Choose(Tensor features, int count, Random random)
     {
