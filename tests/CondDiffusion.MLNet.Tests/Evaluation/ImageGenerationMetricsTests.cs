@@ -22,6 +22,7 @@ public sealed class ImageGenerationMetricsTests
         var expected = 4 * (mean * mean + (deviation - 1) * (deviation - 1));
         Assert.AreEqual(expected, metrics.FrechetDistance, 0.08 * expected);
         Assert.IsLessThan(0.02, metrics.Floor!.FrechetDistance);
+        Assert.IsGreaterThan(1e-5, metrics.Floor.FrechetDistance); // other rows, not the same
     }
 
     [TestMethod]
