@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;

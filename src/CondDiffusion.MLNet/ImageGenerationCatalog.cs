@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 
@@ -9,9 +10,12 @@ namespace CondDiffusion.MLNet;
 /// </summary>
 public sealed class ImageGenerationCatalog
 {
+    private readonly MLContext _context;
+
     internal ImageGenerationCatalog(MLContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        _context = context;
         Trainers = new(context);
     }
 
@@ -62,6 +66,33 @@ public sealed class ImageGenerationCatalog
             found = true;
             return generator.WithSampling(options);
         }
+    }
+
+    /// <summary>Measures how good generated images are, by feature vectors of them and of real images.</summary>
+    /// <remarks>
+    /// Each view is read once and its features are kept in memory in float32. Distances are computed in blocks: the
+    /// memory does not grow with the number of pairs, and the time is linear in it (generated rows x real rows x
+    /// features, and the squares of either).
+    /// </remarks>
+    /// <param name="generated">The generated images' features, with the labels that were asked for.</param>
+    /// <param name="real">The real images' features: a test set, of about as many rows.</param>
+    /// <param name="options">The columns, the training data and the sizes; null for the defaults.</param>
+    /// <returns>The metrics over all rows and for each label, with those of real images as the floor.</returns>
+    /// <exception cref="ArgumentException">
+    /// An option is out of its range; a column is missing or of the wrong type; the views have other numbers of
+    /// features; or keys without values would be compared with values. The message names it.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// A row's features are not finite, or its label is missing; a label is in one view only; there are fewer rows, in
+    /// all or of a label, than <see cref="EvaluationOptions.Neighbors"/> and one; or TorchSharp's native library is not
+    /// there. Each message says which.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public ImageGenerationMetrics Evaluate(IDataView generated, IDataView real, EvaluationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(generated);
+        ArgumentNullException.ThrowIfNull(real);
+        return Evaluator.Evaluate(_context, generated, real, options ?? new());
     }
 
     /// <summary>Creates trainers of models that generate labelled images.</summary>

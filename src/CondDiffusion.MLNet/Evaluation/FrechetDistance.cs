@@ -1,10 +1,12 @@
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Benchmarks;
+namespace CondDiffusion.MLNet.Evaluation;
 
 /// <summary>The Fréchet distance between two sets of features, each taken as a Gaussian.</summary>
 internal static class FrechetDistance
 {
+    private const int BlockRows = 8192;
+
     /// <summary>
     /// Computes || m_1 - m_2 ||^2 + Tr(C_1 + C_2 - 2 (C_1 C_2)^(1/2)) in float64 (Heusel et al. 2017, arXiv 1706.08500,
     /// equation 6).
@@ -27,9 +29,28 @@ internal static class FrechetDistance
 
     private static (Tensor Mean, Tensor Covariance) Moments(Tensor features)
     {
-        var x = features.to(ScalarType.Float64);
-        var mean = x.mean([0]);                                                              // D
-        var centred = x - mean;
-        return (mean, centred.t().matmul(centred) / (x.shape[0] - 1));                       // D D
+        var (rows, size) = (features.shape[0], features.shape[1]);
+        var mean = zeros(size, ScalarType.Float64, CPU);                                     // D
+        ForEachBlock(features, block => mean.add_(block.sum([0])));
+        mean.div_(rows);
+
+        var covariance = zeros(size, size, ScalarType.Float64, CPU);                         // D D
+        ForEachBlock(features, block =>
+        {
+            var centred = block - mean;
+            covariance.add_(centred.t().matmul(centred));
+        });
+        return (mean, covariance.div_(rows - 1));
+    }
+
+    /// <summary>Uses the features in float64, some rows at a time: all of them would take too much memory.</summary>
+    private static void ForEachBlock(Tensor features, Action<Tensor> use)
+    {
+        for (var start = 0L; start < features.shape[0]; start += BlockRows)
+        {
+            using var scope = NewDisposeScope();
+            var rows = Math.Min(BlockRows, features.shape[0] - start);
+            use(features.narrow(0, start, rows).to(ScalarType.Float64));
+        }
     }
 }

@@ -1,7 +1,7 @@
-using CondDiffusion.MLNet.Benchmarks;
+using CondDiffusion.MLNet.Evaluation;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests.Benchmarks;
+namespace CondDiffusion.MLNet.Tests.Evaluation;
 
 [TestClass]
 public sealed class FrechetDistanceTests

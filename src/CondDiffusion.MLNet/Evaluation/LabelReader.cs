@@ -1,0 +1,64 @@
+using System.Globalization;
+using CondDiffusion.MLNet.Interop;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Evaluation;
+
+/// <summary>A column of labels, read as text: that of the value which a key stands for, where it has values.</summary>
+internal sealed class LabelReader
+{
+    // The annotation in which a key column has its values.
+    private const string KeyValues = "KeyValues";
+
+    private readonly DataViewSchema.Column _column;
+    private readonly IReadOnlyList<string>? _values;
+
+    /// <param name="column">The column.</param>
+    /// <param name="view">The view's part in the evaluation, for messages.</param>
+    /// <exception cref="ArgumentException">The column holds no labels.</exception>
+    public LabelReader(DataViewSchema.Column column, string view)
+    {
+        _column = column;
+        if (column.Type is KeyDataViewType key)
+        {
+            var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
+            if ((ulong?)type?.Size == key.Count && LabelKind.FindName(type!.ItemType) is { } kind)
+                _values = LabelKind.Find(kind)!.Read(column.Annotations, KeyValues);
+            HasValues = _values is not null;
+        }
+        else if (LabelKind.FindName(column.Type) is null)
+        {
+            throw new ArgumentException(
+                $"Column '{column.Name}' of the {view} data must hold labels: keys, texts, numbers or booleans; but " +
+                $"it is of type {column.Type}.",
+                view);
+        }
+    }
+
+    /// <summary>Gets whether the column has the values of its labels, not only the numbers of keys.</summary>
+    public bool HasValues { get; } = true;
+
+    /// <summary>Gets the column's name.</summary>
+    public string Name => _column.Name;
+
+    /// <summary>Creates a getter of the current row's label, which is empty where it is missing.</summary>
+    public Func<string> CreateGetter(DataViewRow row)
+    {
+        if (_column.Type is KeyDataViewType type)
+        {
+            var getKey = KeyGetter.Create(row, _column);
+            return () =>
+            {
+                var key = getKey();
+                if (key == 0 || key > type.Count) return "";
+                return _values is null ? key.ToString(CultureInfo.InvariantCulture) : _values[(int)key - 1];
+            };
+        }
+
+        var getText = LabelKind.Find(LabelKind.FindName(_column.Type)!.Value)!.CreateGetter(row, _column);
+        if (_column.Type != NumberDataViewType.Single && _column.Type != NumberDataViewType.Double) return getText;
+
+        return () => getText() is var text && text == "NaN" ? "" : text;
+    }
+}
