@@ -263,6 +263,29 @@ public sealed class LifeCycleTests
         }
     }
 
+    /// <summary>While the pool runs the requests one at a time, each begins after those that came before it.</summary>
+    [TestMethod]
+    public async Task GenerateAsync_ManyRequests_BeginInTheirOrder()
+    {
+        using var model = Tiny.Create(Ml);
+        var gate = DeviceGate.ForGenerations(CPU);
+        DeviceGate.Turn[] turns = [.. Enumerable.Range(0, DeviceGate.MostGenerations).Select(_ => gate.Enter())];
+        var begun = new List<int>();
+        Task<IReadOnlyList<MLImage>>[] requests =
+        [
+            .. Enumerable.Range(0, 12).Select(i => model.GenerateAsync(["cat"], progress: progress =>
+            {
+                if (progress.Step == 1) begun.Add(i);
+            })),
+        ];
+        Assert.IsEmpty(begun);
+
+        turns[0].Dispose();
+        await Task.WhenAll(requests).WaitAsync(Limit);
+        foreach (var turn in turns[1..]) turn.Dispose();
+        Assert.AreSequenceEqual(Enumerable.Range(0, 12), begun);
+    }
+
     [TestMethod]
     public void PredictionEngine_ByDefault_DisposesTheModel()
     {
@@ -327,6 +350,20 @@ public sealed class LifeCycleTests
         };
         Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(ml, options));
         Assert.AreEqual(2, steps);
+    }
+
+    [TestMethod]
+    public void Fit_Progress_RunsWhileOthersCanUseTheDevice()
+    {
+        using var model = Tiny.Create(Ml);
+        var generated = new List<bool>();
+        var options = Tiny.Options with
+        {
+            Progress = new Reporter(_ => generated.Add(Task.Run(() => model.Generate(["cat"])).Wait(Limit))),
+        };
+        Tiny.Fit(Ml, options).Dispose();
+        Assert.IsNotEmpty(generated);
+        Assert.DoesNotContain(false, generated);
     }
 
     [TestMethod]

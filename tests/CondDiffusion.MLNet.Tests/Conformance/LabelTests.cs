@@ -262,6 +262,17 @@ public sealed class LabelTests
     }
 
     [TestMethod]
+    public void Label_BeyondTheKeysOfItsType_IsMissing()
+    {
+        using var model = Tiny.Create(Ml);
+        var rows = Ml.Data.LoadFromEnumerable<Tiny.Row>(
+            [new() { Label = 1 }, new() { Label = 2 }], Tiny.Schema<Tiny.Row>(9));
+        var pixels = model.Transform(new FewerKeys(rows, count: 2)).GetColumn<float[]>("GeneratedPixels");
+        Assert.HasCount(1, pixels.Take(1));
+        Throws.Saying<InvalidOperationException>(() => _ = pixels.Last(), "Row 1: column 'Label' has no label");
+    }
+
+    [TestMethod]
     public void Label_MissingInPredictionEngine_FailsThatCallAlone()
     {
         using var engine = Tiny.Engine<Tiny.NameRow>(Ml, Tiny.KeyMapping(Ml).Append(Transformer));

@@ -20,6 +20,8 @@ public sealed class ModelFileSizeTests
     public void Load_EntryThatClaimsGigabytes_IsRefusedBeforeItIsUnpacked(string entry, bool chain)
     {
         var file = Save(chain).ToBytes();
+        (ModelZip.Load(Ml, file) as IDisposable)?.Dispose(); // what ML.NET allocates for a process's first model
+
         BinaryPrimitives.WriteUInt32LittleEndian(UnpackedSize(file, entry), 3_000_000_000);
         AssertRefused(file, $"its entry '{entry}' would unpack to 3000000000 bytes");
     }
@@ -41,8 +43,14 @@ public sealed class ModelFileSizeTests
         AssertRefused(file, $"would unpack to {most + 1} bytes from {packed}, expected at most {most}.");
 
         BinaryPrimitives.WriteUInt32LittleEndian(claimed, most);
-        var exception = Assert.Throws<Exception>(() => ModelZip.Load(Ml, file)).GetBaseException();
-        Assert.DoesNotContain("would unpack", exception.Message);
+        try
+        {
+            (ModelZip.Load(Ml, file) as IDisposable)?.Dispose();
+        }
+        catch (Exception exception)
+        {
+            Assert.DoesNotContain("would unpack", exception.GetBaseException().Message);
+        }
     }
 
     [TestMethod]

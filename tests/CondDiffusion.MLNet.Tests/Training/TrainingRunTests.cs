@@ -249,6 +249,23 @@ public sealed class TrainingRunTests
         Assert.Contains("The checkpoint of step 3 could not be written, and the training continues", warnings[0]);
     }
 
+    /// <summary>Until a new checkpoint is there, the old ones are all that is left of a training.</summary>
+    [TestMethod]
+    public void Save_WritingFails_DeletesNoOlderCheckpoint()
+    {
+        using var directory = new TemporaryDirectory();
+        using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
+        var training = new SmallTraining(SmallTraining.Create());
+        store.Save(training.Loop.State, NoIdentity);
+        var before = Directory.GetFiles(directory.Path, "checkpoint-*");
+        Assert.HasCount(1, before);
+
+        training.Run();
+        training.Dispose();
+        Assert.Throws<Exception>(() => store.Save(training.Loop.State, NoIdentity));
+        Assert.AreSequenceEqual(before, Directory.GetFiles(directory.Path, "checkpoint-*"));
+    }
+
     [TestMethod]
     public void Run_EndedByAnException_LeavesACheckpointAndPassesItOn()
     {
