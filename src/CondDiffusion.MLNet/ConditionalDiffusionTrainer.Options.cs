@@ -227,7 +227,8 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>
         /// A directory for the checkpoints of this training, and of no other. Run again, the same training resumes from
         /// the newest checkpoint. On a CPU it ends with exactly the weights that it would have had without the
-        /// interruption; on a GPU, rounding may differ. It refuses checkpoints of a training with other options or data.
+        /// interruption; on a GPU, rounding may differ. It refuses checkpoints of a training with other options or
+        /// data.
         /// </summary>
         /// <value>A path, or null for no checkpoints. Default: null.</value>
         public string? CheckpointDirectory { get; init; }
