@@ -23,8 +23,9 @@ internal sealed class ModelFile(string signature, string loader, uint format, ui
 
     // Loading may take 256 MB of memory more than the file has: 240 for what the two entries become, and the rest for
     // buffers and the header of the weights. The bound is on the difference, since the ratio says little: float32
-    // weights lose a tenth of their size in a zip, which at the limit of the parameters is 205 MB, and weights that were
-    // once float16 or bfloat16 lose half of it. Where that is more than the bound, the entry can be stored unpacked.
+    // weights lose a tenth of their size in a zip, which at the limit of the parameters is 205 MB, and weights that
+    // were once float16 or bfloat16 lose half of it. Where that is more than the bound, the entry can be stored
+    // unpacked.
     private const long MostBeyondFile = 240L << 20;
     private const double TypicalLoss = 0.1;
 

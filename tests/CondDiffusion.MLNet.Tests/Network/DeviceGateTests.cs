@@ -136,7 +136,7 @@ public sealed class DeviceGateTests
 
     /// <summary>The turn may come while the waiting is being cancelled; the next one must get it then.</summary>
     [TestMethod]
-    public void Enter_CheckThrowsWhenTheTurnHasCome_PassesItOn()
+    public async Task Enter_CheckThrowsWhenTheTurnHasCome_PassesItOn()
     {
         var gate = new DeviceGate();
         var turn = gate.Enter();
@@ -148,7 +148,8 @@ public sealed class DeviceGateTests
             throw new NotSupportedException();
         }
 
-        Assert.ThrowsExactly<NotSupportedException>(() => gate.Enter(Check, default));
+        var waiting = Task.Run(() => gate.Enter(Check, default));
+        await Assert.ThrowsExactlyAsync<NotSupportedException>(() => waiting.WaitAsync(Limit));
         AssertIsFree(gate);
     }
 
