@@ -81,60 +81,11 @@ public sealed partial class ConditionalDiffusionTrainer
         /// the first ten labels, always from the same noise.
         /// </summary>
         /// <value>
-        /// Not negative; 0 generates none, and is the only value where <see cref="ImageTrainerOptions.Channels"/> is neither 1 nor 3.
-        /// Default: 0.
+        /// Not negative; 0 generates none, and is the only value where <see cref="ImageTrainerOptions.Channels"/> is
+        /// neither 1 nor 3. Default: 0.
         /// </value>
         public int SampleEpochs { get; init; }
 
-<<<<<<< HEAD
-=======
-        /// <summary>
-        /// Fraction of the images that are held out for <see cref="TrainingProgress.ValidationLoss"/> rather than
-        /// trained on; the seed chooses them.
-        /// </summary>
-        /// <value>In [0, 1). Default: 0.</value>
-        public double ValidationFraction { get; init; }
-
-        // Stopping and resuming
-
-        /// <summary>
-        /// Ends the training, at the latest after the current step. <see cref="OnCancellation"/> decides what
-        /// <see cref="Fit"/> does then.
-        /// </summary>
-        /// <value>Default: a token that is never cancelled.</value>
-        public CancellationToken CancellationToken { get; init; }
-
-        /// <summary>What <see cref="Fit"/> does when the <see cref="CancellationToken"/> is cancelled.</summary>
-        /// <value>Default: <see cref="CancellationBehavior.Throw"/>.</value>
-        public CancellationBehavior OnCancellation { get; init; }
-
-        /// <summary>
-        /// A directory for the checkpoints of this training, and of no other. Run again, the same training resumes from
-        /// the newest checkpoint. On a CPU it ends with exactly the weights that it would have had without the
-        /// interruption; on a GPU, rounding may differ. It refuses checkpoints of a training with other options or
-        /// data.
-        /// </summary>
-        /// <value>A path, or null for no checkpoints. Default: null.</value>
-        public string? CheckpointDirectory { get; init; }
-
-        /// <summary>
-        /// Maximum time between two checkpoints; the next one follows the step in which it is reached.
-        /// </summary>
-        /// <value>Positive. Default: 10 minutes.</value>
-        /// <remarks>
-        /// A training also writes a checkpoint when it ends or is cancelled. A checkpoint takes 16 bytes a parameter.
-        /// </remarks>
-        public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(10);
-
-        /// <summary>Maximum number of steps between two checkpoints.</summary>
-        /// <value>Not negative; 0 for no maximum. Default: 0.</value>
-        public int CheckpointSteps { get; init; }
-
-        /// <summary>Number of checkpoints that are kept, the newest ones.</summary>
-        /// <value>At least 1. Default: 3.</value>
-        public int CheckpointsKept { get; init; } = 3;
-
->>>>>>> edges
         // Generation
 
         /// <summary>

@@ -70,8 +70,8 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// message says which.
     /// </exception>
     /// <exception cref="IOException">
-    /// The images are more than <see cref="ImageTrainerOptions.ImageMemory"/>, and the context's temporary directory cannot hold
-    /// the others.
+    /// The images are more than <see cref="ImageTrainerOptions.ImageMemory"/>, and the context's temporary directory
+    /// cannot hold the others.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public ConditionalDiffusionTransformer Fit(IDataView input)

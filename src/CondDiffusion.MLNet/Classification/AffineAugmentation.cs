@@ -3,7 +3,9 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Classification;
 
-/// <summary>Shifts, rotates and scales each image at random. What comes in from outside has the edge's values.</summary>
+/// <summary>
+/// Shifts, rotates and scales each image at random. What comes in from outside has the values of the edge.
+/// </summary>
 /// <param name="Shift">The largest shift along each axis, as a fraction of the image's side.</param>
 /// <param name="Rotation">The largest rotation in each direction, in degrees.</param>
 /// <param name="Scale">The largest change of size: an image is scaled by a factor in [1 - Scale, 1 + Scale].</param>

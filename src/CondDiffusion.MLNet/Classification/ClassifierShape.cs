@@ -7,7 +7,9 @@ namespace CondDiffusion.MLNet.Classification;
 /// <param name="Height">Height of the image, H.</param>
 /// <param name="Width">Width of the image, W.</param>
 /// <param name="Labels">The number of labels.</param>
-/// <param name="Widths">Feature channels of each block. Each block but the first sees half the height and width.</param>
+/// <param name="Widths">
+/// Feature channels of each block. Each block has half the height and width of the one before.
+/// </param>
 /// <param name="Convolutions">Convolutions in a block.</param>
 /// <param name="Features">Features of an image, from which one layer computes the logits of the labels.</param>
 internal sealed record ClassifierShape(

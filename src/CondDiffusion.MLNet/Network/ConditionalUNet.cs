@@ -26,7 +26,9 @@ internal sealed class ConditionalUNet : FlatNetwork
     public static ConditionalUNet Create(UNetShape shape, Device device, Func<TensorEntry, Tensor> values) =>
         Fill(new ConditionalUNet(shape, device), values);
 
-    /// <summary>Reads a network that <see cref="FlatNetwork.Save"/>, or another writer of the same tensors, wrote.</summary>
+    /// <summary>
+    /// Reads a network that <see cref="FlatNetwork.Save"/>, or another writer of the same tensors, wrote.
+    /// </summary>
     /// <param name="stream">The safetensors stream. It must be seekable and hold nothing else.</param>
     /// <param name="shape">The shape of the network.</param>
     /// <param name="device">The device to load the network to.</param>

@@ -105,7 +105,9 @@ internal abstract class FlatNetwork : IDisposable
     protected static T Fill<T>(T network, Func<TensorEntry, Tensor> values)
         where T : FlatNetwork => Write(network, (entry, target) => target.copy_(values(entry)));
 
-    /// <summary>Reads the weights of a network, which is created once the stream's header is known to be right.</summary>
+    /// <summary>
+    /// Reads the weights of a network, which is created once the stream's header is known to be right.
+    /// </summary>
     /// <exception cref="FormatException">The stream does not hold exactly these tensors.</exception>
     protected static T Read<T>(Stream stream, IReadOnlyList<TensorEntry> tensors, Func<T> create)
         where T : FlatNetwork

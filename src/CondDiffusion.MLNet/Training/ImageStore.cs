@@ -7,8 +7,8 @@ namespace CondDiffusion.MLNet.Training;
 /// <summary>
 /// The training images, read once and kept in memory or on disk. An image takes 8 bits a value as long as every value
 /// is one of the 256 that an 8-bit image scaled to [-1, 1] can hold; from the first image with another value on, images
-/// take 32 bits a value. The labels are in memory, 4 bytes each, and so are weights other than 1. Once all images are added, any number of threads may
-/// read.
+/// take 32 bits a value. The labels are in memory, 4 bytes each, and so are weights other than 1. Once all images are
+/// added, any number of threads may read.
 /// </summary>
 /// <param name="pixels">The number of values of an image.</param>
 /// <param name="memory">The most memory that the images may take, in bytes.</param>

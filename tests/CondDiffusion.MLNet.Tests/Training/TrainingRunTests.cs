@@ -129,7 +129,8 @@ public sealed class TrainingRunTests
         var (x0, labels) = batch.To(CPU);
         noise.manual_seed((long)SeedStream.ValidationNoise(settings.Seed, 0));
         var (t, eps) = training.Loss.DrawNoise(noise, x0);
-        using var averaged = training.Network.CopyWith(training.Loop.Averaged.Parameters, training.Loop.Averaged.Buffers);
+        var (parameters, buffers) = training.Loop.Averaged;
+        using var averaged = training.Network.CopyWith(parameters, buffers);
 
         Assert.AreEqual(Loss(averaged), reported, 1e-6);
         Assert.AreNotEqual(Loss(training.Network), reported, 1e-4);
