@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,35 +27,34 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     private static readonly Scalar Zero = 0.0;
     private static readonly Scalar Unchanged = 1.0;
     private static readonly Scalar RoundedUp = 1 + Rounding;
-    private static readonly Scalar Infinite = double.PositiveInfinity;
 
     /// <summary>
-    /// Uses the squared distances between all rows of two sets. They are rounded up by more than their rounding error:
-    /// one that equals a bound is not below it.
+    /// Uses the squared distances between all rows of two sets, a row of a block at a time and several in parallel.
+    /// They are rounded up by more than their rounding error: one that equals a bound is not below it.
     /// </summary>
     /// <param name="x">The rows of the blocks, (N, D).</param>
     /// <param name="y">The columns of the blocks, (M, D).</param>
-    /// <param name="use">Receives a block, float64, with its first row and its first column.</param>
-    public void ForEachBlockRoundedUp(Tensor x, Tensor y, Action<Tensor, long, long> use) =>
-        ForEachBlock(x, y, RoundedUp, use);
+    /// <param name="use">Receives part of a row.</param>
+    public void ForEachRowRoundedUp(Tensor x, Tensor y, UseRow use) =>
+        ForEachBlock(x, y, RoundedUp, (block, row, column) => ForEachRow(block, row, column, use));
 
     /// <summary>Computes the squared distance from each row to its k-th nearest other row.</summary>
     /// <param name="x">The rows, (N, D), of which there are more than k.</param>
     /// <param name="k">The neighbour's number, from 1.</param>
-    /// <returns>The squared distances, float64 (N).</returns>
-    public Tensor FindRadii(Tensor x, int k)
+    public double[] FindRadii(Tensor x, int k)
     {
-        using var scope = NewDisposeScope();
-        var own = CountUp(x.shape[0]);
-        var nearest = full([x.shape[0], k], double.PositiveInfinity, ScalarType.Float64, CPU);   // N k
-        ForEachBlock(x, x, Unchanged, (block, row, column) =>
+        var nearest = new double[x.shape[0] * k]; // for each row the k least distances, ascending
+        Array.Fill(nearest, double.PositiveInfinity);
+        ForEachBlock(x, x, Unchanged, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
         {
-            Exclude(block, own, row, column);
-            var found = block.topk((int)Math.Min(k, block.shape[1]), 1, largest: false).values;
-            var rows = nearest.narrow(0, row, block.shape[0]);
-            rows.copy_(cat([rows, found], 1).topk(k, 1, largest: false).values);
-        });
-        return nearest.amax([1]).MoveToOuterDisposeScope();
+            var least = nearest.AsSpan(number * k, k);
+            var own = number - (int)column;
+            for (var i = FindBelow(squares, least[^1], 0); i >= 0; i = FindBelow(squares, least[^1], i + 1))
+            {
+                if (i != own) Insert(least, squares[i]);
+            }
+        }));
+        return [.. Enumerable.Range(1, (int)x.shape[0]).Select(row => nearest[row * k - 1])];
     }
 
     /// <summary>Finds each row's nearest row of another set.</summary>
@@ -63,39 +64,32 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     /// <returns>The number of each nearest row, and its squared distance, which is exactly 0 for equal rows.</returns>
     public (long[] Rows, double[] Squares) FindNearest(Tensor x, Tensor y, long[]? excluded = null)
     {
-        using var scope = NewDisposeScope();
-        var least = full([x.shape[0]], double.PositiveInfinity, ScalarType.Float64, CPU);        // N
-        var nearest = zeros([x.shape[0]], ScalarType.Int64, CPU);
-        ForEachBlock(x, y, Unchanged, (block, row, column) =>
+        var least = new double[x.shape[0]];
+        var nearest = new long[x.shape[0]];
+        Array.Fill(least, double.PositiveInfinity);
+        ForEachBlock(x, y, Unchanged, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
         {
-            if (excluded is not null) Exclude(block, excluded, row, column);
-            var (values, indexes) = block.min(1);
-            var first = tensor(new[] { column }, ScalarType.Int64, CPU);
-            var leastRows = least.narrow(0, row, block.shape[0]);
-            var nearestRows = nearest.narrow(0, row, block.shape[0]);
-            nearestRows.copy_(where(values < leastRows, indexes.add_(first), nearestRows));
-            leastRows.copy_(minimum(values, leastRows));
-        });
+            var passedOver = excluded is null ? -1 : excluded[number] - column;
+            for (var i = FindBelow(squares, least[number], 0); i >= 0; i = FindBelow(squares, least[number], i + 1))
+            {
+                if (i == passedOver) continue;
+                least[number] = squares[i];
+                nearest[number] = column + i;
+            }
+        }));
 
         // Differences are exact for equal rows, unlike products.
         for (var row = 0L; row < x.shape[0]; row += BlockRows)
         {
-            using var blockScope = NewDisposeScope();
-            var count = Math.Min(BlockRows, x.shape[0] - row);
-            var neighbors = y.index_select(0, nearest.narrow(0, row, count)).to(ScalarType.Float64);
+            using var scope = NewDisposeScope();
+            var count = (int)Math.Min(BlockRows, x.shape[0] - row);
+            var rows = tensor(nearest.AsMemory((int)row, count).ToArray(), ScalarType.Int64, CPU);
+            var neighbors = y.index_select(0, rows).to(ScalarType.Float64);
             var differences = x.narrow(0, row, count).to(ScalarType.Float64) - neighbors;
-            least.narrow(0, row, count).copy_(differences.square().sum([1]));
+            differences.square().sum([1]).data<double>().ToArray().CopyTo(least, row);
         }
 
-        return (nearest.data<long>().ToArray(), least.data<double>().ToArray());
-    }
-
-    /// <summary>Returns the numbers from 0 up.</summary>
-    public static long[] CountUp(long count)
-    {
-        var numbers = new long[count];
-        for (var i = 0L; i < count; i++) numbers[i] = i;
-        return numbers;
+        return (nearest, least);
     }
 
     private void ForEachBlock(Tensor x, Tensor y, Scalar scale, Action<Tensor, long, long> use)
@@ -119,20 +113,38 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     private Tensor Centre(Tensor features, long start, long count) =>
         features.narrow(0, start, Math.Min(count, features.shape[0] - start)).to(ScalarType.Float64) - origin;
 
-    /// <summary>Makes the distances to excluded rows infinite.</summary>
-    private static void Exclude(Tensor block, long[] excluded, long row, long column)
+    private static void ForEachRow(Tensor block, long row, long column, UseRow use)
     {
-        var (rows, columns) = (block.shape[0], block.shape[1]);
-        var places = new List<long>();
-        for (var i = 0L; i < rows; i++)
+        var columns = (int)block.shape[1];
+        Parallel.For(0, (int)block.shape[0], i =>
         {
-            var other = excluded[row + i] - column;
-            if (other >= 0 && other < columns) places.Add(i * columns + other);
-        }
-
-        if (places.Count == 0) return;
-
-        var indexes = tensor(places.ToArray(), ScalarType.Int64, CPU);
-        block.view(-1).index_fill_(0, indexes, Infinite);
+            var squares = MemoryMarshal.Cast<byte, double>(block.bytes).Slice(i * columns, columns);
+            use((int)row + i, (int)column, squares);
+        });
     }
+
+    /// <summary>Returns the first place from a start on with a value below a bound; -1 if there is none.</summary>
+    private static int FindBelow(ReadOnlySpan<double> values, double bound, int start)
+    {
+        var bounds = new Vector<double>(bound);
+        var i = start;
+        while (i <= values.Length - Vector<double>.Count && !Vector.LessThanAny(new(values[i..]), bounds))
+            i += Vector<double>.Count;
+        while (i < values.Length && !(values[i] < bound)) i++;
+        return i < values.Length ? i : -1;
+    }
+
+    /// <summary>Inserts a value that is less than the last one into ascending values, and drops that.</summary>
+    private static void Insert(Span<double> ascending, double value)
+    {
+        var i = ascending.Length - 1;
+        for (; i > 0 && ascending[i - 1] > value; i--) ascending[i] = ascending[i - 1];
+        ascending[i] = value;
+    }
+
+    /// <summary>Receives squared distances from a row of the first set to rows of the second.</summary>
+    /// <param name="row">The number of the row of the first set. No other call has it at the same time.</param>
+    /// <param name="column">The number of the first of the rows of the second set.</param>
+    /// <param name="squares">The squared distances, to that row and those that follow.</param>
+    public delegate void UseRow(int row, int column, ReadOnlySpan<double> squares);
 }

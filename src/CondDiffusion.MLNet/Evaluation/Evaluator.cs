@@ -145,7 +145,7 @@ internal sealed class Evaluator
         string? label,
         FeatureSet generated,
         FeatureSet real,
-        Tensor realRadii,
+        double[] realRadii,
         FeatureSet? training,
         double? authenticity,
         double? copyingStatistic,

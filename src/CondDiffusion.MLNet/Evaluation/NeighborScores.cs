@@ -1,3 +1,4 @@
+using System.Numerics;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -19,27 +20,74 @@ internal sealed record NeighborScores(double Precision, double Recall, double De
     /// <param name="distances">The computation of distances.</param>
     /// <param name="generated">The generated rows, (M, D).</param>
     /// <param name="real">The real rows, (N, D).</param>
-    /// <param name="realRadii">Squared radius of each real row's ball, float64 (N).</param>
+    /// <param name="realRadii">Squared radius of each real row's ball.</param>
     /// <param name="k">The number of the neighbour that a ball reaches to.</param>
-    public static NeighborScores Compute(Distances distances, Tensor generated, Tensor real, Tensor realRadii, int k)
+    public static NeighborScores Compute(
+        Distances distances, Tensor generated, Tensor real, double[] realRadii, int k)
     {
-        using var scope = NewDisposeScope();
-        var generatedRadii = distances.FindRadii(generated, k);                              // M
-        var balls = zeros(generated.shape[0], ScalarType.Int64, CPU);                        // M
-        var covered = zeros(real.shape[0], ScalarType.Bool, CPU);                            // N
-        var recalled = zeros(real.shape[0], ScalarType.Bool, CPU);                           // N
-        distances.ForEachBlockRoundedUp(real, generated, (block, row, column) =>
+        var generatedRadii = distances.FindRadii(generated, k);
+        using var balls = new ThreadLocal<long[]>(() => new long[generatedRadii.Length], trackAllValues: true);
+        var covered = new bool[realRadii.Length];
+        var recalled = new bool[realRadii.Length];
+        distances.ForEachRowRoundedUp(real, generated, (row, column, squares) =>
         {
-            var (rows, columns) = (block.shape[0], block.shape[1]);
-            var inReal = block.lt(realRadii.narrow(0, row, rows).unsqueeze(1));              // n m
-            balls.narrow(0, column, columns).add_(inReal.sum([0]));
-            covered.narrow(0, row, rows).logical_or_(inReal.any(1));
-
-            var inGenerated = block.lt(generatedRadii.narrow(0, column, columns));           // n m
-            recalled.narrow(0, row, rows).logical_or_(inGenerated.any(1));
+            covered[row] |= CountBelow(squares, realRadii[row], balls.Value!.AsSpan(column, squares.Length));
+            recalled[row] |= IsAnyBelow(squares, generatedRadii.AsSpan(column, squares.Length));
         });
-        return new(Mean(balls > 0), Mean(recalled), Mean(balls) / k, Mean(covered));
+
+        // The number of real rows' balls that each generated row is in.
+        var sums = new long[generatedRadii.Length];
+        foreach (var counts in balls.Values)
+        {
+            for (var i = 0; i < sums.Length; i++) sums[i] += counts[i];
+        }
+
+        return new(
+            sums.Average(count => count > 0 ? 1.0 : 0),
+            recalled.Average(isRecalled => isRecalled ? 1.0 : 0),
+            sums.Average() / k,
+            covered.Average(isCovered => isCovered ? 1.0 : 0));
     }
 
-    private static double Mean(Tensor values) => values.to(ScalarType.Float64).mean().item<double>();
+    /// <summary>Adds 1 to the counts of values below a bound, and returns whether there are any.</summary>
+    private static bool CountBelow(ReadOnlySpan<double> values, double bound, Span<long> counts)
+    {
+        var bounds = new Vector<double>(bound);
+        var any = Vector<long>.Zero;
+        var i = 0;
+        for (; i <= values.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            // Each is -1 where it is true.
+            var below = Vector.LessThan(new(values[i..]), bounds);
+            any |= below;
+            (new Vector<long>(counts[i..]) - below).CopyTo(counts[i..]);
+        }
+
+        var found = any != Vector<long>.Zero;
+        for (; i < values.Length; i++)
+        {
+            if (!(values[i] < bound)) continue;
+            found = true;
+            counts[i]++;
+        }
+
+        return found;
+    }
+
+    /// <summary>Returns whether any value is below its bound.</summary>
+    private static bool IsAnyBelow(ReadOnlySpan<double> values, ReadOnlySpan<double> bounds)
+    {
+        var i = 0;
+        for (; i <= values.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            if (Vector.LessThanAny(new Vector<double>(values[i..]), new(bounds[i..]))) return true;
+        }
+
+        for (; i < values.Length; i++)
+        {
+            if (values[i] < bounds[i]) return true;
+        }
+
+        return false;
+    }
 }
