@@ -5,6 +5,7 @@ return args switch
     [] => Main(() => DigitsCommand.Run(DigitsCommand.Full)),
     ["--tiny"] => Main(() => DigitsCommand.Run(DigitsCommand.Tiny)),
     ["train", .. var rest] => Main(() => TrainCommand.Run(rest)),
+    ["evaluate", .. var rest] => Main(() => EvaluateCommand.Run(rest)),
     ["generate", .. var rest] => Main(() => GenerateCommand.Run(rest)),
     _ => Main(() => throw new UsageException($"Unknown command '{args[0]}'.")),
 };
@@ -30,6 +31,12 @@ static int Main(Action command)
                            with --checkpoints, a training that was stopped resumes
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
+              evaluate     --model FILE.zip | --images mnist|fashion-mnist|digits [--images-dir DIR]
+                           --data mnist|fashion-mnist|digits [--data-dir DIR] [--count N] [--trainings N]
+                           [--classifier FILE.zip] [--json];
+                           measures N images of each label against a data set; the classifier whose features are
+                           compared is trained where its file is missing; --trainings 0 leaves out the accuracy
+                           of classifiers that learn from the images
             """);
         return 2;
     }

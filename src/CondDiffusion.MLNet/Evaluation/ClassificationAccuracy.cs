@@ -1,0 +1,120 @@
+using CondDiffusion.MLNet.Classification;
+using CondDiffusion.MLNet.Interop;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
+
+namespace CondDiffusion.MLNet.Evaluation;
+
+/// <summary>Computes the classification accuracy score.</summary>
+internal sealed class ClassificationAccuracy
+{
+    private readonly MLContext _context;
+    private readonly IHost _host;
+    private readonly ClassificationAccuracyOptions _options;
+
+    private ClassificationAccuracy(MLContext context, ClassificationAccuracyOptions options)
+    {
+        options.Validate();
+        _context = context;
+        _host = ((IHostEnvironment)context).Register(nameof(ClassificationAccuracy));
+        _options = options;
+    }
+
+    /// <inheritdoc cref="ImageGenerationCatalog.ClassificationAccuracyScore"/>
+    public static ClassificationAccuracyScore Compute(
+        MLContext context, IDataView generated, IDataView test, ClassificationAccuracyOptions options)
+    {
+        var score = new ClassificationAccuracy(context, options);
+        var views = new[] { (Data: generated, Name: nameof(generated)), (Data: test, Name: nameof(test)) };
+        if (options.RealData is { } realData) views = [.. views, (realData, "real")];
+        var readers = views.Select(view => score.Open(view.Data, view.Name)).ToArray();
+
+        // The test images first: they name the labels, and generating may take long.
+        var testImages = readers[1].Read(_ => int.MaxValue, score.CheckAlive);
+        var labels = testImages.Select(image => image.Label).Distinct().Order(StringComparer.Ordinal).ToArray();
+        var images = readers[0].Read(_ => options.ImagesPerLabel, score.CheckAlive);
+        Check(images, labels, nameof(generated));
+
+        var counts = images.CountBy(image => image.Label).ToDictionary();
+        var real = readers.ElementAtOrDefault(2)?.Read(label => counts.GetValueOrDefault(label), score.CheckAlive);
+        if (real is not null) Check(real, labels, "real");
+
+        var result = score.TrainAndTest(images, testImages, labels);
+        return real is null ? result : result with { Ceiling = score.TrainAndTest(real, testImages, labels) };
+    }
+
+    private static void Check(IReadOnlyList<LabelledPixels> images, string[] labels, string view)
+    {
+        var found = images.Select(image => image.Label).ToHashSet();
+        if (found.Except(labels).FirstOrDefault() is { } unknown)
+            throw new InvalidOperationException($"The {view} data has the label '{unknown}', but the test data has not.");
+        if (labels.FirstOrDefault(label => !found.Contains(label)) is { } missing)
+            throw new InvalidOperationException($"The {view} data has no image with the label '{missing}'.");
+    }
+
+    private LabelledPixelsReader Open(IDataView data, string view)
+    {
+        var classifier = _options.Classifier;
+        var shape = new ClassifierShape(
+            classifier.Channels, classifier.Height, classifier.Width, Labels: 1, [1], Convolutions: 1, Features: 1);
+        return new(data, view, _options.LabelColumnName, _options.ImageColumnName, shape);
+    }
+
+    private ClassificationAccuracyScore TrainAndTest(
+        IReadOnlyList<LabelledPixels> training, IReadOnlyList<LabelledPixels> test, string[] labels)
+    {
+        var accuracies = new double[_options.Trainings];
+        for (var i = 0; i < accuracies.Length; i++) accuracies[i] = TrainAndTest(training, test, labels, i);
+        return new(accuracies, training.Count, test.Count);
+    }
+
+    private double TrainAndTest(
+        IReadOnlyList<LabelledPixels> training, IReadOnlyList<LabelledPixels> test, string[] labels, int number)
+    {
+        var seed = _options.Classifier.Seed ?? MLNetInternals.Seed(_host) ?? 0;
+        var trainer = new ConvolutionalNetworkTrainer(_host, _options.Classifier with
+        {
+            LabelColumnName = nameof(Row.Label),
+            FeatureColumnName = nameof(Row.Pixels),
+            ExampleWeightColumnName = null,
+            PredictedLabelColumnName = nameof(Prediction.PredictedLabel),
+            Seed = seed + number,
+        });
+        using var model = trainer.Fit(ToView(training));
+        var predicted = model.Transform(ToView(test)).GetColumn<uint>(nameof(Prediction.PredictedLabel));
+        return predicted.Zip(test).Average(row => labels[row.First - 1] == row.Second.Label ? 1.0 : 0);
+
+        IDataView ToView(IReadOnlyList<LabelledPixels> images)
+        {
+            var schema = SchemaDefinition.Create(typeof(Row));
+            schema[nameof(Row.Label)].ColumnType = new KeyDataViewType(typeof(uint), labels.Length);
+            schema[nameof(Row.Pixels)].ColumnType =
+                new VectorDataViewType(NumberDataViewType.Single, images[0].Pixels.Length);
+            var rows = images.Select(image => new Row
+            {
+                Label = (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal) + 1,
+                Pixels = image.Pixels,
+            });
+            return _context.Data.LoadFromEnumerable(rows, schema);
+        }
+    }
+
+    private void CheckAlive()
+    {
+        _options.Classifier.CancellationToken.ThrowIfCancellationRequested();
+        MLNetInternals.CheckAlive(_host);
+    }
+
+    private sealed class Row
+    {
+        public uint Label { get; set; }
+
+        public float[] Pixels { get; set; } = [];
+    }
+
+    private sealed class Prediction
+    {
+        public uint PredictedLabel { get; set; }
+    }
+}

@@ -1,0 +1,79 @@
+using CondDiffusion.MLNet.Classification;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Evaluation;
+
+/// <summary>Reads labelled images of a view into memory.</summary>
+internal sealed class LabelledPixelsReader
+{
+    private readonly IDataView _data;
+    private readonly string _view;
+    private readonly LabelReader _label;
+    private readonly DataViewSchema.Column _image;
+    private readonly ClassifierShape _shape;
+
+    /// <param name="data">The view.</param>
+    /// <param name="view">The view's part in the evaluation, for messages.</param>
+    /// <param name="label">Name of the label column.</param>
+    /// <param name="image">Name of the column of images or of their pixels.</param>
+    /// <param name="shape">The shape to bring the images to.</param>
+    /// <exception cref="ArgumentException">A column is missing or of the wrong type.</exception>
+    public LabelledPixelsReader(IDataView data, string view, string label, string image, ClassifierShape shape)
+    {
+        _data = data;
+        _view = view;
+        _label = new(Find(label, "label"), view);
+        _image = Find(image, "image");
+        _shape = shape;
+
+        var isVector = _image.Type is VectorDataViewType vector && vector.ItemType == NumberDataViewType.Single;
+        if (!isVector && _image.Type is not ImageDataViewType)
+        {
+            throw new ArgumentException(
+                $"Column '{image}' of the {view} data must hold images, or vectors of {shape.Pixels} Single, but is " +
+                $"of type {_image.Type}.",
+                view);
+        }
+    }
+
+    /// <summary>Reads the first images of each label. What is not needed is not generated.</summary>
+    /// <param name="limit">Returns the number of images of a label to read.</param>
+    /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
+    /// <exception cref="InvalidOperationException">
+    /// There are no rows; or a row has no label, or no image of the right kind.
+    /// </exception>
+    public IReadOnlyList<LabelledPixels> Read(Func<string, int> limit, Action checkAlive)
+    {
+        var label = _data.Schema[_label.Name];
+        using var cursor = _data.GetRowCursor([label, _image]);
+        using var reader = new PixelsReader(cursor, _image, _shape);
+        var getLabel = _label.CreateGetter(cursor);
+        var counts = new Dictionary<string, int>();
+        var images = new List<LabelledPixels>();
+        while (cursor.MoveNext())
+        {
+            checkAlive();
+            var text = getLabel();
+            if (text.Length == 0)
+            {
+                throw new InvalidOperationException(
+                    $"Row {cursor.Position} of the {_view} data: column '{label.Name}' has no label.");
+            }
+
+            var count = counts.GetValueOrDefault(text);
+            if (count >= limit(text)) continue;
+
+            counts[text] = count + 1;
+            images.Add(new(text, reader.ReadChecked().Values));
+        }
+
+        return images.Count > 0
+            ? images
+            : throw new InvalidOperationException($"The {_view} data has no rows to use.");
+    }
+
+    private DataViewSchema.Column Find(string name, string role) => _data.Schema.GetColumnOrNull(name)
+        ?? throw new ArgumentException($"The {_view} data has no column '{name}' ({role} column).", _view);
+}

@@ -1,0 +1,39 @@
+using Microsoft.ML;
+
+namespace CondDiffusion.Examples;
+
+/// <summary>Writes model files whole or not at all.</summary>
+internal static class ModelFile
+{
+    public static void Save(MLContext ml, ITransformer model, string file)
+    {
+        var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            ml.Model.Save(model, null, temporary);
+            File.Move(temporary, file, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    /// <summary>Throws before a training, rather than after it, where a model cannot be saved.</summary>
+    public static void CheckWritable(string file, string option)
+    {
+        if (Directory.Exists(file))
+            throw new IOException($"'{file}' is a directory; {option} must name the model file to write.");
+        try
+        {
+            var directory = Path.GetDirectoryName(Path.GetFullPath(file))!;
+            Directory.CreateDirectory(directory);
+            var probe = Path.Combine(directory, $".{Guid.NewGuid():N}.tmp");
+            using var created = File.Create(probe, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The model file '{file}' cannot be written: {exception.Message}", exception);
+        }
+    }
+}

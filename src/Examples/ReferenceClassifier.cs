@@ -1,0 +1,49 @@
+using CondDiffusion.MLNet;
+using Microsoft.ML;
+
+namespace CondDiffusion.Examples;
+
+/// <summary>
+/// The classifier by whose features images are compared: trained on the training images of a data set, and kept in a
+/// model file.
+/// </summary>
+internal static class ReferenceClassifier
+{
+    public const string Features = "Features";
+    public const string PredictedLabel = "PredictedLabel";
+
+    /// <summary>Loads the classifier, or trains and saves it where the file is missing.</summary>
+    /// <param name="ml">The context.</param>
+    /// <param name="training">The training images, with the columns Label and Image.</param>
+    /// <param name="height">Height of the images that it sees; others are resized.</param>
+    /// <param name="width">Width of the images that it sees.</param>
+    /// <param name="file">The model file.</param>
+    /// <param name="cancellationToken">Ends the training.</param>
+    public static ITransformer LoadOrTrain(
+        MLContext ml, IDataView training, int height, int width, string file, CancellationToken cancellationToken)
+    {
+        if (File.Exists(file)) return ml.Model.Load(file, out _);
+
+        ModelFile.CheckWritable(file, "--classifier");
+        Console.Error.WriteLine($"Training the reference classifier, which goes to {file}.");
+        var trainer = ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new ConvolutionalNetworkTrainer.Options
+        {
+            LabelColumnName = "Key",
+            FeatureColumnName = "Image",
+            FeaturesColumnName = Features,
+            PredictedLabelColumnName = PredictedLabel,
+            Height = height,
+            Width = width,
+            Epochs = 6,
+            ShiftFraction = 0.07,
+            RotationDegrees = 5,
+            ScaleFraction = 0.07,
+            Seed = 1,
+            Progress = new ProgressBar(Console.Error),
+            CancellationToken = cancellationToken,
+        });
+        var model = ml.Transforms.Conversion.MapValueToKey("Key", "Label").Append(trainer).Fit(training).LastTransformer;
+        ModelFile.Save(ml, model, file);
+        return model;
+    }
+}
