@@ -26,10 +26,13 @@ switch (args)
         SamplingBenchmark.PrintPeakMemory(int.Parse(rows, CultureInfo.InvariantCulture));
         break;
     case ["quality", .. var rest]:
-        QualityBenchmark.Run(new(rest, "--data", "--epochs", "--images", "--out", "--pictures"));
+        QualityBenchmark.Run(new(
+            rest, "--data", "--data-dir", "--model", "--trainings", "--epochs", "--seeds", "--guidance", "--steps",
+            "--count", "--cas"));
         break;
-    case ["samplers", .. var rest]:
-        SamplerBenchmark.Run(new(rest, "--model", "--data", "--count"));
+    case ["curve", .. var rest]:
+        QualityBenchmark.RunCurve(new(
+            rest, "--data", "--data-dir", "--trainings", "--epochs", "--minutes", "--guidance", "--count", "--cas"));
         break;
     case ["mutations", .. var rest]:
         MutationBenchmark.Run(new(rest, "--count", "--first"));
@@ -39,9 +42,12 @@ switch (args)
             """
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
               training | sampling | store | interruption
-              quality --data DIR [--epochs N] [--images N] [--out FILE] [--pictures DIR]
+              quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
+                      [--guidance G,...] [--steps N,...] DATA
+              curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               mutations [--count N] [--first N]
-              samplers --model FILE.zip --data DIR [--count N]
+            DATA is [--data mnist|fashion-mnist] [--data-dir DIR] [--count N] [--cas N]: N images of each label, and N
+            classifiers that learn from them.
             """);
         return 2;
 }

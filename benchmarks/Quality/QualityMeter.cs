@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using CondDiffusion.Examples;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>
+/// Measures models against a data set and keeps the results in a file, so that an interrupted run goes on where it was.
+/// </summary>
+internal sealed class QualityMeter
+{
+    public const string Cache = "benchmarks/cache";
+    public const string Results = "benchmarks/results/quality.jsonl";
+
+    private readonly MLContext _ml = new(seed: 1);
+    private readonly string _data;
+    private readonly int _perLabel;
+    private readonly int _trainings;
+    private readonly string _command;
+    private readonly IDataView _test;
+    private readonly Dictionary<string, ITransformer> _references = [];
+
+    public QualityMeter(Arguments arguments, string command)
+    {
+        _data = arguments.Find("--data") ?? "mnist";
+        _perLabel = arguments.Number("--count", 1000);
+        _trainings = arguments.Find("--cas") == "0" ? 0 : arguments.Number("--cas", 3);
+        _command = command;
+        Training = DataSet.Load(_ml, _data, arguments.Find("--data-dir"));
+        _test = DataSet.Load(_ml, _data, arguments.Find("--data-dir"), MnistSplit.Test);
+        Directory.CreateDirectory(Cache);
+    }
+
+    /// <summary>The training images of the data set.</summary>
+    public IDataView Training { get; }
+
+    /// <summary>Loads the generator of a model file.</summary>
+    public ConditionalDiffusionTransformer Load(string file) =>
+        ((IEnumerable<ITransformer>)_ml.Model.Load(file, out _)).OfType<ConditionalDiffusionTransformer>().Single();
+
+    /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
+    /// <param name="name">Name of the model.</param>
+    /// <param name="load">Returns the model; called if there is something to measure.</param>
+    /// <param name="guidances">Guidance scales; null for the model's own.</param>
+    /// <param name="steps">Numbers of steps; null for the model's own.</param>
+    public void Measure(
+        string name, Func<ConditionalDiffusionTransformer> load, double?[] guidances, int?[] steps)
+    {
+        ConditionalDiffusionTransformer? model = null;
+        try
+        {
+            foreach (var guidance in guidances)
+            {
+                foreach (var count in steps) Measure(Describe(name, guidance, count), () => model ??= load(), guidance, count);
+            }
+        }
+        finally
+        {
+            model?.Dispose();
+        }
+    }
+
+    private static string Describe(string name, double? guidance, int? steps)
+    {
+        if (guidance is not null) name = string.Create(null, $"{name}, guidance {guidance}");
+        return steps is null ? name : $"{name}, {steps} steps";
+    }
+
+    private void Measure(
+        string name, Func<ConditionalDiffusionTransformer> load, double? guidance, int? steps)
+    {
+        var done = QualityRow.ReadAll(Results).LastOrDefault(row =>
+            row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
+        if (done is not null)
+        {
+            Console.WriteLine(done);
+            return;
+        }
+
+        var model = load();
+        using var sampled = _ml.ImageGeneration.WithSampling(model, model.Sampling with
+        {
+            GuidanceScale = guidance ?? model.Sampling.GuidanceScale,
+            Steps = steps ?? model.Sampling.Steps,
+        });
+        var evaluations = 0L;
+        sampled.Generator.Shared.Evaluating = rows => evaluations += rows;
+        var clock = Stopwatch.StartNew();
+        var images = ImageQuality.Generate(_ml, sampled, _perLabel, done => { }, default);
+        var seconds = clock.Elapsed.TotalSeconds;
+
+        var size = ImageQuality.SizeOf(images);
+        var quality = ImageQuality.Measure(_ml, images, Training, _test, Reference(size), _trainings, default);
+        var metrics = quality.Metrics;
+        PrintFloor(metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, size);
+        var row = Describe(name, metrics, quality.Score, metrics.GeneratedCount, size) with
+        {
+            Evaluations = (double)evaluations / metrics.GeneratedCount,
+            Milliseconds = 1000 * seconds / metrics.GeneratedCount,
+        };
+        row.Append(Results);
+        Console.WriteLine(row);
+    }
+
+    /// <summary>Prints the floor of a size once, with the accuracy of the reference classifier in its name.</summary>
+    private void PrintFloor(
+        ImageGenerationMetrics floor, ClassificationAccuracyScore? ceiling, int images, (int, int) size)
+    {
+        var row = Describe("*as many real images*", floor, ceiling, images, size);
+        if (QualityRow.ReadAll(Results).Any(row.IsLike)) return;
+
+        row.Append(Results);
+        Console.WriteLine(row);
+    }
+
+    private QualityRow Describe(
+        string name,
+        ImageGenerationMetrics metrics,
+        ClassificationAccuracyScore? score,
+        int images,
+        (int Height, int Width) size) => new()
+        {
+            Name = name,
+            Data = _data,
+            Size = $"{size.Height}x{size.Width}",
+            Images = images,
+            LabelAccuracy = metrics.LabelAccuracy,
+            Frechet = metrics.FrechetDistance,
+            Kernel = metrics.KernelDistance,
+            Precision = metrics.Precision,
+            Recall = metrics.Recall,
+            Coverage = metrics.Coverage,
+            Authenticity = metrics.Authenticity,
+            Score = score?.Accuracy,
+            ScoreDeviation = score?.StandardDeviation,
+            Trainings = _trainings,
+            Commit = Run("git", "rev-parse --short HEAD"),
+            Machine = Machine(),
+            Command = _command,
+        };
+
+    private ITransformer Reference((int Height, int Width) size)
+    {
+        var key = $"classifier-{_data}-{size.Height}x{size.Width}";
+        if (_references.TryGetValue(key, out var reference)) return reference;
+
+        reference = ReferenceClassifier.LoadOrTrain(
+            _ml, Training, size.Height, size.Width, Path.Combine(Cache, $"{key}.zip"), default);
+        var predicted = reference.Transform(_test).GetColumn<uint>(ReferenceClassifier.PredictedLabel);
+        var labels = ((ConvolutionalNetworkTransformer)reference).LabelValues!;
+        var accuracy = predicted
+            .Zip(_test.GetColumn<uint>("Label"), (key, label) => labels[(int)key - 1] == $"{label}" ? 1.0 : 0)
+            .Average();
+        Console.Error.WriteLine($"The reference classifier {key} gets {accuracy:P2} of the test images right.");
+        return _references[key] = reference;
+    }
+
+    private static string Machine()
+    {
+        const string Info = "/proc/cpuinfo";
+        var model = File.Exists(Info)
+            ? File.ReadLines(Info).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            : null;
+        return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores";
+    }
+
+    private static string Run(string program, string arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEnd().Trim();
+        process.WaitForExit();
+        return output;
+    }
+}
