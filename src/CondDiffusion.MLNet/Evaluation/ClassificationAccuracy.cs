@@ -9,6 +9,8 @@ namespace CondDiffusion.MLNet.Evaluation;
 /// <summary>Computes the classification accuracy score.</summary>
 internal sealed class ClassificationAccuracy
 {
+    private const string PredictedLabel = "PredictedLabel";
+
     private readonly MLContext _context;
     private readonly IHost _host;
     private readonly ClassificationAccuracyOptions _options;
@@ -78,11 +80,11 @@ internal sealed class ClassificationAccuracy
             LabelColumnName = nameof(Row.Label),
             FeatureColumnName = nameof(Row.Pixels),
             ExampleWeightColumnName = null,
-            PredictedLabelColumnName = nameof(Prediction.PredictedLabel),
+            PredictedLabelColumnName = PredictedLabel,
             Seed = seed + number,
         });
         using var model = trainer.Fit(ToView(training));
-        var predicted = model.Transform(ToView(test)).GetColumn<uint>(nameof(Prediction.PredictedLabel));
+        var predicted = model.Transform(ToView(test)).GetColumn<uint>(PredictedLabel);
         return predicted.Zip(test).Average(row => labels[row.First - 1] == row.Second.Label ? 1.0 : 0);
 
         IDataView ToView(IReadOnlyList<LabelledPixels> images)
@@ -93,7 +95,7 @@ internal sealed class ClassificationAccuracy
                 new VectorDataViewType(NumberDataViewType.Single, images[0].Pixels.Length);
             var rows = images.Select(image => new Row
             {
-                Label = (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal) + 1,
+                Label = (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal), // key 1 is 0 here
                 Pixels = image.Pixels,
             });
             return _context.Data.LoadFromEnumerable(rows, schema);
@@ -111,10 +113,5 @@ internal sealed class ClassificationAccuracy
         public uint Label { get; set; }
 
         public float[] Pixels { get; set; } = [];
-    }
-
-    private sealed class Prediction
-    {
-        public uint PredictedLabel { get; set; }
     }
 }

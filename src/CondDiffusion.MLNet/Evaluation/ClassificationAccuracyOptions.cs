@@ -65,9 +65,9 @@ public sealed record ClassificationAccuracyOptions
         errors.Positive(ImagesPerLabel);
         errors.Positive(Trainings);
         errors.NotNull(Classifier);
-        errors.Check(
+        errors.In(nameof(Classifier)).Check(
             Classifier?.CheckpointDirectory is null,
-            $"{nameof(Classifier)}.{nameof(Classifier.CheckpointDirectory)}",
+            nameof(Classifier.CheckpointDirectory),
             "null, since there are several trainings",
             $"\"{Classifier?.CheckpointDirectory}\"");
         if (errors.Text is { } text) throw new ArgumentException(text, "options");
