@@ -13,6 +13,8 @@ internal sealed class QualityMeter
     public const string Cache = "benchmarks/cache";
     public const string Results = "benchmarks/results/quality.jsonl";
 
+    private const string Floor = "*as many real images*";
+
     private readonly MLContext _ml = new(seed: 1);
     private readonly string _data;
     private readonly int _perLabel;
@@ -91,9 +93,17 @@ internal sealed class QualityMeter
         var seconds = clock.Elapsed.TotalSeconds;
 
         var size = ImageQuality.SizeOf(images);
-        var quality = ImageQuality.Measure(_ml, images, Training, _test, Reference(size), _trainings, default);
+        var hasFloor = FindFloor(10 * _perLabel, size) is not null;
+        var quality = ImageQuality.Measure(
+            _ml, images, Training, _test, Reference(size), _trainings, withCeiling: !hasFloor, default);
         var metrics = quality.Metrics;
-        PrintFloor(metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, size);
+        if (!hasFloor)
+        {
+            var floor = Describe(Floor, metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, size);
+            floor.Append(Results);
+            Console.WriteLine(floor);
+        }
+
         var row = Describe(name, metrics, quality.Score, metrics.GeneratedCount, size) with
         {
             Evaluations = (double)evaluations / metrics.GeneratedCount,
@@ -103,16 +113,10 @@ internal sealed class QualityMeter
         Console.WriteLine(row);
     }
 
-    /// <summary>Prints the floor of a size once, with the accuracy of the reference classifier in its name.</summary>
-    private void PrintFloor(
-        ImageGenerationMetrics floor, ClassificationAccuracyScore? ceiling, int images, (int, int) size)
-    {
-        var row = Describe("*as many real images*", floor, ceiling, images, size);
-        if (QualityRow.ReadAll(Results).Any(row.IsLike)) return;
-
-        row.Append(Results);
-        Console.WriteLine(row);
-    }
+    /// <summary>Finds the floor, which is the same for all models of a size.</summary>
+    private QualityRow? FindFloor(int images, (int Height, int Width) size) => QualityRow.ReadAll(Results).LastOrDefault(
+        row => row.Name == Floor && row.Data == _data && row.Size == $"{size.Height}x{size.Width}" &&
+            row.Images == images && row.Trainings == _trainings);
 
     private QualityRow Describe(
         string name,

@@ -65,10 +65,6 @@ internal sealed record QualityRow
         File.AppendAllText(file, JsonSerializer.Serialize(this, Json) + "\n");
     }
 
-    /// <summary>Returns whether both are the same measurement.</summary>
-    public bool IsLike(QualityRow other) =>
-        (Name, Data, Size, Images, Trainings) == (other.Name, other.Data, other.Size, other.Images, other.Trainings);
-
     /// <summary>The head of the table, in Markdown.</summary>
     public static string Head =>
         "| | evaluations | ms | label accuracy | Fréchet | kernel x 1000 | precision | recall | coverage | " +

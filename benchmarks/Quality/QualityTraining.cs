@@ -26,7 +26,8 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
         new("cosine-schedule", options => options with { Schedule = BetaSchedule.Cosine }),
         new("batch-64", options => options with { BatchSize = 64 }),
         new("native-size", options => options with { Height = 28, Width = 28 }),
-        new("small", options => options with { Height = 28, Width = 28, ChannelWidths = [16, 32, 64] }),
+        new("small", Shrink),
+        new("small-published", options => Publish(Shrink(options))),
     ];
 
     /// <summary>Finds a training by its name.</summary>
@@ -34,6 +35,13 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
     public static QualityTraining Find(string name) => All.FirstOrDefault(training => training.Name == name)
         ?? throw new ArgumentException(
             $"There is no training '{name}'; there are {string.Join(", ", All.Select(training => training.Name))}.");
+
+    private static Options Shrink(Options options) => options with
+    {
+        Height = 28,
+        Width = 28,
+        ChannelWidths = [16, 32, 64],
+    };
 
     /// <summary>Returns the options of DDPM as published, in the precision that the device is fastest in.</summary>
     private static Options Publish(Options options) => options with

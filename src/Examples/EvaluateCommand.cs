@@ -48,7 +48,8 @@ internal static class EvaluateCommand
         var (height, width) = ImageQuality.SizeOf(images);
         var file = arguments.Find("--classifier") ?? Path.Combine("out", $"classifier-{data}-{height}x{width}.zip");
         var reference = ReferenceClassifier.LoadOrTrain(ml, training, height, width, file, interrupt.Token);
-        var quality = ImageQuality.Measure(ml, images, training, test, reference, trainings, interrupt.Token);
+        var quality = ImageQuality.Measure(
+            ml, images, training, test, reference, trainings, withCeiling: true, interrupt.Token);
         if (asJson)
         {
             Console.WriteLine(JsonSerializer.Serialize(quality, Json));

@@ -17,6 +17,7 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
     /// <param name="test">The data set's test images.</param>
     /// <param name="reference">The reference classifier.</param>
     /// <param name="trainings">Classifiers to train on the images; 0 for none.</param>
+    /// <param name="withCeiling">Whether to train as many classifiers on real images.</param>
     /// <param name="cancellationToken">Ends the measurement.</param>
     public static ImageQuality Measure(
         MLContext ml,
@@ -25,6 +26,7 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
         IDataView test,
         ITransformer reference,
         int trainings,
+        bool withCeiling,
         CancellationToken cancellationToken)
     {
         var metrics = ml.ImageGeneration.Evaluate(
@@ -38,7 +40,11 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
         if (trainings == 0) return new(metrics, null);
 
         var (height, width) = SizeOf(images);
-        var options = new ClassificationAccuracyOptions { RealData = training, Trainings = trainings };
+        var options = new ClassificationAccuracyOptions
+        {
+            RealData = withCeiling ? training : null,
+            Trainings = trainings,
+        };
         options = options with
         {
             Classifier = options.Classifier with

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.Examples;
 
@@ -7,5 +8,6 @@ internal sealed class LabelledImage
 {
     public string Label { get; set; } = "";
 
+    [ImageType(28, 28)] // the schema states the size
     public MLImage? Image { get; set; }
 }
