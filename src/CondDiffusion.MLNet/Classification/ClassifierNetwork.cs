@@ -15,6 +15,10 @@ internal sealed class ClassifierNetwork : FlatNetwork
 
     public ClassifierShape Shape { get; }
 
+    /// <inheritdoc/>
+    /// <remarks>Where the last block sees a single pixel, one image alone has no variance to normalize by.</remarks>
+    public override int SmallestBatch => Shape.HasSinglePixel ? 2 : 1;
+
     /// <summary>Creates a network with PyTorch's default initial weights.</summary>
     public static ClassifierNetwork Create(ClassifierShape shape, Device device, ulong seed) =>
         Initialize(new ClassifierNetwork(shape, device), seed);

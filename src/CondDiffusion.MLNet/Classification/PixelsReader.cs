@@ -35,7 +35,12 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            return Wrong($"cannot be read: {exception.GetBaseException().Message}");
+            var cause = exception.GetBaseException();
+            var advice = cause is ObjectDisposedException
+                ? " ML.NET's image transforms dispose the images that they read, and rows are read twice: name the " +
+                  "image column itself, of any size"
+                : "";
+            return Wrong($"cannot be read: {cause.Message}{advice}");
         }
     }
 
