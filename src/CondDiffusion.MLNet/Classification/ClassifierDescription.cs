@@ -79,6 +79,7 @@ internal sealed record ClassifierDescription
     WriteIndented = true,
     NewLine = "\n",
     UseStringEnumConverter = true,
+    IgnoreReadOnlyProperties = true, // which follow from the others
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]

@@ -27,9 +27,6 @@ internal sealed record ClassifierShape(
     /// <summary>The number of values in one image, C * H * W.</summary>
     public int Pixels => Channels * Height * Width;
 
-    /// <summary>Whether the images of the last block are a single pixel.</summary>
-    public bool HasSinglePixel => After(Widths.Count - 1, Height) * After(Widths.Count - 1, Width) == 1;
-
     /// <summary>Returns the height or width after some of the blocks, each of which ends with a pooling.</summary>
     public static int After(int blocks, int side)
     {
