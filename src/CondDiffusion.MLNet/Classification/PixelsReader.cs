@@ -35,12 +35,11 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            var cause = exception.GetBaseException();
-            var advice = cause is ObjectDisposedException
-                ? " ML.NET's image transforms dispose the images that they read, and rows are read twice: name the " +
-                  "image column itself, of any size"
+            var cause = exception.GetBaseException().Message;
+            var advice = cause.Contains("disposed", StringComparison.Ordinal)
+                ? " ML.NET's image transforms dispose the images that they read, so name a column that they do not make"
                 : "";
-            return Wrong($"cannot be read: {cause.Message}{advice}");
+            return Wrong($"cannot be read: {cause}{advice}");
         }
     }
 

@@ -20,7 +20,7 @@ public sealed class ClassifierNetworkTests
         Tiny,
         new(1, 8, 8, Labels: 4, [16, 32], Convolutions: 1, Features: 16),
         new(3, 5, 7, Labels: 3, [5, 18], Convolutions: 2, Features: 9),
-        new(3, 9, 1, Labels: 2, [1, 6, 3, 2], Convolutions: 2, Features: 1),
+        new(3, 9, 1, Labels: 2, [1, 6, 3, 5], Convolutions: 2, Features: 4),
         new(1, 12, 10, Labels: 10, [7, 16, 33], Convolutions: 2, Features: 20),
         new(17, 3, 3, Labels: 2, [4], Convolutions: 1, Features: 3),
         new(1, 1, 1, Labels: 2, [3, 3], Convolutions: 1, Features: 2),
@@ -64,7 +64,7 @@ public sealed class ClassifierNetworkTests
         var logits = network.Forward(
             x, training: false, ScalarType.Float32, values => features = values.clone().MoveToOuterDisposeScope());
         var expected = cat([functional.softmax(logits, 1), features!], 1);
-        Assert.IsGreaterThan(0.01, expected.std(0).max().item<float>(), "the images differ");
+        Assert.IsGreaterThan(1e-3, expected.std(0).max().item<float>(), "the images differ");
 
         foreach (var pack in new[] { true, false })
         {
@@ -156,7 +156,7 @@ public sealed class ClassifierNetworkTests
         TensorAssert.AreClose(before, mean, 0);
 
         network.Forward(x, training: true, ScalarType.Float32, f => f);
-        var batch = functional.conv2d(x.to(ScalarType.Float64), weight, bias, padding: [1, 1]).mean([0, 2, 3]);
+        var batch = Convolve(x.to(ScalarType.Float64), weight, bias).mean([0, 2, 3]);
         TensorAssert.AreClose((before * 0.9 + batch * 0.1).to(ScalarType.Float32), mean, 1e-5);
     }
 
@@ -209,8 +209,7 @@ public sealed class ClassifierNetworkTests
                 var norm = $"blocks.{block}.{3 * i + 1}";
                 Tensor Channels(string name) => tensors[$"{norm}.{name}"].view(1, -1, 1, 1);
 
-                y = functional.conv2d(
-                    y, tensors[$"{convolution}.weight"], tensors[$"{convolution}.bias"], padding: [1, 1]);
+                y = Convolve(y, tensors[$"{convolution}.weight"], tensors[$"{convolution}.bias"]);
                 var mean = training ? y.mean([0, 2, 3], keepdim: true) : Channels("running_mean");
                 var variance = training
                     ? (y - mean).square().mean([0, 2, 3], keepdim: true)
@@ -233,5 +232,13 @@ public sealed class ClassifierNetworkTests
         y = y.flatten(1).matmul(tensors["features.weight"].t()) + tensors["features.bias"];
         var features = y.clamp_min(0);
         return (features.matmul(tensors["logits.weight"].t()) + tensors["logits.bias"], features);
+    }
+
+    /// <summary>Applies a 3x3 convolution, as a matrix product with the nine neighbours of each pixel.</summary>
+    private static Tensor Convolve(Tensor x, Tensor kernels, Tensor bias)
+    {
+        var neighbours = functional.unfold(x, 3, padding: 1);                               // B 9Cin HW
+        var y = kernels.flatten(1).matmul(neighbours) + bias.view(1, -1, 1);                // B Cout HW
+        return y.view(x.shape[0], kernels.shape[0], x.shape[2], x.shape[3]);
     }
 }

@@ -404,7 +404,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             bool value => !value,
             int value => value + 4,
             long value => value + 1,
-            double value => (value + 1) / 3,
+            double value => (value + 1) / 4,
             TimeSpan value => value + TimeSpan.FromSeconds(1),
             IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
             Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),

@@ -61,12 +61,13 @@ public sealed class ConvolutionalNetworkTrainerTests
     {
         var shapes = Draw(30, seed: 1);
         shapes[4].Weight = 0;
-        var before = FitWeights(Everything, shapes);
+        var options = Everything with { ValidationFraction = 0 };
+        var before = FitWeights(options, shapes);
         shapes[4].Label = 2;
-        Assert.AreSequenceEqual(before, FitWeights(Everything, shapes));
+        Assert.AreSequenceEqual(before, FitWeights(options, shapes));
 
         shapes[4].Weight = 1;
-        Assert.IsFalse(before.AsSpan().SequenceEqual(FitWeights(Everything, shapes)));
+        Assert.IsFalse(before.AsSpan().SequenceEqual(FitWeights(options, shapes)));
     }
 
     [TestMethod]
@@ -143,7 +144,7 @@ public sealed class ConvolutionalNetworkTrainerTests
 
         // Three labels: the loss begins at about log 3.
         Assert.AreEqual(Math.Log(3), reports[0].Loss, 0.5);
-        Assert.IsLessThan(1e-9, reports[^1].LearningRate);
+        Assert.IsLessThan(Options.LearningRate / 10, reports[^1].LearningRate);
     }
 
     /// <summary>The last batch of each epoch would be one image, whose last block is a single pixel.</summary>
@@ -182,7 +183,7 @@ public sealed class ConvolutionalNetworkTrainerTests
             Throws.Saying<ArgumentOutOfRangeException>(() => trainer.Fit(rows), [.. parts]);
         }
 
-        Refuses("None", "weight column 'None' not found");
+        Refuses("None", "Could not find weight column 'None'");
         Refuses("Name", "weight column 'Name'", "expected Single", "String");
         Refuses("Label", "weight column 'Label'", "expected Single", "Key");
         Refuses("Pixels", "weight column 'Pixels'", "expected Single", "Vector");
@@ -191,7 +192,7 @@ public sealed class ConvolutionalNetworkTrainerTests
     [TestMethod]
     [DataRow(-0.5f, "-0.5")]
     [DataRow(float.NaN, "NaN")]
-    [DataRow(float.PositiveInfinity, "∞")]
+    [DataRow(float.PositiveInfinity, "Infinity")]
     public void Fit_WeightOutOfRange_NamesTheRow(float weight, string text)
     {
         var shapes = Draw(6, seed: 1);

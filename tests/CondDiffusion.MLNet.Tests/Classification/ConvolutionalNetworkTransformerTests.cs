@@ -124,7 +124,7 @@ public sealed class ConvolutionalNetworkTransformerTests
                 var at = zip[ModelZip.Key].AsSpan().IndexOf(signature);
                 other[ModelZip.Key].AsSpan(at, signature.Length).CopyTo(zip[ModelZip.Key].AsSpan(at));
             },
-            "signature");
+            "Unknown file type");
     }
 
     [TestMethod]
@@ -180,7 +180,7 @@ public sealed class ConvolutionalNetworkTransformerTests
             Throws.Saying<ArgumentOutOfRangeException>(
                 () => Model.Transform(Ml.Data.LoadFromEnumerable([row])), [.. parts]);
 
-        Refuses(new { X = 1f }, "feature column 'Pixels' not found");
+        Refuses(new { X = 1f }, "Could not find feature column 'Pixels'");
         Refuses(new { Pixels = "x" }, "feature column 'Pixels'", "expected a vector of 64 Single, [1, 8, 8] or flat, or");
         Refuses(new { Pixels = new double[64] }, "feature column 'Pixels'", "Double");
         Refuses(new Small(), "feature column 'Pixels'", "63");
@@ -254,15 +254,16 @@ public sealed class ConvolutionalNetworkTransformerTests
             () => view.GetColumn<uint>("PredictedLabel").ToArray(), "Row 1: column 'Pixels' has no image");
     }
 
-    /// <summary>ML.NET's image transforms dispose the images of a list, and the classifier reads rows twice.</summary>
+    /// <summary>ML.NET's image transforms dispose the images of a list when they have read them.</summary>
     [TestMethod]
     public void Transform_ImagesThatATransformDisposes_SaysWhatToDo()
     {
-        Photo[] rows = [new() { Pixels = TestImages.Plain(9, 9, 1, 2, 3) }];
+        var rows = Enumerable.Range(0, 3).Select(_ => new Photo { Pixels = TestImages.Plain(9, 9, 1, 2, 3) }).ToArray();
         var view = Ml.Data.LoadFromEnumerable(rows);
         var resized = Ml.Transforms.ResizeImages("Pixels", 8, 8).Fit(view).Transform(view);
+        Scores(Model, resized);
         Throws.Saying<InvalidOperationException>(
-            () => Scores(Model, resized), "Row 0: column 'Pixels' cannot be read", "name the image column itself");
+            () => Scores(Model, resized), "Row 0: column 'Pixels' cannot be read", "image transforms dispose the images");
     }
 
     [TestMethod]
