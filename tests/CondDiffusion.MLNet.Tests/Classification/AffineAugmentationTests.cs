@@ -113,16 +113,16 @@ public sealed class AffineAugmentationTests
     [DataRow(0.0, 0.0, 0.3)]
     public void Apply_ManyImages_CoversTheRangesEvenly(double shift, double rotation, double scale)
     {
-        const int Count = 4000;
-        const int Side = 33;
-        var numbers = arange(Side, ScalarType.Float32, CPU) - 16;
+        const int Count = 1000;
+        const int Side = 17;
+        var numbers = arange(Side, ScalarType.Float32, CPU) - 8;
         var columns = numbers.view(1, 1, 1, Side).expand(Count, 1, Side, Side);
         var rows = numbers.view(1, 1, Side, 1).expand(Count, 1, Side, Side);
 
         using var random = new Generator(2, CPU);
         var y = new AffineAugmentation(shift, rotation, scale).Apply(cat([columns, rows], 1), random);
-        var center = y[.., .., 16, 16];
-        var step = y[.., .., 16, 17] - center;                                              // (cos, sin) / scale
+        var center = y[.., .., 8, 8];
+        var step = y[.., .., 8, 9] - center;                                              // (cos, sin) / scale
 
         AssertUniform(-center[.., 0] / Side, shift);
         AssertUniform(-center[.., 1] / Side, shift);
@@ -158,11 +158,11 @@ public sealed class AffineAugmentationTests
         {
             var low = bound * (quarter / 2.0 - 1);
             var inside = parts.Count(value => value >= low && value < low + bound / 2);
-            Assert.AreEqual(0.25, inside / (double)parts.Length, 0.03, $"quarter {quarter}"); // 4 standard deviations
+            Assert.AreEqual(0.25, inside / (double)parts.Length, 0.06, $"quarter {quarter}"); // 4 standard deviations
         }
 
-        Assert.IsGreaterThan(0.99 * bound, parts.Max());
-        Assert.IsLessThan(-0.99 * bound, parts.Min());
+        Assert.IsGreaterThan(0.98 * bound, parts.Max());
+        Assert.IsLessThan(-0.98 * bound, parts.Min());
     }
 
     private static Tensor Transform(

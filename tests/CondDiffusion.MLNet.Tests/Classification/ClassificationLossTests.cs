@@ -50,8 +50,8 @@ public sealed class ClassificationLossTests
     }
 
     /// <summary>
-    /// With one feature of 1 and the logits (feature, 0), the loss of label 1 is log 2 where the feature is dropped, and
-    /// log(1 + exp(1 / (1 - dropout))) where it is scaled up.
+    /// With one feature of 1 and the logits (feature, 0), the loss of label 1 is log 2 where the feature is dropped,
+    /// and log(1 + exp(1 / (1 - dropout))) where it is scaled up.
     /// </summary>
     [TestMethod]
     [DataRow(0.25)]
