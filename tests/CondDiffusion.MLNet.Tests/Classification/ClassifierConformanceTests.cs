@@ -84,6 +84,8 @@ public sealed class ClassifierConformanceTests
         var hits = scores.Where((row, i) => row.IndexOf(row.Max()) == shapes[i].Label).Count();
         Assert.AreEqual(hits / 40.0, metrics.MicroAccuracy, 1e-9);
         Assert.AreEqual(-scores.Select((row, i) => Math.Log(row[shapes[i].Label])).Average(), metrics.LogLoss, 1e-5);
+        Assert.AreSequenceEqual(
+            scores.Select(row => (uint)row.IndexOf(row.Max()) + 1), view.GetColumn<uint>("PredictedLabel"));
         foreach (var row in scores) Assert.AreEqual(1, row.Sum(), 1e-5);
     }
 

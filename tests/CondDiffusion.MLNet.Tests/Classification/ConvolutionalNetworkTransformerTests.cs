@@ -263,7 +263,7 @@ public sealed class ConvolutionalNetworkTransformerTests
         var view = Ml.Data.LoadFromEnumerable(rows);
         var resized = Ml.Transforms.ResizeImages("Pixels", 8, 8).Fit(view).Transform(view);
         Throws.Saying<InvalidOperationException>(
-            () => Scores(Model, resized), "Row 0: column 'Pixels' cannot be read", "image transforms dispose");
+            () => Scores(Model, resized), "column 'Pixels' cannot be read: Object is disposed.", "transforms dispose");
     }
 
     [TestMethod]
