@@ -31,7 +31,11 @@ public sealed class ConvolutionalNetworkTransformerTests
         foreach (var (expected, actual) in Scores(Model, rows).Zip(Scores(loaded, rows)))
             Assert.AreSequenceEqual(expected, actual);
 
-        Assert.AreSequenceEqual(Saved, ModelZip.Save(Ml, loaded));
+        // The bytes of the files differ in the time of the entries.
+        var saved = new ModelZip(Saved);
+        var again = new ModelZip(ModelZip.Save(Ml, loaded));
+        foreach (var entry in new[] { ModelZip.Key, ModelZip.Description, ModelZip.Weights })
+            Assert.AreSequenceEqual(saved[entry], again[entry], entry);
     }
 
     [TestMethod]
