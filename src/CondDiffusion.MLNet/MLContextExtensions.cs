@@ -19,9 +19,9 @@ public static class MLContextExtensions
     /// <param name="catalog">The catalog, <c>mlContext.MulticlassClassification.Trainers</c>.</param>
     /// <param name="labelColumnName">Name of the key column that holds each image's label.</param>
     /// <param name="featureColumnName">
-    /// Name of the column that holds the images: either float vectors [1, 28, 28] with values in [-1, 1], as
-    /// <see cref="TransformsExtensions.NormalizeImages"/> creates them, or images, which the trainer and the model
-    /// resize and scale in the same way.
+    /// Name of the column that holds the images: either float vectors [1, 28, 28] with values in [-1, 1], or images,
+    /// which the trainer and the model resize and scale as <see cref="TransformsExtensions.NormalizeImages"/> does.
+    /// Name the images rather than the vectors that it creates: a fitted chain has those in training only.
     /// </param>
     /// <param name="exampleWeightColumnName">
     /// Name of the column with the weight of each image; null if every image has the weight 1.

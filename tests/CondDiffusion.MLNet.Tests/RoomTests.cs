@@ -95,7 +95,7 @@ public sealed partial class RoomTests
     }
 
     [TestMethod]
-    public void MLNetsInternals_FourFiles_UseThem()
+    public void MLNetsInternals_FiveFiles_UseThem()
     {
         var users =
             from file in SourceFile.All
@@ -104,11 +104,17 @@ public sealed partial class RoomTests
             from name in MLNetsInternals().Matches(file.Code)
             select $"{file.Path}: {name.Value}";
 
-        // ML.NET finds the transformer by the attribute, and calls the method Create with the context.
-        const string Transformer = "ConditionalDiffusionTransformer.cs";
-        Assert.AreSequenceEqual([$"{Transformer}: LoadableClass(", $"{Transformer}: ModelLoadContext"], users);
-        var code = SourceFile.All.Single(file => file.Path == Transformer).Code;
-        Assert.MatchesRegex(@"static ConditionalDiffusionTransformer Create\([^)]*\bModelLoadContext\b", code);
+        // ML.NET finds a transformer by the attribute, and calls the method Create with the context.
+        string[] transformers =
+            ["Classification/ConvolutionalNetworkTransformer.cs", "ConditionalDiffusionTransformer.cs"];
+        Assert.AreSequenceEqual(
+            transformers.SelectMany(path => new[] { $"{path}: LoadableClass(", $"{path}: ModelLoadContext" }), users);
+        foreach (var path in transformers)
+        {
+            var code = SourceFile.All.Single(file => file.Path == path).Code;
+            var type = Path.GetFileNameWithoutExtension(path);
+            Assert.MatchesRegex($@"static {type} Create\([^)]*\bModelLoadContext\b", code);
+        }
     }
 
     [TestMethod]

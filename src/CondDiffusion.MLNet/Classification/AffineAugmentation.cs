@@ -21,18 +21,32 @@ internal sealed record AffineAugmentation(double Shift, double Rotation, double 
         if (IsIdentity) return x;
 
         using var scope = NewDisposeScope();
-        var images = x.shape[0];
-        var uniform = rand([4, images], ScalarType.Float32, CPU, generator: random) * 2 - 1;
+        var uniform = rand([4, x.shape[0]], ScalarType.Float32, CPU, generator: random) * 2 - 1;
+        return Transform(
+            x,
+            angle: uniform[0] * (Rotation * Math.PI / 180),
+            scale: uniform[1] * Scale + 1,
+            right: uniform[2] * Shift,
+            down: uniform[3] * Shift).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Returns the images shifted, and then rotated and scaled around their center.</summary>
+    /// <param name="x">(B, C, H, W).</param>
+    /// <param name="angle">The rotation counterclockwise of each image, in radians, (B), on the CPU.</param>
+    /// <param name="scale">The factor of the size of each image, (B), on the CPU.</param>
+    /// <param name="right">The shift to the right, as a fraction of the width, (B), on the CPU.</param>
+    /// <param name="down">The shift downwards, as a fraction of the height, (B), on the CPU.</param>
+    public static Tensor Transform(Tensor x, Tensor angle, Tensor scale, Tensor right, Tensor down)
+    {
+        using var scope = NewDisposeScope();
 
         // The map goes from a pixel of the result to the place in the image, in coordinates from -1 to 1. A square of
         // these is H x W pixels, so a rotation in pixels stretches by the ratio of the sides.
-        var angle = uniform[0] * (Rotation * Math.PI / 180);
-        var size = 1 / (uniform[1] * Scale + 1);
         var ratio = (double)x.shape[2] / x.shape[3];
-        var cos = angle.cos() * size;
-        var sin = angle.sin() * size;
-        var rows = stack([cos, sin * -ratio, uniform[2] * (2 * Shift), sin / ratio, cos, uniform[3] * (2 * Shift)], 1);
-        var map = rows.view(images, 2, 3).to(x.device);                                     // B 2 3
+        var cos = angle.cos() / scale;
+        var sin = angle.sin() / scale;
+        var rows = stack([cos, sin * -ratio, right * -2, sin / ratio, cos, down * -2], 1);
+        var map = rows.view(x.shape[0], 2, 3).to(x.device);                                 // B 2 3
 
         var grid = functional.affine_grid(map, x.shape, align_corners: false);              // B H W 2
         return functional

@@ -71,14 +71,23 @@ internal sealed class ClassifierBindings : RowBindings<ImagePixels>
     {
         var name = _model.FeatureColumnName;
         var feature = Input.GetColumnOrNull(name) ?? throw MLNetInternals.MissingColumn(host, "feature", name);
-        var pixels = _model.Network.Pixels;
-        var isVector = feature.Type is VectorDataViewType vector && vector.ItemType == NumberDataViewType.Single &&
-            (vector.Size == 0 || vector.Size == pixels);
-        var isImage = feature.Type is ImageDataViewType && _model.Network.Channels is 1 or 3;
-        return isVector || isImage
-            ? feature
-            : throw MLNetInternals.WrongColumn(
-                host, "feature", name, $"a vector of {pixels} Single, or an image", feature.Type.ToString()!);
+        var takesImages = _model.Network.Channels is 1 or 3;
+        if (feature.Type is ImageDataViewType ? takesImages : IsVectorOfPixels(feature.Type)) return feature;
+
+        var vector = $"a vector of {_model.Network.Pixels} Single, [{string.Join(", ", _model.Network.ImageSize)}]" +
+            " or flat";
+        throw MLNetInternals.WrongColumn(
+            host, "feature", name, takesImages ? $"{vector}, or an image" : vector, feature.Type.ToString()!);
+    }
+
+    private bool IsVectorOfPixels(DataViewType type)
+    {
+        // A flat type says nothing about the order of the values, and one of unknown size nothing about their number.
+        if (type is not VectorDataViewType vector || vector.ItemType != NumberDataViewType.Single) return false;
+
+        return vector.Dimensions.Length == 1
+            ? vector.Size == 0 || vector.Size == _model.Network.Pixels
+            : vector.Dimensions.Select(size => (long)size).SequenceEqual(_model.Network.ImageSize);
     }
 
     private DataViewSchema CreateOutput()

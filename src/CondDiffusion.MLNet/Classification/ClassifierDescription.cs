@@ -66,7 +66,10 @@ internal sealed record ClassifierDescription
         errors.ColumnName(FeatureColumnName);
         errors.ColumnName(PredictedLabelColumnName);
         errors.ColumnName(ScoreColumnName);
+        errors.AnotherColumn(ScoreColumnName, PredictedLabelColumnName);
         errors.ColumnNameOrNull(FeaturesColumnName);
+        errors.AnotherColumn(FeaturesColumnName, PredictedLabelColumnName);
+        errors.AnotherColumn(FeaturesColumnName, ScoreColumnName);
         return errors.Text;
     }
 }
@@ -76,6 +79,7 @@ internal sealed record ClassifierDescription
     WriteIndented = true,
     NewLine = "\n",
     UseStringEnumConverter = true,
+    IgnoreReadOnlyProperties = true, // which follow from the others
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]

@@ -15,6 +15,10 @@ internal sealed class ClassifierNetwork : FlatNetwork
 
     public ClassifierShape Shape { get; }
 
+    /// <inheritdoc/>
+    /// <remarks>Where the last block sees a single pixel, one image alone has no variance to normalize by.</remarks>
+    public override int SmallestBatch => LastBlock(Shape.Height) * LastBlock(Shape.Width) > 1 ? 1 : 2;
+
     /// <summary>Creates a network with PyTorch's default initial weights.</summary>
     public static ClassifierNetwork Create(ClassifierShape shape, Device device, ulong seed) =>
         Initialize(new ClassifierNetwork(shape, device), seed);
@@ -54,4 +58,6 @@ internal sealed class ClassifierNetwork : FlatNetwork
     /// <summary>Halves height and width, but for those that are 1.</summary>
     public static Tensor Pool(Tensor x) =>
         functional.max_pool2d(x, [Math.Min(x.shape[2], 2), Math.Min(x.shape[3], 2)]);
+
+    private int LastBlock(int side) => ClassifierShape.After(Shape.Widths.Count - 1, side);
 }

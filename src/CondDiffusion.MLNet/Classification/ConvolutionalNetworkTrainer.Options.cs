@@ -30,7 +30,8 @@ public sealed partial class ConvolutionalNetworkTrainer
         /// <summary>A column with the weight of each image in the loss, a Single.</summary>
         /// <value>
         /// A column name, or null if every image has the weight 1. Weights are finite and not negative; their mean
-        /// should be about 1, since they scale the gradient. Default: null.
+        /// should be about 1, since they scale the gradient. An image of weight 0 still counts in the statistics of the
+        /// batch norms. Default: null.
         /// </value>
         public string? ExampleWeightColumnName { get; init; }
 

@@ -66,8 +66,9 @@ public sealed class ConvolutionalNetworkTransformer : ITransformer, IDisposable
     /// <summary>Adds the predicted columns to rows of images, lazily and in batches.</summary>
     /// <param name="input">The rows with the images.</param>
     /// <returns>
-    /// The rows with the predicted columns. Reading a predicted value throws an <see cref="InvalidOperationException"/>
-    /// if the row's image is missing, or has another number of values or values that are not finite.
+    /// The rows with the predicted columns. What else is in a row's batch changes its scores by rounding only. Reading
+    /// a predicted value throws an <see cref="InvalidOperationException"/> if the row's image is missing, or has
+    /// another number of values or values that are not finite.
     /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IDataView Transform(IDataView input)

@@ -17,15 +17,18 @@ internal sealed class InferenceClassifier : IDisposable
     private readonly LinearWeights _logits;
     private readonly int _lastWidth;
 
-    public InferenceClassifier(ClassifierNetwork network)
+    /// <param name="network">The network.</param>
+    /// <param name="pack">Whether to pack the weights where that is possible.</param>
+    public InferenceClassifier(ClassifierNetwork network, bool pack = true)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         var shape = network.Shape;
         var weights = ClassifierWeights.From(shape, network.StateDict().Select(tensor => tensor.Values));
-        var pack = network.Device.type == DeviceType.CPU && FusedConvolution.CanPack(ScalarType.Float32);
+        var isCpu = network.Device.type == DeviceType.CPU;
+        var isPacked = pack && isCpu && FusedConvolution.CanPack(ScalarType.Float32);
 
-        PaddedChannels Features(int channels) => new([channels], pack ? PaddedChannels.Feature : count => count);
+        PaddedChannels Features(int channels) => new([channels], isPacked ? PaddedChannels.Feature : count => count);
 
         _image = new([shape.Channels], PaddedChannels.Image);
         var inputs = _image;
@@ -35,7 +38,7 @@ internal sealed class InferenceClassifier : IDisposable
             var outputs = Features(shape.Widths[block]);
             var height = ClassifierShape.After(block, shape.Height);
             var width = ClassifierShape.After(block, shape.Width);
-            var format = new ConvolutionFormat(height, width, ScalarType.Float32, pack);
+            var format = new ConvolutionFormat(height, width, ScalarType.Float32, isPacked);
             _blocks[block] = new FusedConvolution[shape.Convolutions];
             for (var i = 0; i < shape.Convolutions; i++)
             {

@@ -35,7 +35,11 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            return Wrong($"cannot be read: {exception.GetBaseException().Message}");
+            var cause = exception.GetBaseException().Message;
+            var advice = cause.Contains("disposed", StringComparison.Ordinal)
+                ? " ML.NET's image transforms dispose the images that they read, so name a column that they do not make"
+                : "";
+            return Wrong($"cannot be read: {cause}{advice}");
         }
     }
 

@@ -15,14 +15,27 @@ internal sealed class ImageResizer(int height, int width)
     public MLImage Resize(MLImage image)
     {
         // ML.NET disposes what it resizes, so it gets a copy.
-        var pixels = PixelConversion.ToBgra(image);
-        var copy = MLImage.CreateFromPixels(image.Width, image.Height, MLPixelFormat.Bgra32, pixels);
-        var row = _context.Data.LoadFromEnumerable([new Row { Image = copy }]);
+        var row = _context.Data.LoadFromEnumerable([new Row { Image = Copy(image) }]);
         var resized = _context.Transforms
             .ResizeImages("Image", width, height, "Image", ImageResizingEstimator.ResizingKind.IsoCrop)
             .Fit(row)
             .Transform(row);
         return resized.GetColumn<MLImage>("Image").Single();
+    }
+
+    private static MLImage Copy(MLImage image)
+    {
+        try
+        {
+            // The transparency of a pixel is its weight in the interpolation.
+            return MLImage.CreateFromPixels(image.Width, image.Height, image.PixelFormat, image.Pixels);
+        }
+        catch (MissingMethodException)
+        {
+            // Beside SkiaSharp 3 and later, MLImage shows colors but no transparency (see PixelConversion.ToBgr).
+            var pixels = PixelConversion.ToBgra(image);
+            return MLImage.CreateFromPixels(image.Width, image.Height, MLPixelFormat.Bgra32, pixels);
+        }
     }
 
     private sealed class Row

@@ -21,9 +21,10 @@ public sealed record TrainingProgress
     public required int StepsPerEpoch { get; init; }
 
     /// <summary>
-    /// The step's mean squared error of what the network predicts, noise or velocity; about 1 for an untrained network.
-    /// With <see cref="ConditionalDiffusionTrainer.Options.MinSnrGamma"/> it is the weighted error that the training
-    /// minimizes, and so are the other losses: they compare only with losses of the same weights.
+    /// The step's loss. For image generation it is the mean squared error of what the network predicts, noise or
+    /// velocity; about 1 for an untrained network. For classification it is the cross-entropy, weighted by the images'
+    /// weights. With <see cref="ConditionalDiffusionTrainer.Options.MinSnrGamma"/> it is the weighted error that the
+    /// training minimizes, and so are the other losses: they compare only with losses of the same weights.
     /// </summary>
     public required double Loss { get; init; }
 

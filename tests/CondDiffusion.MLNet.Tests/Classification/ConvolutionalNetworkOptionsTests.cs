@@ -1,0 +1,418 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text.RegularExpressions;
+using CondDiffusion.MLNet.Classification;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
+using Microsoft.ML;
+using static TorchSharp.torch;
+using Options = CondDiffusion.MLNet.ConvolutionalNetworkTrainer.Options;
+
+namespace CondDiffusion.MLNet.Tests.Classification;
+
+/// <summary>
+/// Every option must reach the part of the training that it belongs to. As in <see cref="TrainingIdentityTests"/>, they
+/// are read by reflection, so that an option that is added and then forgotten fails here.
+/// </summary>
+[TestClass]
+public sealed partial class ConvolutionalNetworkOptionsTests
+{
+    /// <summary>The options that do not decide the weights that a training ends with, and why they do not.</summary>
+    private static readonly Dictionary<string, string> NotInIdentity = new()
+    {
+        [nameof(Options.LabelColumnName)] = "the labels themselves are in the identity",
+        [nameof(Options.FeatureColumnName)] = "the images themselves are in the identity",
+        [nameof(Options.ExampleWeightColumnName)] = "the weights themselves are in the identity, with the images",
+        [nameof(Options.PredictedLabelColumnName)] = "used after training",
+        [nameof(Options.ScoreColumnName)] = "used after training",
+        [nameof(Options.FeaturesColumnName)] = "used after training",
+        [nameof(Options.ImageMemory)] = "the images are the same in memory and on disk",
+        [nameof(Options.Progress)] = "reports change nothing",
+        [nameof(Options.ProgressInterval)] = "reports change nothing",
+        [nameof(Options.TensorBoardDirectory)] = "reports change nothing",
+        [nameof(Options.CancellationToken)] = "a cancelled training is to be resumed",
+        [nameof(Options.OnCancellation)] = "a cancelled training is to be resumed",
+        [nameof(Options.CheckpointDirectory)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointInterval)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointSteps)] = "checkpoints change nothing",
+        [nameof(Options.CheckpointsKept)] = "checkpoints change nothing",
+    };
+
+    /// <summary>
+    /// The options that are neither in the loop's settings nor in the loss nor in the model's description, and who uses
+    /// them.
+    /// </summary>
+    private static readonly Dictionary<string, string> UsedElsewhere = new()
+    {
+        [nameof(Options.LabelColumnName)] = "the reader of the data",
+        [nameof(Options.ExampleWeightColumnName)] = "the reader of the data",
+        [nameof(Options.ImageMemory)] = "the store of the images",
+        [nameof(Options.Precision)] = "the device's data type is an argument",
+        [nameof(Options.Seed)] = "the seed in use is an argument",
+        [nameof(Options.Progress)] = "the reporter",
+        [nameof(Options.TensorBoardDirectory)] = "the reporter",
+        [nameof(Options.CancellationToken)] = "the trainer",
+        [nameof(Options.OnCancellation)] = "the trainer",
+        [nameof(Options.CheckpointDirectory)] = "the checkpoints",
+        [nameof(Options.CheckpointInterval)] = "the checkpoints",
+        [nameof(Options.CheckpointSteps)] = "the checkpoints",
+        [nameof(Options.CheckpointsKept)] = "the checkpoints",
+    };
+
+    /// <summary>Where the options are found that are not in the loop's settings under their own names.</summary>
+    private static readonly Dictionary<string, string> Places = new()
+    {
+        [nameof(Options.ChannelWidths)] = "Network.Widths",
+        [nameof(Options.Channels)] = "Network.Channels",
+        [nameof(Options.Height)] = "Network.Height",
+        [nameof(Options.Width)] = "Network.Width",
+        [nameof(Options.ConvolutionsPerBlock)] = "Network.Convolutions",
+        [nameof(Options.FeatureCount)] = "Network.Features",
+        [nameof(Options.LearningRate)] = "LearningRate.Peak",
+        [nameof(Options.WarmUpSteps)] = "LearningRate.WarmUpSteps",
+        [nameof(Options.CosineLearningRateDecay)] = "LearningRate.CosineDecay",
+        [nameof(Options.ProgressInterval)] = "Settings.ReportInterval",
+        [nameof(Options.FeatureColumnName)] = "Description.FeatureColumnName",
+        [nameof(Options.PredictedLabelColumnName)] = "Description.PredictedLabelColumnName",
+        [nameof(Options.ScoreColumnName)] = "Description.ScoreColumnName",
+        [nameof(Options.FeaturesColumnName)] = "Description.FeaturesColumnName",
+        [nameof(Options.Dropout)] = "Loss.dropout",
+        [nameof(Options.LabelSmoothing)] = "Loss.labelSmoothing",
+        [nameof(Options.ShiftFraction)] = "Augmentation.Shift",
+        [nameof(Options.RotationDegrees)] = "Augmentation.Rotation",
+        [nameof(Options.ScaleFraction)] = "Augmentation.Scale",
+    };
+
+    // With cosine decay, which is the default, the number of epochs decides every step's learning rate.
+    private static readonly Options Base = Shapes.Options;
+
+    private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
+
+    private static IEnumerable<PropertyInfo> Properties => typeof(Options).GetProperties();
+
+    [TestMethod]
+    public void Identity_EveryOption_IsInItOrKnownNotToDecideTheResult()
+    {
+        var options = Properties.Select(property => property.Name).ToArray();
+        var decisive = Identity(Base).Keys.Intersect(options);
+        CollectionAssert.AreEquivalent(options.Except(NotInIdentity.Keys).ToArray(), decisive.ToArray());
+        Assert.IsEmpty(NotInIdentity.Keys.Except(options));
+    }
+
+    [TestMethod]
+    public void Identity_OneOptionChanged_DiffersInItsTextAndNoOther()
+    {
+        foreach (var property in Properties)
+        {
+            var before = Identity(Base);
+            var after = Identity(Changed(property));
+            var changed = before.Keys.Union(after.Keys)
+                .Where(key => before.GetValueOrDefault(key) != after.GetValueOrDefault(key)).ToArray();
+
+            string[] expected = NotInIdentity.ContainsKey(property.Name) ? [] : [property.Name];
+            if (property.Name == nameof(Options.CosineLearningRateDecay))
+                expected = [property.Name, nameof(Options.Epochs)];
+
+            CollectionAssert.AreEquivalent(expected, changed, property.Name);
+        }
+    }
+
+    [TestMethod]
+    public void SettingsLossAndDescription_OneOptionChanged_DifferInItsValueAndNoOther()
+    {
+        var before = Arrivals(Base);
+        foreach (var property in Properties)
+        {
+            var options = Changed(property);
+            var after = Arrivals(options);
+            var changed = after.Keys.Where(name => !Equals(before[name], after[name])).ToArray();
+
+            string[] expected = UsedElsewhere.ContainsKey(property.Name)
+                ? []
+                : [Places.GetValueOrDefault(property.Name, $"Settings.{property.Name}")];
+            CollectionAssert.AreEquivalent(expected, changed, property.Name);
+            foreach (var name in changed) Assert.AreEqual(property.GetValue(options), after[name], name);
+        }
+    }
+
+    [TestMethod]
+    public void LoopSettings_Seed_IsTheSeedInUse() => Assert.AreEqual(77ul, Base.LoopSettings(seed: 77).Seed);
+
+    /// <summary>The options of the training reach it, and the names of columns do not.</summary>
+    [TestMethod]
+    public void Fit_OneOptionOfTheTrainingChanged_ChangesTheWeights()
+    {
+        var options = Base with { Dropout = 0, GradientClipNorm = 100 };
+        var plain = Shapes.FitWeights(options);
+        Assert.AreSequenceEqual(plain, Shapes.FitWeights(options with
+        {
+            PredictedLabelColumnName = "P",
+            ScoreColumnName = "S",
+            FeaturesColumnName = "F",
+            ExampleWeightColumnName = "Weight",
+            ImageMemory = 0,
+        }));
+        foreach (var (name, changed) in new (string, Options)[]
+        {
+            (nameof(Options.Dropout), options with { Dropout = 0.5 }),
+            (nameof(Options.LabelSmoothing), options with { LabelSmoothing = 0.1 }),
+            (nameof(Options.ShiftFraction), options with { ShiftFraction = 0.1 }),
+            (nameof(Options.RotationDegrees), options with { RotationDegrees = 10 }),
+            (nameof(Options.ScaleFraction), options with { ScaleFraction = 0.1 }),
+            (nameof(Options.GradientClipNorm), options with { GradientClipNorm = 1e-3 }),
+            (nameof(Options.MovingAverageDecay), options with { MovingAverageDecay = 0.9 }),
+            (nameof(Options.WarmUpSteps), options with { WarmUpSteps = 0 }),
+            (nameof(Options.Seed), options with { Seed = 2 }),
+        }) Assert.IsFalse(plain.AsSpan().SequenceEqual(Shapes.FitWeights(changed)), name);
+    }
+
+    [TestMethod]
+    public void Constructor_EveryOptionOutOfRange_NamesAllAtOnce()
+    {
+        string[] parts =
+        [
+            "LabelColumnName must be a column name",
+            "FeatureColumnName must be a column name",
+            "ExampleWeightColumnName must be a column name",
+            "PredictedLabelColumnName must be a column name",
+            "ScoreColumnName must be a column name",
+            "FeaturesColumnName must be a column name",
+            "Channels must be from 1 to 16777216, but is 0",
+            "Height must be from 1 to 16777216, but is -1",
+            "Width must be from 1 to 16777216, but is 0",
+            "ChannelWidths must be 1 to 16 numbers from 1 to 16777216, but is [4, 0]",
+            "ConvolutionsPerBlock must be from 1 to 16, but is 17",
+            "FeatureCount must be from 1 to 16777216, but is 0",
+            "Dropout must be in [0, 1), but is 1",
+            "LabelSmoothing must be in [0, 1), but is -0.1",
+            "ShiftFraction must be in [0, 1), but is NaN",
+            "RotationDegrees must be finite and not negative, but is -1",
+            "ScaleFraction must be in [0, 1), but is 1",
+            "Epochs",
+            "BatchSize",
+            "LearningRate",
+            "WarmUpSteps",
+            "GradientClipNorm",
+            "MovingAverageDecay",
+            "Precision",
+            "ImageMemory",
+            "ProgressInterval",
+            "TensorBoardDirectory",
+            "ValidationFraction",
+            "OnCancellation",
+            "CheckpointDirectory",
+            "CheckpointInterval",
+            "CheckpointSteps",
+            "CheckpointsKept",
+        ];
+        Throws.Saying<ArgumentException>(
+            () => Create(new()
+            {
+                LabelColumnName = " ",
+                FeatureColumnName = "",
+                ExampleWeightColumnName = "",
+                PredictedLabelColumnName = null!,
+                ScoreColumnName = "",
+                FeaturesColumnName = " ",
+                Channels = 0,
+                Height = -1,
+                Width = 0,
+                ChannelWidths = [4, 0],
+                ConvolutionsPerBlock = 17,
+                FeatureCount = 0,
+                Dropout = 1,
+                LabelSmoothing = -0.1,
+                ShiftFraction = double.NaN,
+                RotationDegrees = -1,
+                ScaleFraction = 1,
+                Epochs = 0,
+                BatchSize = 0,
+                LearningRate = 0,
+                WarmUpSteps = -1,
+                GradientClipNorm = -1,
+                MovingAverageDecay = 1,
+                Precision = (Precision)9,
+                ImageMemory = -1,
+                ProgressInterval = TimeSpan.FromSeconds(-1),
+                TensorBoardDirectory = "",
+                ValidationFraction = 1,
+                OnCancellation = (CancellationBehavior)9,
+                CheckpointDirectory = "",
+                CheckpointInterval = TimeSpan.Zero,
+                CheckpointSteps = -1,
+                CheckpointsKept = 0,
+            }),
+            ["Invalid options for ConvolutionalNetworkTrainer", .. parts]);
+
+        // Every option that has a range is above.
+        string[] free = [nameof(Options.Seed), nameof(Options.Progress), nameof(Options.CancellationToken),
+            nameof(Options.CosineLearningRateDecay)];
+        var named = parts.Select(part => part.Split(' ')[0]).Concat(free);
+        Assert.AreSequenceEqual(Properties.Select(property => property.Name), named, SequenceOrder.InAnyOrder);
+    }
+
+    [TestMethod]
+    public void Constructor_OptionsThatDoNotFitTogether_SaysWhich()
+    {
+        static void Refuses(Options options, string message) =>
+            Throws.Saying<ArgumentException>(() => Create(options), message);
+
+        Refuses(new() { ScoreColumnName = "PredictedLabel" }, "ScoreColumnName must be another column than Predicted");
+        Refuses(new() { FeaturesColumnName = "Score" }, "FeaturesColumnName must be another column than Score");
+        Refuses(new() { FeaturesColumnName = "PredictedLabel" }, "FeaturesColumnName must be another column than Pre");
+        Refuses(new() { Height = 4096, Width = 4096 }, "Channels x Height x Width must be at most 4194304 values");
+        Refuses(new() { ChannelWidths = [1 << 24, 1 << 24] }, "Parameters must be at most");
+        Refuses(new() { ChannelWidths = null! }, "ChannelWidths must be 1 to 16 numbers");
+        Refuses(new() { ChannelWidths = [] }, "ChannelWidths must be 1 to 16 numbers");
+        Assert.ThrowsExactly<ArgumentNullException>(() => Create(null!));
+        Create(new() { ChannelWidths = [.. Enumerable.Repeat(1, 16)], ConvolutionsPerBlock = 16, Height = 1 });
+    }
+
+    [TestMethod]
+    public void Describe_TooManyLabels_SaysWhatToDo() => Throws.Saying<InvalidOperationException>(
+        () => (Base with { FeatureCount = 1 << 20 }).Describe(new(1000, null)),
+        "Column 'Label' has too many labels for this network: Parameters must be at most",
+        "Lower FeatureCount or ChannelWidths");
+
+    /// <summary>The XML documentation states the default of every option of both trainers.</summary>
+    [TestMethod]
+    public void Documentation_Defaults_AreTheRealOnes()
+    {
+        object[] defaults = [new ConditionalDiffusionTrainer.Options(), new Options()];
+        string[][] files =
+        [
+            ["Trainers/ImageTrainerOptions.cs", "ConditionalDiffusionTrainer.Options.cs"],
+            ["Trainers/ImageTrainerOptions.cs", "Classification/ConvolutionalNetworkTrainer.Options.cs"],
+        ];
+        for (var trainer = 0; trainer < 2; trainer++)
+        {
+            var documented = files[trainer].SelectMany(ReadDefaults).ToDictionary();
+            foreach (var property in defaults[trainer].GetType().GetProperties())
+            {
+                var found = property.GetValue(defaults[trainer]);
+                var text = documented[property.Name];
+                var either = Either().Match(text);
+                if (either.Success) text = either.Groups[trainer + 1].Value;
+                Assert.AreEqual(Describe(found), text, $"{property.Name} of trainer {trainer}");
+            }
+        }
+    }
+
+    /// <summary>Returns a value as the documentation writes it.</summary>
+    private static string Describe(object? value) => value switch
+    {
+        null => "null",
+        string text => $"\"{text}\"",
+        bool isTrue => isTrue ? "true" : "false",
+        1L << 30 => "2^30",
+        5e-4 => "5e-4",
+        2e-3 => "2e-3",
+        IEnumerable<int> numbers => string.Join(", ", numbers),
+        TimeSpan { TotalMinutes: >= 1 } time => $"{time.TotalMinutes} minutes",
+        TimeSpan time => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds} seconds"),
+        CancellationToken { CanBeCanceled: false } => "a token that is never cancelled",
+        Enum member => $"{member.GetType().Name}.{member}",
+        SamplingOptions options when options == new SamplingOptions() =>
+            "20 steps of Sampler.DpmSolver, guided where that can be",
+        int and >= 1000 => string.Create(CultureInfo.InvariantCulture, $"{value:N0}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
+    };
+
+    private static IEnumerable<KeyValuePair<string, string>> ReadDefaults(string file)
+    {
+        var source = Repository.Read($"src/CondDiffusion.MLNet/{file}");
+        foreach (var match in Documented().Matches(source).Cast<Match>())
+        {
+            var text = Comment().Replace(match.Groups["value"].Value, " ");
+            text = See().Replace(text, "$1");
+            yield return new(match.Groups["name"].Value, Default().Match(text).Groups[1].Value);
+        }
+    }
+
+    [GeneratedRegex(
+        @"<value>(?<value>(?:(?!</value>)[\s\S])*)</value>\s*(?:///.*\s*)*" +
+        @"public [^\n(]*? (?<name>\w+) \{ get; init; \}")]
+    private static partial Regex Documented();
+
+    [GeneratedRegex(@"\s*\n\s*///\s*")]
+    private static partial Regex Comment();
+
+    [GeneratedRegex("<see cref=\"([^\"]+)\"/>")]
+    private static partial Regex See();
+
+    [GeneratedRegex(@"Default: (.*?)(?: \(1 GiB\).*)?\.\s*$")]
+    private static partial Regex Default();
+
+    [GeneratedRegex("^(.*) for image generation, (.*) for classification$")]
+    private static partial Regex Either();
+
+    private static ConvolutionalNetworkTrainer Create(Options options) =>
+        new MLContext().MulticlassClassification.Trainers.ConvolutionalNetwork(options);
+
+    private static IReadOnlyDictionary<string, string> Identity(Options options)
+    {
+        using var images = new ImageStore(pixels: 1);
+        images.Add([0.5f], label: 1);
+        var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        return options.Identity(options.Seed!.Value, CPU, type, Labels, images);
+    }
+
+    /// <summary>
+    /// Returns every value in the loop's settings, the loss and the model's description, by where it is.
+    /// </summary>
+    private static Dictionary<string, object?> Arrivals(Options options)
+    {
+        var settings = options.LoopSettings(seed: 1);
+        var description = options.Describe(Labels);
+        using var network = ClassifierNetwork.Create(description.Network with { Height = 1, Width = 1 }, CPU, seed: 1);
+        using var loss = options.CreateLoss(network, ScalarType.Float32);
+
+        var values = new Dictionary<string, object?>();
+        Add("Settings", settings);
+        Add("LearningRate", settings.LearningRate);
+        Add("Description", description);
+        Add("Network", description.Network);
+        foreach (var field in typeof(ClassificationLoss).GetFields(BindingFlags.NonPublic | BindingFlags.Instance))
+        {
+            var value = field.GetValue(loss);
+            if (value is AffineAugmentation) Add("Augmentation", value);
+            else if (value is not ClassifierNetwork) values.Add($"Loss.{field.Name.Split('<', '>')[1]}", value);
+        }
+
+        return values;
+
+        void Add(string record, object owner)
+        {
+            // Properties that cannot be set follow from the others; the records inside are added on their own.
+            foreach (var property in owner.GetType().GetProperties().Where(property => property.CanWrite))
+                if (property.PropertyType != typeof(LearningRate) && property.PropertyType != typeof(ClassifierShape))
+                    values.Add($"{record}.{property.Name}", property.GetValue(owner));
+        }
+    }
+
+    /// <summary>Returns the options with one of them set to another value.</summary>
+    private static Options Changed(PropertyInfo property)
+    {
+        var options = Base with { };
+        var other = property.GetValue(Base) switch
+        {
+            _ when property.PropertyType == typeof(Precision) => (object)Precision.BFloat16,
+            _ when property.PropertyType == typeof(IProgress<TrainingProgress>) => new Reporter(_ => { }),
+            _ when property.PropertyType == typeof(string) => "Another",
+            _ when property.PropertyType == typeof(int?) => 12,
+            bool value => !value,
+            int value => value + 4,
+            long value => value + 1,
+            double value => (value + 1) / 4,
+            TimeSpan value => value + TimeSpan.FromSeconds(1),
+            IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
+            Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
+            CancellationToken => new CancellationToken(canceled: true),
+            var value => throw new AssertFailedException($"Say here what another value of {property} than {value} is."),
+        };
+        property.SetValue(options, other);
+        Assert.AreNotEqual(property.GetValue(Base), other, property.Name);
+        return options;
+    }
+}
