@@ -16,7 +16,7 @@ internal static class QualityBenchmark
     public static void Run(Arguments arguments)
     {
         var meter = new QualityMeter(arguments, Command());
-        var guidances = List(arguments, "--guidance", text => (double?)double.Parse(text, CultureInfo.InvariantCulture));
+        var guidances = Guidances(arguments);
         var steps = List(arguments, "--steps", text => (int?)int.Parse(text, CultureInfo.InvariantCulture));
         Console.WriteLine(QualityRow.Head);
         foreach (var file in Names(arguments, "--model"))
@@ -37,7 +37,7 @@ internal static class QualityBenchmark
     public static void RunCurve(Arguments arguments)
     {
         var meter = new QualityMeter(arguments, Command());
-        var guidances = List(arguments, "--guidance", text => (double?)double.Parse(text, CultureInfo.InvariantCulture));
+        var guidances = Guidances(arguments);
         var minutes = arguments.Text("--minutes").Split(',').Select(int.Parse).Order().ToArray();
         var epochs = arguments.Number("--epochs", 50);
         Console.WriteLine(QualityRow.Head);
@@ -89,6 +89,9 @@ internal static class QualityBenchmark
     }
 
     private static Options Size(QualityTraining training) => training.Change(new());
+
+    private static double?[] Guidances(Arguments arguments) =>
+        List(arguments, "--guidance", text => (double?)double.Parse(text, CultureInfo.InvariantCulture));
 
     private static string[] Names(Arguments arguments, string option) =>
         arguments.Find(option)?.Split(',', StringSplitOptions.TrimEntries) ?? [];

@@ -54,7 +54,8 @@ internal sealed class QualityMeter
         {
             foreach (var guidance in guidances)
             {
-                foreach (var count in steps) Measure(Describe(name, guidance, count), () => model ??= load(), guidance, count);
+                foreach (var count in steps)
+                    Measure(Describe(name, guidance, count), () => model ??= load(), guidance, count);
             }
         }
         finally
@@ -114,8 +115,9 @@ internal sealed class QualityMeter
     }
 
     /// <summary>Finds the floor, which is the same for all models of a size.</summary>
-    private QualityRow? FindFloor(int images, (int Height, int Width) size) => QualityRow.ReadAll(Results).LastOrDefault(
-        row => row.Name == Floor && row.Data == _data && row.Size == $"{size.Height}x{size.Width}" &&
+    private QualityRow? FindFloor(int images, (int Height, int Width) size) => QualityRow.ReadAll(Results)
+        .LastOrDefault(row =>
+            row.Name == Floor && row.Data == _data && row.Size == $"{size.Height}x{size.Width}" &&
             row.Images == images && row.Trainings == _trainings);
 
     private QualityRow Describe(

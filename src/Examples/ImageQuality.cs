@@ -92,7 +92,8 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
                 [.. chunk.Select(row => row.Label)],
                 [.. chunk.Select(row => row.Seed)],
                 cancellationToken: cancellationToken);
-            images.AddRange(chunk.Zip(generated, (row, image) => new LabelledImage { Label = row.Label, Image = image }));
+            images.AddRange(
+                chunk.Zip(generated, (row, image) => new LabelledImage { Label = row.Label, Image = image }));
             report(images.Count);
         }
 

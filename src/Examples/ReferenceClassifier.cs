@@ -42,7 +42,8 @@ internal static class ReferenceClassifier
             Progress = new ProgressBar(Console.Error),
             CancellationToken = cancellationToken,
         });
-        var model = ml.Transforms.Conversion.MapValueToKey("Key", "Label").Append(trainer).Fit(training).LastTransformer;
+        var pipeline = ml.Transforms.Conversion.MapValueToKey("Key", "Label").Append(trainer);
+        var model = pipeline.Fit(training).LastTransformer;
         ModelFile.Save(ml, model, file);
         return model;
     }

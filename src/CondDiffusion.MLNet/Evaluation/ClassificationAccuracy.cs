@@ -50,7 +50,11 @@ internal sealed class ClassificationAccuracy
     {
         var found = images.Select(image => image.Label).ToHashSet();
         if (found.Except(labels).FirstOrDefault() is { } unknown)
-            throw new InvalidOperationException($"The {view} data has the label '{unknown}', but the test data has not.");
+        {
+            throw new InvalidOperationException(
+                $"The {view} data has the label '{unknown}', but the test data has not.");
+        }
+
         if (labels.FirstOrDefault(label => !found.Contains(label)) is { } missing)
             throw new InvalidOperationException($"The {view} data has no image with the label '{missing}'.");
     }
