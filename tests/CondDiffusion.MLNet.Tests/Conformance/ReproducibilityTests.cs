@@ -16,7 +16,7 @@ public sealed class ReproducibilityTests
     {
         ChannelWidths = [4, 4, 4],
         Timesteps = 10,
-        Epochs = 40,
+        Epochs = 20,
         LearningRate = 1e-2,
         Sampling = new() { SeedColumnName = "Seed" },
     };
