@@ -40,9 +40,9 @@ public sealed class ImageGenerationMetricsTests
     }
 
     /// <summary>
-    /// Of two samples of one distribution, whatever it is, the expected density is 1, and the expected coverage 1 - (N -
-    /// 1) ... (N - k) / ((M + N - 1) ... (M + N - k)) (Naeem et al. 2020, section 3.2). Their published values in 1,000
-    /// dimensions take a quarter of a minute: <c>benchmarks -- evaluation</c> compares with those.
+    /// Of two samples of one distribution, whatever it is, the expected density is 1, and the expected coverage
+    /// 1 - (N - 1) ... (N - k) / ((M + N - 1) ... (M + N - k)) (Naeem et al. 2020, section 3.2). Their published values
+    /// in 1,000 dimensions take a quarter of a minute: <c>benchmarks -- evaluation</c> compares with those.
     /// </summary>
     [TestMethod]
     [DataRow(2000, 2000, 5)]
