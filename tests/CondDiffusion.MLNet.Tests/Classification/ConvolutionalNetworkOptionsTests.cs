@@ -21,22 +21,10 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     /// <summary>The options that do not decide the weights that a training ends with, and why they do not.</summary>
     private static readonly Dictionary<string, string> NotInIdentity = new()
     {
-        [nameof(Options.LabelColumnName)] = "the labels themselves are in the identity",
-        [nameof(Options.FeatureColumnName)] = "the images themselves are in the identity",
         [nameof(Options.ExampleWeightColumnName)] = "the weights themselves are in the identity, with the images",
         [nameof(Options.PredictedLabelColumnName)] = "used after training",
         [nameof(Options.ScoreColumnName)] = "used after training",
         [nameof(Options.FeaturesColumnName)] = "used after training",
-        [nameof(Options.ImageMemory)] = "the images are the same in memory and on disk",
-        [nameof(Options.Progress)] = "reports change nothing",
-        [nameof(Options.ProgressInterval)] = "reports change nothing",
-        [nameof(Options.TensorBoardDirectory)] = "reports change nothing",
-        [nameof(Options.CancellationToken)] = "a cancelled training is to be resumed",
-        [nameof(Options.OnCancellation)] = "a cancelled training is to be resumed",
-        [nameof(Options.CheckpointDirectory)] = "checkpoints change nothing",
-        [nameof(Options.CheckpointInterval)] = "checkpoints change nothing",
-        [nameof(Options.CheckpointSteps)] = "checkpoints change nothing",
-        [nameof(Options.CheckpointsKept)] = "checkpoints change nothing",
     };
 
     /// <summary>
@@ -47,17 +35,6 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     {
         [nameof(Options.LabelColumnName)] = "the reader of the data",
         [nameof(Options.ExampleWeightColumnName)] = "the reader of the data",
-        [nameof(Options.ImageMemory)] = "the store of the images",
-        [nameof(Options.Precision)] = "the device's data type is an argument",
-        [nameof(Options.Seed)] = "the seed in use is an argument",
-        [nameof(Options.Progress)] = "the reporter",
-        [nameof(Options.TensorBoardDirectory)] = "the reporter",
-        [nameof(Options.CancellationToken)] = "the trainer",
-        [nameof(Options.OnCancellation)] = "the trainer",
-        [nameof(Options.CheckpointDirectory)] = "the checkpoints",
-        [nameof(Options.CheckpointInterval)] = "the checkpoints",
-        [nameof(Options.CheckpointSteps)] = "the checkpoints",
-        [nameof(Options.CheckpointsKept)] = "the checkpoints",
     };
 
     /// <summary>Where the options are found that are not in the loop's settings under their own names.</summary>
@@ -89,51 +66,23 @@ public sealed partial class ConvolutionalNetworkOptionsTests
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
 
-    private static IEnumerable<PropertyInfo> Properties => typeof(Options).GetProperties();
+    private static readonly OptionReflection<Options> Reflection = new(Base, Labels, NotInIdentity);
 
     [TestMethod]
-    public void Identity_EveryOption_IsInItOrKnownNotToDecideTheResult()
-    {
-        var options = Properties.Select(property => property.Name).ToArray();
-        var decisive = Identity(Base).Keys.Intersect(options);
-        CollectionAssert.AreEquivalent(options.Except(NotInIdentity.Keys).ToArray(), decisive.ToArray());
-        Assert.IsEmpty(NotInIdentity.Keys.Except(options));
-    }
+    public void Identity_EveryOption_IsInItOrKnownNotToDecideTheResult() => Reflection.CheckIdentityIsComplete();
 
     [TestMethod]
-    public void Identity_OneOptionChanged_DiffersInItsTextAndNoOther()
-    {
-        foreach (var property in Properties)
-        {
-            var before = Identity(Base);
-            var after = Identity(Changed(property));
-            var changed = before.Keys.Union(after.Keys)
-                .Where(key => before.GetValueOrDefault(key) != after.GetValueOrDefault(key)).ToArray();
-
-            string[] expected = NotInIdentity.ContainsKey(property.Name) ? [] : [property.Name];
-            if (property.Name == nameof(Options.CosineLearningRateDecay))
-                expected = [property.Name, nameof(Options.Epochs)];
-
-            CollectionAssert.AreEquivalent(expected, changed, property.Name);
-        }
-    }
+    public void Identity_OneOptionChanged_DiffersInItsTextAndNoOther() => Reflection.CheckIdentityOfEachOption();
 
     [TestMethod]
     public void SettingsLossAndDescription_OneOptionChanged_DifferInItsValueAndNoOther()
     {
-        var before = Arrivals(Base);
-        foreach (var property in Properties)
-        {
-            var options = Changed(property);
-            var after = Arrivals(options);
-            var changed = after.Keys.Where(name => !Equals(before[name], after[name])).ToArray();
+        Reflection.CheckArrivals(Arrivals, property => IsUsedElsewhere(property.Name)
+            ? []
+            : [Places.GetValueOrDefault(property.Name, $"Settings.{property.Name}")]);
 
-            string[] expected = UsedElsewhere.ContainsKey(property.Name)
-                ? []
-                : [Places.GetValueOrDefault(property.Name, $"Settings.{property.Name}")];
-            CollectionAssert.AreEquivalent(expected, changed, property.Name);
-            foreach (var name in changed) Assert.AreEqual(property.GetValue(options), after[name], name);
-        }
+        static bool IsUsedElsewhere(string option) =>
+            UsedElsewhere.ContainsKey(option) || OptionReflection<Options>.UsedElsewhere.ContainsKey(option);
     }
 
     [TestMethod]
@@ -249,7 +198,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         string[] free = [nameof(Options.Seed), nameof(Options.Progress), nameof(Options.CancellationToken),
             nameof(Options.CosineLearningRateDecay)];
         var named = parts.Select(part => part.Split(' ')[0]).Concat(free);
-        Assert.AreSequenceEqual(Properties.Select(property => property.Name), named, SequenceOrder.InAnyOrder);
+        Assert.AreSequenceEqual(
+            OptionReflection<Options>.Properties.Select(property => property.Name), named, SequenceOrder.InAnyOrder);
     }
 
     [TestMethod]
@@ -350,14 +300,6 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     private static ConvolutionalNetworkTrainer Create(Options options) =>
         new MLContext().MulticlassClassification.Trainers.ConvolutionalNetwork(options);
 
-    private static IReadOnlyDictionary<string, string> Identity(Options options)
-    {
-        using var images = new ImageStore(pixels: 1);
-        images.Add([0.5f], label: 1);
-        var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        return options.Identity(options.Seed!.Value, CPU, type, Labels, images);
-    }
-
     /// <summary>
     /// Returns every value in the loop's settings, the loss and the model's description, by where it is.
     /// </summary>
@@ -389,30 +331,5 @@ public sealed partial class ConvolutionalNetworkOptionsTests
                 if (property.PropertyType != typeof(LearningRate) && property.PropertyType != typeof(ClassifierShape))
                     values.Add($"{record}.{property.Name}", property.GetValue(owner));
         }
-    }
-
-    /// <summary>Returns the options with one of them set to another value.</summary>
-    private static Options Changed(PropertyInfo property)
-    {
-        var options = Base with { };
-        var other = property.GetValue(Base) switch
-        {
-            _ when property.PropertyType == typeof(Precision) => (object)Precision.BFloat16,
-            _ when property.PropertyType == typeof(IProgress<TrainingProgress>) => new Reporter(_ => { }),
-            _ when property.PropertyType == typeof(string) => "Another",
-            _ when property.PropertyType == typeof(int?) => 12,
-            bool value => !value,
-            int value => value + 4,
-            long value => value + 1,
-            double value => (value + 1) / 4,
-            TimeSpan value => value + TimeSpan.FromSeconds(1),
-            IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
-            Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
-            CancellationToken => new CancellationToken(canceled: true),
-            var value => throw new AssertFailedException($"Say here what another value of {property} than {value} is."),
-        };
-        property.SetValue(options, other);
-        Assert.AreNotEqual(property.GetValue(Base), other, property.Name);
-        return options;
     }
 }
