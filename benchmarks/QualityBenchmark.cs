@@ -2,7 +2,6 @@ using System.Globalization;
 using CondDiffusion.Examples;
 using Microsoft.ML;
 using Microsoft.ML.Transforms;
-using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
@@ -69,12 +68,13 @@ internal static class QualityBenchmark
         if (time is null && File.Exists(file)) return meter.Load(file);
 
         Console.Error.WriteLine($"Training {name}.");
+        var options = training.Change(new());
         using var stop = time is { } limit ? new CancellationTokenSource(limit) : new();
         var ml = new MLContext(seed);
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", Size(training).Width, Size(training).Height)
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", options.Width, options.Height)
             .Append(ml.Transforms.Conversion.MapValueToKey(
                 "Label", keyOrdinality: ValueToKeyMappingEstimator.KeyOrdinality.ByValue))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(training.Change(new Options()) with
+            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
             {
                 Epochs = epochs,
                 Seed = seed,
@@ -88,8 +88,6 @@ internal static class QualityBenchmark
         return model.LastTransformer;
     }
 
-    private static Options Size(QualityTraining training) => training.Change(new());
-
     private static double?[] Guidances(Arguments arguments) =>
         List(arguments, "--guidance", text => (double?)double.Parse(text, CultureInfo.InvariantCulture));
 
@@ -102,6 +100,12 @@ internal static class QualityBenchmark
         return names.Length == 0 ? [default] : [.. names.Select(parse)];
     }
 
-    private static string Command() =>
-        $"dotnet run -c Release --project benchmarks -- {string.Join(' ', Environment.GetCommandLineArgs()[1..])}";
+    /// <summary>Returns the command of this process, without the place of the data, which differs by machine.</summary>
+    private static string Command()
+    {
+        var args = Environment.GetCommandLineArgs()[1..];
+        var directory = Array.IndexOf(args, "--data-dir") + 1;
+        if (directory > 0) args[directory] = "DIR";
+        return $"dotnet run -c Release --project benchmarks -- {string.Join(' ', args)}";
+    }
 }

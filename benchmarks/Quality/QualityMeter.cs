@@ -38,8 +38,7 @@ internal sealed class QualityMeter
     public IDataView Training { get; }
 
     /// <summary>Loads the generator of a model file.</summary>
-    public ConditionalDiffusionTransformer Load(string file) =>
-        ((IEnumerable<ITransformer>)_ml.Model.Load(file, out _)).OfType<ConditionalDiffusionTransformer>().Single();
+    public ConditionalDiffusionTransformer Load(string file) => ModelFile.FindGenerator(_ml.Model.Load(file, out _));
 
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>

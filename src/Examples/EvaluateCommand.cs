@@ -40,7 +40,7 @@ internal static class EvaluateCommand
         };
         var training = DataSet.Load(ml, data, arguments.Find("--data-dir"));
         var test = DataSet.Load(ml, data, arguments.Find("--data-dir"), MnistSplit.Test);
-        using var model = modelFile is null ? null : Find(ml.Model.Load(modelFile, out _));
+        using var model = modelFile is null ? null : ModelFile.FindGenerator(ml.Model.Load(modelFile, out _));
         var images = model is null
             ? DataSet.Load(ml, arguments.Text("--images"), arguments.Find("--images-dir"), option: "--images")
             : ImageQuality.Generate(ml, model, count, Report, interrupt.Token);
@@ -66,11 +66,4 @@ internal static class EvaluateCommand
             Console.Error.Write($"\rgenerated {done} of {all} {(done == all ? Environment.NewLine : "")}");
         }
     }
-
-    private static ConditionalDiffusionTransformer Find(ITransformer model) => model switch
-    {
-        ConditionalDiffusionTransformer generator => generator,
-        IEnumerable<ITransformer> chain => chain.OfType<ConditionalDiffusionTransformer>().Single(),
-        _ => throw new InvalidOperationException("The model does not generate images."),
-    };
 }

@@ -25,7 +25,7 @@ internal static class GenerateCommand
 
         var ml = new MLContext();
         var loaded = ml.Model.Load(file, out _);
-        using var trained = Find(loaded);
+        using var trained = ModelFile.FindGenerator(loaded);
         var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
         {
             Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
@@ -34,7 +34,7 @@ internal static class GenerateCommand
                 ? trained.Sampling.GuidanceScale
                 : arguments.Double("--guidance", 1),
         });
-        using var generator = Find(model);
+        using var generator = ModelFile.FindGenerator(model);
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
         Directory.CreateDirectory(directory);
 
@@ -75,9 +75,6 @@ internal static class GenerateCommand
         if (arguments.Find("--steps") is not null) return arguments.Number("--steps", 1);
         return arguments.Find("--sampler") is null ? trained.Steps : null;
     }
-
-    private static ConditionalDiffusionTransformer Find(ITransformer chain) =>
-        ((IEnumerable<ITransformer>)chain).OfType<ConditionalDiffusionTransformer>().Single();
 
     private static void Save(List<MLImage> images, int columns, string path)
     {

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet;
 using Microsoft.ML;
 
 namespace CondDiffusion.Examples;
@@ -18,6 +19,14 @@ internal static class ModelFile
             File.Delete(temporary);
         }
     }
+
+    /// <summary>Returns the generator of a model, which is the model itself or in its chain.</summary>
+    public static ConditionalDiffusionTransformer FindGenerator(ITransformer model) => model switch
+    {
+        ConditionalDiffusionTransformer generator => generator,
+        IEnumerable<ITransformer> chain => chain.OfType<ConditionalDiffusionTransformer>().Single(),
+        _ => throw new InvalidOperationException("The model does not generate images."),
+    };
 
     /// <summary>Throws before a training, rather than after it, where a model cannot be saved.</summary>
     public static void CheckWritable(string file, string option)

@@ -73,12 +73,10 @@ public sealed class TrainingIdentityTests
     [TestMethod]
     public void LoopSettingsAndDescribe_OneOptionChanged_DifferInItsValueAndNoOther()
     {
-        Reflection.CheckArrivals(Arrivals, property => IsUsedElsewhere(property.Name)
-            ? []
-            : OtherNames.GetValueOrDefault(property.Name, [$"Settings.{property.Name}"]));
-
-        static bool IsUsedElsewhere(string option) =>
-            UsedElsewhere.ContainsKey(option) || OptionReflection<Options>.UsedElsewhere.ContainsKey(option);
+        Reflection.CheckArrivals(
+            Arrivals,
+            UsedElsewhere,
+            property => OtherNames.GetValueOrDefault(property.Name, [$"Settings.{property.Name}"]));
     }
 
     [TestMethod]

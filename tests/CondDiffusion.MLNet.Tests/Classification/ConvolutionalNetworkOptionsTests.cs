@@ -77,12 +77,10 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     [TestMethod]
     public void SettingsLossAndDescription_OneOptionChanged_DifferInItsValueAndNoOther()
     {
-        Reflection.CheckArrivals(Arrivals, property => IsUsedElsewhere(property.Name)
-            ? []
-            : [Places.GetValueOrDefault(property.Name, $"Settings.{property.Name}")]);
-
-        static bool IsUsedElsewhere(string option) =>
-            UsedElsewhere.ContainsKey(option) || OptionReflection<Options>.UsedElsewhere.ContainsKey(option);
+        Reflection.CheckArrivals(
+            Arrivals,
+            UsedElsewhere,
+            property => [Places.GetValueOrDefault(property.Name, $"Settings.{property.Name}")]);
     }
 
     [TestMethod]
