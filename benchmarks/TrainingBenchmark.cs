@@ -132,9 +132,9 @@ internal static class TrainingBenchmark
             {
                 Epochs = 1,
                 BatchSize = BatchSize,
-                LearningRate = new(LearningRate, 0, false),
+                LearningRate = new(LearningRate, 0, LearningRateDecay.None),
                 Seed = 1,
-                MovingAverageDecay = 0.999,
+                MovingAverageLengths = [0.09],
                 Type = type,
             };
             var network = ConditionalUNet.Create(Shape, CPU, seed: 1);

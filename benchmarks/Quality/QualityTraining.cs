@@ -11,17 +11,17 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
     public static IReadOnlyList<QualityTraining> All { get; } =
     [
         new("published", Publish),
-        new("published-average", options => Publish(options) with { MovingAverageDecay = 0.999 }),
+        new("published-average", options => Publish(options) with { MovingAverageLengths = [0.09] }),
         new("published-velocity", options => Publish(options) with { Prediction = PredictionTarget.Velocity }),
         new("published-dropout", options => Publish(options) with { LabelDropout = 0.1 }),
         new("published-min-snr", options => Publish(options) with { MinSnrGamma = 5 }),
         new("default", options => options),
-        new("no-average", options => options with { MovingAverageDecay = 0 }),
+        new("no-average", options => options with { MovingAverageLengths = [] }),
         new("decaying-rate", options => options with
         {
             LearningRate = 2e-3,
             WarmUpSteps = 200,
-            CosineLearningRateDecay = true,
+            LearningRateDecay = LearningRateDecay.Cosine,
         }),
         new("cosine-schedule", options => options with { Schedule = BetaSchedule.Cosine }),
         new("batch-64", options => options with { BatchSize = 64 }),
@@ -48,6 +48,6 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
     {
         Prediction = PredictionTarget.Noise,
         LabelDropout = 0,
-        MovingAverageDecay = 0,
+        MovingAverageLengths = [],
     };
 }

@@ -34,6 +34,9 @@ public sealed partial class ConditionalDiffusionTrainer
             Target = Prediction,
             MinSnrGamma = MinSnrGamma,
             LabelDropout = LabelDropout,
+            TimestepSampling = TimestepSampling,
+            NoiseLevelMean = NoiseLevelMean,
+            NoiseLevelDeviation = NoiseLevelDeviation,
             Type = type,
         };
 
@@ -60,7 +63,8 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>
         [
-            (nameof(ChannelWidths), Text(ChannelWidths)),
+            (nameof(Architecture), $"{Architecture}"),
+            (nameof(ChannelWidths), Text(CreateShape(labels: 1).Widths)),
             (nameof(EmbeddingSize), Text(EmbeddingSize)),
             (nameof(Timesteps), Text(Timesteps)),
             (nameof(Schedule), Schedule == BetaSchedule.Linear && Timesteps != 1000
@@ -69,6 +73,9 @@ public sealed partial class ConditionalDiffusionTrainer
             (nameof(Prediction), $"{Prediction}"),
             (nameof(MinSnrGamma), Text(MinSnrGamma)),
             (nameof(LabelDropout), Text(LabelDropout)),
+            (nameof(TimestepSampling), $"{TimestepSampling}"),
+            (nameof(NoiseLevelMean), Text(NoiseLevelMean)),
+            (nameof(NoiseLevelDeviation), Text(NoiseLevelDeviation)),
         ];
 
         /// <summary>Checks every option.</summary>
@@ -91,6 +98,9 @@ public sealed partial class ConditionalDiffusionTrainer
             errors.Defined(Prediction);
             errors.NotNegative(MinSnrGamma);
             errors.Fraction(LabelDropout);
+            errors.Defined(TimestepSampling);
+            errors.Finite(NoiseLevelMean);
+            errors.Positive(NoiseLevelDeviation);
 
             errors.NotNegative(SampleEpochs);
             errors.ZeroUnless(Channels is 1 or 3, SampleEpochs, $"an image has {Channels} channels");
@@ -103,7 +113,10 @@ public sealed partial class ConditionalDiffusionTrainer
                 throw new ArgumentException($"Invalid options for {nameof(ConditionalDiffusionTrainer)}: {text}");
         }
 
-        private UNetShape CreateShape(int labels) =>
-            new(Channels, Height, Width, labels, EmbeddingSize, ChannelWidths);
+        private UNetShape CreateShape(int labels)
+        {
+            var widths = ChannelWidths ?? UNetForm.Find(Architecture)?.DefaultWidths ?? [];
+            return new(Channels, Height, Width, labels, EmbeddingSize, widths) { Architecture = Architecture };
+        }
     }
 }

@@ -5,10 +5,48 @@ public sealed partial class ConditionalDiffusionTrainer
     /// <summary>
     /// Everything that can be chosen for a training. The defaults are those of DDPM as published (Ho et al. 2020, arXiv
     /// 2006.11239) for grey 32 x 32 images, except where a measurement favoured another value: docs/training.md has the
-    /// measurement, and the options that reproduce the published method exactly.
+    /// measurement. <see cref="Published"/> has the options of the published method.
     /// </summary>
     public sealed partial record Options : ImageTrainerOptions
     {
+        /// <summary>
+        /// Gets the options of the published method, whatever the defaults become: DDPM (Ho et al. 2020, arXiv
+        /// 2006.11239) with a label embedding added to the time embedding, in float32, on grey images of 32 x 32.
+        /// </summary>
+        /// <value>
+        /// Options to change with <c>with</c>. The columns, and what watches and stops a training, are as by default.
+        /// </value>
+        public static Options Published { get; } = new()
+        {
+            Channels = 1,
+            Height = 32,
+            Width = 32,
+            Architecture = NetworkArchitecture.Plain,
+            ChannelWidths = [64, 128, 256],
+            EmbeddingSize = 100,
+            Timesteps = 1000,
+            Schedule = BetaSchedule.Linear,
+            Prediction = PredictionTarget.Noise,
+            MinSnrGamma = 0,
+            LabelDropout = 0,
+            TimestepSampling = TimestepSampling.Uniform,
+            Epochs = 50,
+            BatchSize = 128,
+            LearningRate = 5e-4,
+            WarmUpSteps = 0,
+            LearningRateDecay = LearningRateDecay.None,
+            GradientClipNorm = 0,
+            MovingAverageLengths = [],
+            Precision = Precision.Float32,
+            Sampling = new()
+            {
+                Sampler = Sampler.Ancestral,
+                Steps = 1000,
+                ClipPixels = false,
+                Precision = Precision.Float32,
+            },
+        };
+
         // Columns
 
         /// <summary>The image column that the fitted transformer adds.</summary>
@@ -26,15 +64,21 @@ public sealed partial class ConditionalDiffusionTrainer
 
         // Network
 
+        /// <summary>The form of the network.</summary>
+        /// <value>Default: <see cref="NetworkArchitecture.Plain"/>.</value>
+        public NetworkArchitecture Architecture { get; init; } = NetworkArchitecture.Plain;
+
         /// <summary>
-        /// Feature channels of the U-Net (Ronneberger et al. 2015, arXiv 1505.04597) at full, half and quarter
-        /// resolution.
+        /// Feature channels of the U-Net (Ronneberger et al. 2015, arXiv 1505.04597) at each resolution, from the
+        /// highest to the lowest, of which each is half the one before.
         /// </summary>
         /// <value>
-        /// Three numbers from 1 to 2^24, with which the network has less than 2^29 parameters, the label embeddings
-        /// included. Default: 64, 128, 256.
+        /// Numbers with which the network has less than 2^29 parameters, the label embeddings included: three from 1 to
+        /// 2^24 for <see cref="NetworkArchitecture.Plain"/>, and one to four multiples of 32 up to 2^24 for
+        /// <see cref="NetworkArchitecture.Residual"/>. Null for the architecture's own: 64, 128, 256 and 96, 192.
+        /// Default: null.
         /// </value>
-        public IReadOnlyList<int> ChannelWidths { get; init; } = [64, 128, 256];
+        public IReadOnlyList<int>? ChannelWidths { get; init; }
 
         /// <summary>Size of the time embedding and of the label embedding that is added to it, D.</summary>
         /// <value>
@@ -73,6 +117,23 @@ public sealed partial class ConditionalDiffusionTrainer
         /// </summary>
         /// <value>In [0, 1); 0 turns it off. Default: 0.1.</value>
         public double LabelDropout { get; init; } = 0.1;
+
+        /// <summary>How the timestep of the noise that is added to a training image is chosen.</summary>
+        /// <value>Default: <see cref="TimestepSampling.Uniform"/>.</value>
+        public TimestepSampling TimestepSampling { get; init; } = TimestepSampling.Uniform;
+
+        /// <summary>
+        /// Mean of the natural logarithm of the noise level, sigma_t / alpha_t, in
+        /// <see cref="TimestepSampling.LogNormal"/>: images of more pixels take shape at a higher level.
+        /// </summary>
+        /// <value>Finite. Default: 0.2.</value>
+        public double NoiseLevelMean { get; init; } = 0.2;
+
+        /// <summary>
+        /// Standard deviation of the natural logarithm of the noise level in <see cref="TimestepSampling.LogNormal"/>.
+        /// </summary>
+        /// <value>Positive and finite. Default: 1.3.</value>
+        public double NoiseLevelDeviation { get; init; } = 1.3;
 
         // Watching
 

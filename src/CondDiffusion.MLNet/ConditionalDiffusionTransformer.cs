@@ -42,10 +42,12 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
     internal const string LoaderSignature = "CondDiffusionTransform";
 
+    private const uint FirstFormat = 0x00010000; // 1.0
+
     // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
-    // of the noise schedule.
+    // of the noise schedule; 1.4 the network's architecture.
     private static readonly ModelFile File = new(
-        "CONDDIFF", LoaderSignature, format: 0x00010000 + ModelDescription.CurrentFormat, oldest: 0x00010001);
+        "CONDDIFF", LoaderSignature, newest: FirstFormat + ModelDescription.NewestFormat, oldest: FirstFormat + 1);
 
     private readonly IHost _host;
     private readonly ModelDescription _model;
@@ -250,7 +252,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
     }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
-        Generator.UseNetwork(network => File.Save(ctx, _model.ToJson(), network));
+        Generator.UseNetwork(network => File.Save(
+            ctx, _model.ToJson(), network, FirstFormat + (uint)_model.WrittenFormat));
 
     private MLImage[] GenerateImages(
         Condition[] conditions, Action<GenerationProgress>? progress, CancellationToken cancellationToken)

@@ -27,7 +27,7 @@ internal static class DigitsCommand
         BatchSize = 64,
         LearningRate = 2e-3,
         WarmUpSteps = 100,
-        CosineLearningRateDecay = true,
+        LearningRateDecay = LearningRateDecay.Cosine,
     });
 
     /// <summary>Gets the job that takes seconds; its images show next to nothing.</summary>

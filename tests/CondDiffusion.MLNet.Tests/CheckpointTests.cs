@@ -18,7 +18,7 @@ public sealed class CheckpointTests
         LabelDropout = 0.2,
         ValidationFraction = 0.2,
         WarmUpSteps = 2,
-        CosineLearningRateDecay = true,
+        LearningRateDecay = LearningRateDecay.Cosine,
         ProgressInterval = TimeSpan.Zero,
     };
 
@@ -226,12 +226,54 @@ public sealed class CheckpointTests
     public void Fit_MoreEpochsAtAConstantRate_ResumesFromTheEnd()
     {
         using var directory = new TemporaryDirectory();
-        var options = Plain with { CosineLearningRateDecay = false, CheckpointDirectory = directory.Path };
+        var options = Plain with { LearningRateDecay = LearningRateDecay.None, CheckpointDirectory = directory.Path };
         Train(options with { Epochs = 1 });
         Assert.AreSequenceEqual(Train(options with { CheckpointDirectory = null }).Weights!, Train(options).Weights!);
 
         var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { Epochs = 1 }));
         Assert.Contains("Epochs is 1", exception.Message);
+    }
+
+    /// <summary>
+    /// 2 steps in an epoch: the rate falls from step 17 on with 10 epochs, and from step 25 on with 15. The two are the
+    /// same up to step 16.
+    /// </summary>
+    [TestMethod]
+    public void Fit_OtherEpochsAfterACooldown_ResumesFromBeforeIt()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with
+        {
+            LearningRateDecay = LearningRateDecay.Cooldown,
+            CheckpointDirectory = directory.Path,
+            CheckpointsKept = 1,
+            Epochs = 10,
+        };
+        var first = Train(options);
+        Assert.AreSequenceEqual(
+            ["checkpoint-000000016", "checkpoint-000000020"], Names(directory, "checkpoint-*0*").Select(Start));
+
+        var longer = options with { Epochs = 15 };
+        var second = Train(longer);
+        var whole = Train(longer with { CheckpointDirectory = null });
+        Assert.AreSequenceEqual(whole.Losses[(whole.Losses.Count * 16 / 30)..], second.Losses);
+        Assert.AreSequenceEqual(whole.Weights!, second.Weights!);
+
+        // Both are finished now, and neither takes another step.
+        Assert.IsEmpty(Train(longer).Losses);
+        Assert.AreSequenceEqual(first.Weights!, Train(options).Weights!);
+
+        static string Start(string name) => name[..20];
+    }
+
+    [TestMethod]
+    public void Fit_OtherEpochsWithCosineDecay_IsRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with { CheckpointDirectory = directory.Path };
+        Train(options, stop: 2);
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { Epochs = 4 }));
+        Assert.Contains("Epochs was 3 and is 4", exception.Message);
     }
 
     [TestMethod]
@@ -389,7 +431,7 @@ public sealed class CheckpointTests
     public void Fit_CancelledToReturnTheModel_IsTheTrainingOfThoseSteps()
     {
         using var source = new CancellationTokenSource();
-        var options = Plain with { CosineLearningRateDecay = false };
+        var options = Plain with { LearningRateDecay = LearningRateDecay.None };
         using var model = Tiny.Fit(new(), options with
         {
             Epochs = 50,

@@ -26,7 +26,7 @@ public sealed class FirstPromiseTests
             Epochs = 300,
             BatchSize = 10,
             LearningRate = 5e-3,
-            MovingAverageDecay = 0.9,
+            MovingAverageLengths = [0.1],
         });
         var file = ModelZip.Save(ml, trained);
         trained.Dispose();
@@ -67,13 +67,16 @@ public sealed class FirstPromiseTests
         Assert.AreEqual(("Label", "Pixels", "GeneratedImage", null), (
             options.LabelColumnName, options.FeatureColumnName, options.OutputColumnName, options.PixelsColumnName));
         Assert.AreEqual((1, 32, 32, 100), (options.Channels, options.Height, options.Width, options.EmbeddingSize));
-        Assert.AreSequenceEqual([64, 128, 256], options.ChannelWidths);
+        Assert.AreEqual((NetworkArchitecture.Plain, null), (options.Architecture, options.ChannelWidths));
+        Assert.AreEqual((TimestepSampling.Uniform, 0.2, 1.3), (
+            options.TimestepSampling, options.NoiseLevelMean, options.NoiseLevelDeviation));
         Assert.AreEqual((1000, BetaSchedule.Linear, PredictionTarget.Velocity), (
             options.Timesteps, options.Schedule, options.Prediction));
-        Assert.AreEqual((0.0, 0.1, 0.999), (options.MinSnrGamma, options.LabelDropout, options.MovingAverageDecay));
+        Assert.AreEqual((0.0, 0.1), (options.MinSnrGamma, options.LabelDropout));
+        Assert.AreSequenceEqual([0.09], options.MovingAverageLengths);
         Assert.AreEqual((50, 128, 5e-4), (options.Epochs, options.BatchSize, options.LearningRate));
-        Assert.AreEqual((0, false, 0.0), (
-            options.WarmUpSteps, options.CosineLearningRateDecay, options.GradientClipNorm));
+        Assert.AreEqual((0, LearningRateDecay.None, 0.0), (
+            options.WarmUpSteps, options.LearningRateDecay, options.GradientClipNorm));
         Assert.AreEqual((null, Precision.Auto, 1L << 30), (options.Seed, options.Precision, options.ImageMemory));
         Assert.AreEqual((null, TimeSpan.FromSeconds(0.2), null), (
             options.Progress, options.ProgressInterval, options.TensorBoardDirectory));

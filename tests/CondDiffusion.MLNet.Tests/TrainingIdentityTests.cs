@@ -42,13 +42,14 @@ public sealed class TrainingIdentityTests
         [nameof(Options.Channels)] = ["Network.Channels"],
         [nameof(Options.Height)] = ["Network.Height"],
         [nameof(Options.Width)] = ["Network.Width"],
+        [nameof(Options.Architecture)] = ["Network.Architecture"],
         [nameof(Options.EmbeddingSize)] = ["Network.EmbeddingSize"],
         [nameof(Options.Timesteps)] = ["Description.Timesteps"],
         [nameof(Options.Schedule)] = ["Description.Schedule"],
         [nameof(Options.Prediction)] = ["Settings.Target", "Description.Prediction"],
         [nameof(Options.LearningRate)] = ["LearningRate.Peak"],
         [nameof(Options.WarmUpSteps)] = ["LearningRate.WarmUpSteps"],
-        [nameof(Options.CosineLearningRateDecay)] = ["LearningRate.CosineDecay"],
+        [nameof(Options.LearningRateDecay)] = ["LearningRate.Decay"],
         [nameof(Options.ProgressInterval)] = ["Settings.ReportInterval"],
         [nameof(Options.LabelColumnName)] = ["Description.LabelColumnName"],
         [nameof(Options.OutputColumnName)] = ["Description.OutputColumnName"],
@@ -57,8 +58,8 @@ public sealed class TrainingIdentityTests
         [nameof(Options.GenerationBatchSize)] = ["Description.BatchSize"],
     };
 
-    // With cosine decay, the number of epochs decides every step's learning rate.
-    private static readonly Options Base = Tiny.Options with { CosineLearningRateDecay = true };
+    // Both architectures can have these widths.
+    private static readonly Options Base = Tiny.Options with { ChannelWidths = [32, 32, 32] };
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
 
@@ -119,7 +120,7 @@ public sealed class TrainingIdentityTests
         var network = file.Network;
         Assert.AreEqual((1, 8, 8), (network.Channels, network.Height, network.Width));
         Assert.AreEqual((2, 4), (network.Labels, network.EmbeddingSize));
-        Assert.AreSequenceEqual([2, 2, 2], network.Widths);
+        Assert.AreSequenceEqual([32, 32, 32], network.Widths);
     }
 
     /// <summary>The options of the training reach it, and those of the sampling do not.</summary>
@@ -136,8 +137,10 @@ public sealed class TrainingIdentityTests
             (nameof(Options.Timesteps), options with { Timesteps = 6 }),
             (nameof(Options.GradientClipNorm), options with { GradientClipNorm = 1e-3 }),
             (nameof(Options.LabelDropout), options with { LabelDropout = 0.9 }),
-            (nameof(Options.MovingAverageDecay), options with { MovingAverageDecay = 0 }),
+            (nameof(Options.MovingAverageLengths), options with { MovingAverageLengths = [] }),
             (nameof(Options.MinSnrGamma), options with { MinSnrGamma = 0.5 }),
+            (nameof(Options.TimestepSampling), options with { TimestepSampling = TimestepSampling.LogNormal }),
+            (nameof(Options.LearningRateDecay), options with { LearningRateDecay = LearningRateDecay.Cooldown }),
             (nameof(Options.Seed), options with { Seed = 2 }),
         }) Assert.IsFalse(plain.AsSpan().SequenceEqual(Weights(changed)), name);
 

@@ -16,12 +16,12 @@ internal sealed record ClassifierWeights(
     public static ClassifierWeights From(ClassifierShape shape, IEnumerable<Tensor> tensors)
     {
         var rest = new Queue<Tensor>(tensors);
-        ConvolutionWeights Convolution() => new(rest.Dequeue(), rest.Dequeue());
-        BatchNormWeights Norm() => new(rest.Dequeue(), rest.Dequeue(), rest.Dequeue(), rest.Dequeue());
-        LinearWeights Linear() => new(rest.Dequeue(), rest.Dequeue());
         (ConvolutionWeights, BatchNormWeights)[] Block() =>
-            [.. Enumerable.Range(0, shape.Convolutions).Select(_ => (Convolution(), Norm()))];
+        [
+            .. Enumerable.Range(0, shape.Convolutions)
+                .Select(_ => (ConvolutionWeights.Take(rest), BatchNormWeights.Take(rest))),
+        ];
 
-        return new([.. shape.Widths.Select(_ => Block())], Linear(), Linear());
+        return new([.. shape.Widths.Select(_ => Block())], LinearWeights.Take(rest), LinearWeights.Take(rest));
     }
 }

@@ -21,8 +21,8 @@ public sealed partial class ConvolutionalNetworkTrainer
             Epochs = 10;
             LearningRate = 2e-3;
             WarmUpSteps = 100;
-            CosineLearningRateDecay = true;
-            MovingAverageDecay = 0;
+            LearningRateDecay = LearningRateDecay.Cosine;
+            MovingAverageLengths = [];
         }
 
         // Columns

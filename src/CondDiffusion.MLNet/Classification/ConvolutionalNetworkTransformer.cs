@@ -29,7 +29,9 @@ public sealed class ConvolutionalNetworkTransformer : ITransformer, IDisposable
     /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
     internal const string LoaderSignature = "CondDiffusionClassifier";
 
-    private static readonly ModelFile File = new("CONDCLAS", LoaderSignature, format: 0x00010001, oldest: 0x00010001);
+    private const uint Format = 0x00010001;
+
+    private static readonly ModelFile File = new("CONDCLAS", LoaderSignature, newest: Format, oldest: Format);
 
     private readonly IHost _host;
     private readonly ClassifierDescription _model;
@@ -103,7 +105,7 @@ public sealed class ConvolutionalNetworkTransformer : ITransformer, IDisposable
     }
 
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
-        _classifier.UseNetwork(network => File.Save(ctx, _model.ToJson(), network));
+        _classifier.UseNetwork(network => File.Save(ctx, _model.ToJson(), network, Format));
 
     private ClassifierBindings Bind(DataViewSchema inputSchema)
     {

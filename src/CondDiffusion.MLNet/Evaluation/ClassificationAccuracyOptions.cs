@@ -53,7 +53,7 @@ public sealed record ClassificationAccuracyOptions
         BatchSize = 64,
         LearningRate = 1e-3,
         WarmUpSteps = 0,
-        CosineLearningRateDecay = true,
+        LearningRateDecay = LearningRateDecay.Cosine,
     };
 
     /// <exception cref="ArgumentException">An option is out of its range.</exception>

@@ -24,6 +24,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     private readonly Type _owner;
     private readonly NoiseSchedule _schedule;
     private readonly int[] _timesteps;
+    private readonly float[] _noises;
     private readonly Lock _disposing = new();
     private volatile bool _disposed;
 
@@ -41,6 +42,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         _owner = owner;
         _schedule = model.CreateSchedule();
         _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, model.Steps);
+        _noises = [.. _timesteps.Select(t => Shape.NoiseAt(_schedule, t))];
     }
 
     public UNetShape Shape => _model.Network;
@@ -69,7 +71,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         // more than 32 images gain nothing.
         var isCpu = Shared.Device.type == DeviceType.CPU;
         var pixels = 16L * Shape.Pixels;
-        var activations = isCpu ? 0 : 4L * Shape.Height * Shape.Width * (Shape.Widths[0] + Shape.Widths[1]);
+        var activations = isCpu ? 0 : 4 * Shape.LargestActivation;
         var rowBytes = sizeof(float) * (pixels + activations);
 
         return TorchDevice.ChooseBatchSize(TorchDevice.FreeMemory(Shared.Device), rowBytes, isCpu ? 32 : 256);
@@ -203,7 +205,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         StepEmbeddings Prepare(long[] labels)
         {
             using var turn = Enter(cancellationToken);
-            return network.Prepare(_timesteps, labels);
+            return network.Prepare(_noises, labels);
         }
 
         Denoiser Denoise(StepEmbeddings embeddings) => (xt, t, step) =>

@@ -11,13 +11,20 @@ namespace CondDiffusion.MLNet.Model;
 /// </summary>
 internal sealed record ModelDescription
 {
-    /// <summary>The minor version of the file format that this class writes.</summary>
-    public const int CurrentFormat = 3;
+    /// <summary>The newest minor version of the file format that this class reads.</summary>
+    public const int NewestFormat = 4;
+
+    /// <summary>The last format before there were architectures, which files of the first one still have.</summary>
+    private const int PlainFormat = 3;
 
     /// <summary>
     /// The minor version of the file format that the JSON was written in. Formats 1.1 and 1.2 do not contain it.
     /// </summary>
     public int Format { get; init; }
+
+    /// <summary>The minor version of the file format that the description is written in.</summary>
+    [JsonIgnore]
+    public int WrittenFormat => Network.Architecture == NetworkArchitecture.Plain ? PlainFormat : NewestFormat;
 
     /// <summary>Shape of the network, which also decides the size of an image.</summary>
     public required UNetShape Network { get; init; }
@@ -116,7 +123,7 @@ internal sealed record ModelDescription
         {
             var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription)
                 ?? throw new FormatException("the description is null.");
-            if (description.Format < CurrentFormat) description = description.Upgrade();
+            if (description.Format < PlainFormat) description = description.Upgrade();
             return description.Error() is { } error
                 ? throw new FormatException($"the description is impossible: {error}")
                 : description;
@@ -129,14 +136,14 @@ internal sealed record ModelDescription
 
     /// <summary>Writes the description as UTF-8, so that <see cref="Parse"/> reads it again.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(
-        this with { Format = CurrentFormat }, ModelJson.Default.ModelDescription);
+        this with { Format = WrittenFormat }, ModelJson.Default.ModelDescription);
 
     /// <summary>
     /// Returns the description of an older format, as it would be written today with the same meaning.
     /// </summary>
     private ModelDescription Upgrade() => this with
     {
-        Format = CurrentFormat,
+        Format = PlainFormat,
         ScalesVariances = false,
         OldSeedColumnName = null,
         Sampling = Sampling with
@@ -173,7 +180,7 @@ internal sealed record ModelDescription
         errors.Check(
             OldSeedColumnName is null,
             nameof(SamplingOptions.SeedColumnName),
-            $"in {nameof(Sampling)} from format 1.{CurrentFormat} on",
+            $"in {nameof(Sampling)} from format 1.{PlainFormat} on",
             "here");
 
         Sampling.Check(errors, GeneratesUnlabelled, owner: nameof(Sampling));

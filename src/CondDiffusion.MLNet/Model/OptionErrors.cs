@@ -48,6 +48,9 @@ internal sealed class OptionErrors
     public void Positive(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
         Check(value > 0 && double.IsFinite(value), option, "positive and finite", value);
 
+    public void Finite(double value, [CallerArgumentExpression(nameof(value))] string option = "") =>
+        Check(double.IsFinite(value), option, "finite", value);
+
     public void Positive(TimeSpan value, [CallerArgumentExpression(nameof(value))] string option = "") =>
         Check(value > TimeSpan.Zero, option, "positive", value);
 

@@ -3,7 +3,7 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>The U-Net that predicts the noise or the velocity in x_t from (x_t, t, label).</summary>
+/// <summary>The U-Net that predicts the noise or the velocity in x_t from x_t, its noise and its label.</summary>
 internal sealed class ConditionalUNet : FlatNetwork
 {
     private ConditionalUNet(UNetShape shape, Device device)
@@ -13,10 +13,10 @@ internal sealed class ConditionalUNet : FlatNetwork
 
     /// <inheritdoc/>
     /// <remarks>
-    /// On images of 4 x 4 pixels the batch norm in the middle of the network sees one value for each image and channel,
-    /// and one value has no variance.
+    /// Where the image is a single pixel in the middle of the network, the batch norm there sees one value for each
+    /// image and channel, and one value has no variance.
     /// </remarks>
-    public override int SmallestBatch => Shape.Height * Shape.Width > 16 ? 1 : 2;
+    public override int SmallestBatch => Shape.Height * Shape.Width > Shape.Divisor * Shape.Divisor ? 1 : 2;
 
     /// <summary>Creates a network with PyTorch's default initial weights.</summary>
     public static ConditionalUNet Create(UNetShape shape, Device device, ulong seed) =>
@@ -48,7 +48,10 @@ internal sealed class ConditionalUNet : FlatNetwork
 
     /// <summary>Predicts what the network is trained to predict of x_t: the noise or the velocity.</summary>
     /// <param name="x">x_t, (B, C, H, W).</param>
-    /// <param name="t">Timesteps 1..T, (B).</param>
+    /// <param name="noise">
+    /// How much noise x_t has, (B), in the terms of the architecture: timesteps 1..T, or half the logarithms of the
+    /// signal-to-noise ratios (<see cref="UNetForm.TakesNoiseLevel"/>).
+    /// </param>
     /// <param name="labels">
     /// Rows of the label table, int64 (B); negative for no label (<see cref="LabelRow.None"/>).
     /// </param>
@@ -60,28 +63,23 @@ internal sealed class ConditionalUNet : FlatNetwork
     /// <returns>The prediction, float32 (B, C, H, W).</returns>
     public Tensor Forward(
         Tensor x,
-        Tensor t,
+        Tensor noise,
         Tensor labels,
         bool training = false,
         ScalarType type = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
-        var weights = UNetWeights.From(Split(type));
+        var form = Shape.Form;
+        var weights = UNetWeights.From(Shape, Split(type));
+        var embedding = weights.Embedding;
+        var v = embedding.Combine(
+            embedding.EncodeNoise(noise), LabelEmbedding.Lookup(embedding.Labels, labels));  // B D
 
-        // Embedding
-        var v = TimestepEmbedding.Encode(t, Shape.EmbeddingSize);                           // B D
-        v = v + LabelEmbedding.Lookup(weights.Labels, labels);                              // B D
-
-        // Encoder
-        var x1 = ConvBlock.Forward(weights.Down1, x.to(type), v, training);                 // B W0 H W
-        var x2 = ConvBlock.ForwardPooled(weights.Down2, x1, v, training);                   // B W1 H/2 W/2
-        var y = ConvBlock.ForwardPooled(weights.Bottom, x2, v, training);                   // B W2 H/4 W/4
-
-        // Decoder
-        y = ConvBlock.ForwardJoined(weights.Up2, y, x2, v, training);                       // B W1 H/2 W/2
-        y = ConvBlock.ForwardJoined(weights.Up1, y, x1, v, training);                       // B W0 H W
-        y = Project(weights.Output, y);                                                     // B C H W
-        return y.to(ScalarType.Float32).MoveToOuterDisposeScope();
+        x = PixelSquares.ToChannels(x, form.Stem).to(type);                                 // B C H W
+        var y = form.Apply(
+            x, Shape.Widths.Count, (number, input) => weights.Blocks[number].Forward(input, v, training));
+        y = Project(weights.Output, y).to(ScalarType.Float32);                              // B C H W
+        return PixelSquares.ToPixels(y, form.Stem).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -90,5 +88,5 @@ internal sealed class ConditionalUNet : FlatNetwork
     /// </summary>
     private static Tensor Project(ConvolutionWeights weights, Tensor x) => x.dtype == ScalarType.Float32
         ? functional.conv2d(x, weights.Weight, weights.Bias)
-        : functional.linear(x.permute(0, 2, 3, 1), weights.Weight.flatten(1), weights.Bias).permute(0, 3, 1, 2);
+        : weights.Project(x);
 }

@@ -6,7 +6,9 @@ using static TorchSharp.torch.nn;
 
 namespace CondDiffusion.MLNet.Network;
 
-/// <summary>A 3x3 convolution with the batch norm after it folded in, and the ReLU after that.</summary>
+/// <summary>
+/// A 1x1 or 3x3 convolution with the batch norm after it, if there is one, folded in, and what comes after that.
+/// </summary>
 internal sealed class FusedConvolution : IDisposable
 {
     private const double Epsilon = 1e-5; // of the batch norm
@@ -16,6 +18,7 @@ internal sealed class FusedConvolution : IDisposable
 
     private readonly Tensor _weight;
     private readonly Tensor _bias;
+    private readonly long _padding;
     private readonly bool _packed;
 
     /// <param name="convolution">Weights of the convolution.</param>
@@ -32,19 +35,19 @@ internal sealed class FusedConvolution : IDisposable
     {
         using var scope = NewDisposeScope();
         var scale = norm.Weight / (norm.Variance.to(ScalarType.Float64) + Epsilon).sqrt();  // Cout
+        var weight = convolution.Weight * scale.view(-1, 1, 1, 1);                          // Cout Cin 3 3
+        var bias = (convolution.Bias - norm.Mean) * scale + norm.Bias;                      // Cout
+        (_weight, _bias, _padding, _packed) = Prepare(weight, bias, inputs, outputs, format);
+    }
 
-        var weight = (convolution.Weight * scale.view(-1, 1, 1, 1)).to(format.Type);        // Cout Cin 3 3
-        weight = outputs.Pad(inputs.Pad(weight, 1), 0);
-
-        var bias = ((convolution.Bias - norm.Mean) * scale + norm.Bias).to(format.Type);    // Cout
-        bias = outputs.Pad(bias, 0);
-
-        _packed = format.Pack;
-        weight = _packed
-            ? Pack(weight, format.Height, format.Width)
-            : ChannelLayout.ChannelsLast(weight);
-        _weight = weight.DetachFromDisposeScope();
-        _bias = bias.DetachFromDisposeScope();
+    /// <summary>Creates a convolution with no batch norm after it.</summary>
+    /// <inheritdoc cref="FusedConvolution(ConvolutionWeights, BatchNormWeights, PaddedChannels, PaddedChannels, ConvolutionFormat)"/>
+    public FusedConvolution(
+        ConvolutionWeights convolution, PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format)
+    {
+        using var scope = NewDisposeScope();
+        (_weight, _bias, _padding, _packed) =
+            Prepare(convolution.Weight, convolution.Bias, inputs, outputs, format);
     }
 
     /// <summary>
@@ -58,11 +61,39 @@ internal sealed class FusedConvolution : IDisposable
     /// <returns>(B, Cout, H, W), in channels-last layout.</returns>
     public Tensor Forward(Tensor x)
     {
-        if (_packed) return ForwardPacked(x, _weight, _bias);
+        if (_packed) return ForwardPacked(x, _weight, _bias, _padding);
 
         using var scope = NewDisposeScope();
-        var y = functional.conv2d(x, _weight, _bias, padding: [1, 1]).relu_();
-        return ChannelLayout.ChannelsLast(y).MoveToOuterDisposeScope();
+        return ChannelLayout.ChannelsLast(Convolve(x).relu_()).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Applies the convolution alone.</summary>
+    /// <inheritdoc cref="Forward"/>
+    public Tensor ForwardLinear(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        if (!_packed) return ChannelLayout.ChannelsLast(Convolve(x)).MoveToOuterDisposeScope();
+
+        // oneDNN computes 1x1 convolutions of a few small images in float32 in several threads, whose sums differ in
+        // their last bit from those of one thread. One image at a time is always the same computation.
+        var isAlone = _padding == 0 && x.dtype == ScalarType.Float32;
+        Tensor[] parts = [.. x.split(isAlone ? 1 : x.shape[0]).Select(Compute)];
+        return (parts is [var only] ? only : ChannelLayout.ChannelsLast(cat(parts))).MoveToOuterDisposeScope();
+
+        Tensor Compute(Tensor part) => OneDnn.Value!.invoke<Tensor>("linear", part, _weight, _bias, _padding);
+    }
+
+    /// <summary>Applies the convolution, and adds its output to <paramref name="residual"/>.</summary>
+    /// <param name="x">(B, Cin, H, W).</param>
+    /// <param name="residual">(B, Cout, H, W). It may be changed.</param>
+    /// <returns>(B, Cout, H, W), in channels-last layout.</returns>
+    public Tensor ForwardResidual(Tensor x, Tensor residual)
+    {
+        // The kernel refuses images of a single pixel, whose layout in memory is open.
+        if (_packed && x.shape[2] * x.shape[3] > 1)
+            return OneDnn.Value!.invoke<Tensor>("residual", x, residual, _weight, _bias);
+
+        return ForwardLinear(x).add_(residual);
     }
 
     public void Dispose()
@@ -71,11 +102,26 @@ internal sealed class FusedConvolution : IDisposable
         _bias.Dispose();
     }
 
-    private static Tensor Pack(Tensor weight, int height, int width) =>
-        OneDnn.Value!.invoke<Tensor>("pack", weight, height, width);
+    private Tensor Convolve(Tensor x) => functional.conv2d(x, _weight, _bias, padding: [_padding, _padding]);
 
-    private static Tensor ForwardPacked(Tensor x, Tensor weight, Tensor bias) =>
-        OneDnn.Value!.invoke<Tensor>("forward", x, weight, bias);
+    /// <summary>Converts, pads and packs weights, which live until they are disposed.</summary>
+    private static (Tensor Weight, Tensor Bias, long Padding, bool Packed) Prepare(
+        Tensor weight, Tensor bias, PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format)
+    {
+        var padding = weight.shape[2] / 2;
+        weight = outputs.Pad(inputs.Pad(weight.to(format.Type, copy: true), 1), 0);
+        bias = outputs.Pad(bias.to(format.Type, copy: true), 0);
+        weight = format.Pack
+            ? Pack(weight, padding, format.Height, format.Width)
+            : ChannelLayout.ChannelsLast(weight);
+        return (weight.DetachFromDisposeScope(), bias.DetachFromDisposeScope(), padding, format.Pack);
+    }
+
+    private static Tensor Pack(Tensor weight, long padding, int height, int width) =>
+        OneDnn.Value!.invoke<Tensor>("pack", weight, padding, height, width);
+
+    private static Tensor ForwardPacked(Tensor x, Tensor weight, Tensor bias, long padding) =>
+        OneDnn.Value!.invoke<Tensor>("forward", x, weight, bias, padding);
 
     /// <summary>Convolves ones with ones, and returns whether that works and the sum is right.</summary>
     private static bool TryPacked(ScalarType type)
@@ -89,9 +135,9 @@ internal sealed class FusedConvolution : IDisposable
         using var noGrad = no_grad();
         try
         {
-            var weight = Pack(ones([Channels, Channels, 3, 3], type, CPU), 3, 3);
+            var weight = Pack(ones([Channels, Channels, 3, 3], type, CPU), padding: 1, 3, 3);
             var x = ChannelLayout.ChannelsLast(ones([1, Channels, 3, 3], type, CPU));
-            var y = ForwardPacked(x, weight, zeros([Channels], type, CPU));
+            var y = ForwardPacked(x, weight, zeros([Channels], type, CPU), padding: 1);
             return y.to(ScalarType.Float64).sum().item<double>() == Sum;
         }
         catch (ExternalException)
@@ -126,13 +172,21 @@ internal sealed class FusedConvolution : IDisposable
                 class Convolution(Module):
                   __parameters__ = []
                   __buffers__ = []
-                  def pack(self: __torch__.Convolution, w: Tensor, height: int, width: int) -> Tensor:
+                  def pack(self: __torch__.Convolution, w: Tensor, p: int, height: int, width: int) -> Tensor:
                     w = torch.to_mkldnn(torch.contiguous(w))
                     shape = [1, torch.size(w, 1), height, width]
-                    return torch.mkldnn_reorder_conv2d_weight(w, [1, 1], [1, 1], [1, 1], 1, shape)
-                  def forward(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+                    return torch.mkldnn_reorder_conv2d_weight(w, [p, p], [1, 1], [1, 1], 1, shape)
+                  def forward(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor, p: int) -> Tensor:
                     scalars = annotate(List[Optional[number]], [])
-                    return ops.mkldnn._convolution_pointwise(x, w, b, [1, 1], [1, 1], [1, 1], 1, "relu", scalars, "")
+                    return ops.mkldnn._convolution_pointwise(x, w, b, [p, p], [1, 1], [1, 1], 1, "relu", scalars, "")
+                  def linear(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor, p: int) -> Tensor:
+                    scalars = annotate(List[Optional[number]], [])
+                    return ops.mkldnn._convolution_pointwise(x, w, b, [p, p], [1, 1], [1, 1], 1, "none", scalars, "")
+                  def residual(self: __torch__.Convolution, x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
+                    ones = [1, 1]
+                    scalars = annotate(List[Optional[number]], [])
+                    return ops.mkldnn._convolution_pointwise(
+                      x, y, w, b, ones, ones, ones, 1, "add", None, None, scalars, None)
 
                 """u8);
         }

@@ -16,7 +16,7 @@ internal sealed record TensorEntry(string Name, long[] Shape, TensorRole Role, l
     /// <summary>
     /// Whether the tensor belongs to a convolution, which computes in the data type of the activations.
     /// </summary>
-    public bool IsConvolution => Role is TensorRole.Convolution;
+    public bool IsConvolution => Role is TensorRole.Convolution or TensorRole.ZeroConvolution;
 
     /// <summary>Describes the weight and the bias of a convolution or a linear layer.</summary>
     public static IEnumerable<TensorEntry> Layer(TensorRole role, string name, long[] weight)
@@ -30,9 +30,10 @@ internal sealed record TensorEntry(string Name, long[] Shape, TensorRole Role, l
     }
 
     /// <summary>Describes the parameters and the statistics of a batch norm.</summary>
-    public static IEnumerable<TensorEntry> BatchNorm(string name, int channels) =>
+    public static IEnumerable<TensorEntry> BatchNorm(
+        string name, int channels, TensorRole scale = TensorRole.One) =>
     [
-        new($"{name}.weight", [channels], TensorRole.One),
+        new($"{name}.weight", [channels], scale),
         new($"{name}.bias", [channels], TensorRole.Zero),
         new($"{name}.running_mean", [channels], TensorRole.ZeroBuffer),
         new($"{name}.running_var", [channels], TensorRole.OneBuffer),

@@ -9,6 +9,9 @@ internal enum TensorRole
     /// <summary>Weight or bias of a linear layer: uniform on ±1/sqrt(fan in), PyTorch's default.</summary>
     Linear,
 
+    /// <summary>Weight or bias of a layer that computes in the data type of the activations: zero.</summary>
+    ZeroConvolution,
+
     /// <summary>Embedding table: standard normal.</summary>
     Embedding,
 

@@ -14,9 +14,9 @@ namespace CondDiffusion.MLNet.Pipeline;
 /// </summary>
 /// <param name="signature">Eight letters that name the kind of model.</param>
 /// <param name="loader">Name of the model's loader.</param>
-/// <param name="format">Version of the format that this library writes.</param>
+/// <param name="newest">Newest version of the format that this library reads.</param>
 /// <param name="oldest">Oldest version of the format that it reads.</param>
-internal sealed class ModelFile(string signature, string loader, uint format, uint oldest)
+internal sealed class ModelFile(string signature, string loader, uint newest, uint oldest)
 {
     private const string DescriptionEntry = "description.json";
     private const string WeightsEntry = "weights.safetensors";
@@ -35,7 +35,7 @@ internal sealed class ModelFile(string signature, string loader, uint format, ui
     private const long CharacterBytes = 4;
 
     // The assembly's name has no version, so that later versions of the library load older files.
-    private VersionInfo Version => new(
+    private VersionInfo Version(uint format) => new(
         modelSignature: signature,
         verWrittenCur: format,
         verReadableCur: format,
@@ -47,10 +47,12 @@ internal sealed class ModelFile(string signature, string loader, uint format, ui
     /// <param name="context">The file.</param>
     /// <param name="json">The description, in UTF-8.</param>
     /// <param name="network">The weights.</param>
+    /// <param name="format">Version of the format that the description is written in.</param>
     /// <exception cref="InvalidOperationException">The values of the labels are too long for a file.</exception>
-    public void Save(ModelSaveContext context, byte[] json, FlatNetwork network)
+    public void Save(ModelSaveContext context, byte[] json, FlatNetwork network, uint format)
     {
-        WriteHeader(context);
+        context.CheckAtModel();
+        context.SetVersionInfo(Version(format));
 
         var weights = sizeof(float) * (network.Parameters.numel() + network.Buffers.numel());
         if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
@@ -108,23 +110,17 @@ internal sealed class ModelFile(string signature, string loader, uint format, ui
         }
     }
 
-    private void WriteHeader(ModelSaveContext context)
-    {
-        context.CheckAtModel();
-        context.SetVersionInfo(Version);
-    }
-
     private void ReadHeader(ModelLoadContext context)
     {
         var needed = context.Header.ModelVerReadable;
-        if (needed > format)
+        if (needed > newest)
         {
             throw new FormatException(
                 $"it needs a newer CondDiffusion.MLNet, one that reads format {Text(needed)}; " +
-                $"this one reads up to {Text(format)}.");
+                $"this one reads up to {Text(newest)}.");
         }
 
-        context.CheckAtModel(Version);
+        context.CheckAtModel(Version(newest));
 
         // ML.NET checks this too, but only after the network has been loaded.
         if (context.Header.CbModel != SHA256.HashSizeInBytes)

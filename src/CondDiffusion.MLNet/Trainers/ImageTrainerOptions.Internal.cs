@@ -35,10 +35,10 @@ public abstract partial record ImageTrainerOptions
             [nameof(BatchSize)] = Text(BatchSize),
             [nameof(LearningRate)] = Text(LearningRate),
             [nameof(WarmUpSteps)] = Text(WarmUpSteps),
-            [nameof(CosineLearningRateDecay)] = $"{CosineLearningRateDecay}",
+            [nameof(LearningRateDecay)] = $"{LearningRateDecay}",
             [nameof(GradientClipNorm)] = Text(GradientClipNorm),
             [nameof(ValidationFraction)] = Text(ValidationFraction),
-            [nameof(MovingAverageDecay)] = Text(MovingAverageDecay),
+            [nameof(MovingAverageLengths)] = Text(MovingAverageLengths),
             [nameof(Precision)] = $"{type}",
             [nameof(Seed)] = Text(seed),
             ["labels"] = labels.Values is null ? $"{labels}" : $"{labels}, SHA-256 {Hash(labels.Values)}",
@@ -46,17 +46,13 @@ public abstract partial record ImageTrainerOptions
         };
         foreach (var (name, value) in OwnIdentity) identity[name] = value;
 
-        // A longer training begins with the steps of a shorter one, unless the learning rate depends on the number of
-        // steps.
-        if (CosineLearningRateDecay) identity[nameof(Epochs)] = Text(Epochs);
-
         return identity;
     }
 
     private protected static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
 
-    private protected static string Text(IReadOnlyList<int> values) =>
-        $"[{string.Join(", ", values.Select(value => Text(value)))}]";
+    private protected static string Text<T>(IReadOnlyList<T> values)
+        where T : IFormattable => $"[{string.Join(", ", values.Select(value => Text(value)))}]";
 
     /// <summary>Returns what every training loop needs of the options.</summary>
     /// <param name="seed">The seed in use, which the options may leave open.</param>
@@ -64,10 +60,10 @@ public abstract partial record ImageTrainerOptions
     {
         Epochs = Epochs,
         BatchSize = BatchSize,
-        LearningRate = new(LearningRate, WarmUpSteps, CosineLearningRateDecay),
+        LearningRate = new(LearningRate, WarmUpSteps, LearningRateDecay),
         Seed = seed,
         GradientClipNorm = GradientClipNorm,
-        MovingAverageDecay = MovingAverageDecay,
+        MovingAverageLengths = MovingAverageLengths,
         ValidationFraction = ValidationFraction,
         ReportInterval = ProgressInterval,
     };
@@ -83,7 +79,8 @@ public abstract partial record ImageTrainerOptions
         errors.Positive(LearningRate);
         errors.NotNegative(WarmUpSteps);
         errors.NotNegative(GradientClipNorm);
-        errors.Fraction(MovingAverageDecay);
+        errors.Defined(LearningRateDecay);
+        CheckAverages(errors);
 
         errors.Defined(Precision);
         errors.NotNegative(ImageMemory);
@@ -97,6 +94,27 @@ public abstract partial record ImageTrainerOptions
         errors.Positive(CheckpointInterval);
         errors.NotNegative(CheckpointSteps);
         errors.Positive(CheckpointsKept);
+    }
+
+    private void CheckAverages(OptionErrors errors)
+    {
+        errors.NotNull(MovingAverageLengths);
+        if (MovingAverageLengths is null) return;
+
+        foreach (var length in MovingAverageLengths)
+        {
+            errors.Check(
+                length is >= MovingAverage.Shortest and <= MovingAverage.Longest,
+                nameof(MovingAverageLengths),
+                $"from {MovingAverage.Shortest} to {MovingAverage.Longest}",
+                length);
+        }
+
+        errors.Check(
+            MovingAverageLengths.Count < 2 || ValidationFraction > 0,
+            nameof(ValidationFraction),
+            $"positive, to choose among {MovingAverageLengths.Count} moving averages",
+            ValidationFraction);
     }
 
     private static string Hash(IEnumerable<string> values) =>

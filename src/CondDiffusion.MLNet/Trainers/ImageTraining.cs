@@ -20,7 +20,7 @@ internal sealed class ImageTraining : IDisposable
     private readonly IChannel _channel;
     private readonly IDataView _rows;
     private readonly CheckpointStore? _store;
-    private readonly Checkpoint? _checkpoint;
+    private readonly IReadOnlyList<Checkpoint> _found = [];
     private readonly TensorBoardLog? _tensorBoard;
     private ImageStore? _images;
 
@@ -37,7 +37,7 @@ internal sealed class ImageTraining : IDisposable
             // Directories that cannot be used are an error now, not after an hour of reading.
             if (options.CheckpointDirectory is { } directory)
                 _store = new(directory, options.CheckpointsKept, Warn);
-            _checkpoint = _store?.FindNewest();
+            if (_store is not null) _found = _store.FindAll();
             if (options.TensorBoardDirectory is { } logs) _tensorBoard = new(logs);
 
             TorchRuntime.EnsureLoaded();
@@ -46,7 +46,8 @@ internal sealed class ImageTraining : IDisposable
 
             Device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
             Type = TorchDevice.ChooseDataType(options.Precision, Device);
-            Seed = options.Seed ?? MLNetInternals.Seed(host) ?? _checkpoint?.Seed ?? Random.Shared.Next();
+            Seed = options.Seed ?? MLNetInternals.Seed(host)
+                ?? (_found is [var newest, ..] ? newest.Seed : Random.Shared.Next());
         }
         catch
         {
@@ -92,22 +93,25 @@ internal sealed class ImageTraining : IDisposable
     /// </exception>
     public void Train(TrainingLoop loop, TrainingSettings settings, TrainingSamples? samples = null)
     {
+        var plan = new EpochPlan(_images!.Count, settings, loop.State.Network.SmallestBatch);
         var checkpoints = _store is null ? null : new CheckpointWriter(
             _store,
-            _options.Identity(Seed, Device, Type, Labels, _images!),
+            _options.Identity(Seed, Device, Type, Labels, _images),
+            settings.Epochs,
+            settings.LearningRate.LastShared(plan.Steps),
             _options.CheckpointInterval,
             _options.CheckpointSteps,
             settings.Clock,
             Warn);
-        if (_checkpoint is not null)
+        if (_found.Count > 0)
         {
-            checkpoints!.Resume(_checkpoint, loop.State);
-            Log($"Resuming from step {_checkpoint.Step}, of the checkpoint '{_checkpoint.Path}'.");
+            checkpoints!.Resume(_found, loop.State);
+            Log($"Resuming from step {checkpoints.LastStep}, of the checkpoint '{checkpoints.Last}'.");
         }
 
-        Log($"Training on {_images!.Count} images with {Labels.Count} labels, on {Device} in {Type}.");
+        Log($"Training on {_images.Count} images with {Labels.Count} labels, on {Device} in {Type}.");
         var reporter = new TrainingReporter(Log, Warn, _tensorBoard, samples, _options.Progress, settings.Clock);
-        var run = new TrainingRun(loop, _images, settings)
+        var run = new TrainingRun(loop, _images, settings, plan)
         {
             Report = reporter.Report,
             Stops = () => _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),

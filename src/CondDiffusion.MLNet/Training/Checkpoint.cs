@@ -16,6 +16,11 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
     /// <summary>The entry of the identity that names the kind of device.</summary>
     public const string Device = "device";
 
+    /// <summary>
+    /// The entry of the identity with the number of epochs, where that decides the steps up to the checkpoint.
+    /// </summary>
+    public const string Length = "Epochs";
+
     /// <summary>What entries mean that are missing in a checkpoint, since they were added later.</summary>
     private static readonly Dictionary<string, string> Defaults = new()
     {
@@ -29,6 +34,9 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
         int.TryParse(Metadata.GetValueOrDefault("Seed"), CultureInfo.InvariantCulture, out var seed)
             ? seed
             : throw new InvalidOperationException($"The checkpoint '{Path}' cannot be read: it has no seed.");
+
+    /// <summary>The number of epochs that decided its steps; null where none did.</summary>
+    public string? Epochs => Metadata.GetValueOrDefault(Length);
 
     /// <summary>Checks that it belongs to a training.</summary>
     /// <param name="identity">Everything that decides the training's result, by option name.</param>

@@ -25,10 +25,9 @@ internal sealed class CheckpointStore : IDisposable
     private readonly FileStream _lock;
 
     /// <summary>
-    /// The files that may be deleted when they are too many, by step: those whose hash was found to be right, and those
-    /// written here.
+    /// The files that may be deleted when they are too many, by step: those written here, and those adopted.
     /// </summary>
-    private readonly SortedList<long, string> _intact = [];
+    private readonly SortedList<long, string> _own = [];
 
     private bool _warned;
 
@@ -62,19 +61,22 @@ internal sealed class CheckpointStore : IDisposable
     }
 
     /// <summary>
-    /// Returns the newest checkpoint whose content has the hash in its name; null if the directory has no checkpoints.
-    /// Damaged ones are renamed, so that they are not taken for the newest; they are never deleted.
+    /// Returns the checkpoints whose content has the hash in their name, the newest first. Damaged ones are renamed, so
+    /// that they are not taken for the newest; they are never deleted.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// There are checkpoints, but every one is damaged; or the directory cannot be read.
     /// </exception>
-    public Checkpoint? FindNewest() =>
-        FileErrors.Explain($"CheckpointDirectory '{_directory}' cannot be read", FindNewestIntact);
+    public IReadOnlyList<Checkpoint> FindAll() =>
+        FileErrors.Explain($"CheckpointDirectory '{_directory}' cannot be read", FindIntact);
 
-    private Checkpoint? FindNewestIntact()
+    /// <summary>Makes a checkpoint one of those that may be deleted when they are too many.</summary>
+    public void Adopt(Checkpoint checkpoint) => _own[checkpoint.Step] = checkpoint.Path;
+
+    private IReadOnlyList<Checkpoint> FindIntact()
     {
         var files = Directory.GetFiles(_directory, $"{Prefix}*{Extension}").Where(file => Step(file) >= 0).ToArray();
-        if (files.Length == 0) return null;
+        if (files.Length == 0) return [];
 
         var damages = files.ToDictionary(file => file, FindDamage);
         if (damages.Values.All(damage => damage is not null))
@@ -87,15 +89,10 @@ internal sealed class CheckpointStore : IDisposable
 
         foreach (var (file, damage) in damages)
         {
-            if (damage is null)
-                _intact[Step(file)] = file;
-            else
-                SetAside(file, damage);
+            if (damage is not null) SetAside(file, damage);
         }
 
-        var newest = _intact.Values[^1];
-        using var stream = File.OpenRead(newest);
-        return new(newest, Step(newest), Safetensors.ReadMetadata(stream));
+        return [.. files.Where(file => damages[file] is null).OrderByDescending(Step).Select(Open)];
     }
 
     /// <summary>Reads a checkpoint into a state.</summary>
@@ -111,6 +108,7 @@ internal sealed class CheckpointStore : IDisposable
             Safetensors.Read(stream, state.Tensors());
             state.Step = checkpoint.Step;
             state.Losses = LossAverages.Parse(checkpoint.Metadata[nameof(TrainingState.Losses)]);
+            state.Best = int.Parse(checkpoint.Metadata[nameof(TrainingState.Best)], CultureInfo.InvariantCulture);
         }
         catch (Exception exception) when (
             exception is FormatException or KeyNotFoundException or JsonException || FileErrors.IsOne(exception))
@@ -120,10 +118,13 @@ internal sealed class CheckpointStore : IDisposable
         }
     }
 
-    /// <summary>Writes a checkpoint, and then deletes the intact ones that are too many.</summary>
+    /// <summary>Writes a checkpoint, and then deletes the oldest ones that are too many.</summary>
+    /// <param name="state">The state to write.</param>
+    /// <param name="identity">Everything that decides the training's result, by option name.</param>
+    /// <param name="lasting">The step whose checkpoint is kept besides.</param>
     /// <returns>The file.</returns>
     /// <exception cref="InvalidOperationException">It cannot be written.</exception>
-    public string Save(TrainingState state, IReadOnlyDictionary<string, string> identity)
+    public string Save(TrainingState state, IReadOnlyDictionary<string, string> identity, long lasting)
     {
         var temporary = Path.Combine(_directory, $"{Prefix}{Guid.NewGuid():N}{TemporaryExtension}");
         var what = $"CheckpointDirectory '{_directory}' cannot be written to";
@@ -133,12 +134,12 @@ internal sealed class CheckpointStore : IDisposable
             return Path.Combine(_directory, Name(state.Step, hash));
         }));
 
-        if (_intact.TryGetValue(state.Step, out var old) && old != file) TryDelete(old);
-        _intact[state.Step] = file;
-        while (_intact.Count > _kept)
+        if (_own.TryGetValue(state.Step, out var old) && old != file) TryDelete(old);
+        _own[state.Step] = file;
+        foreach (var step in _own.Keys.Where(step => step != lasting).SkipLast(_kept).ToArray())
         {
-            TryDelete(_intact.Values[0]);
-            _intact.RemoveAt(0);
+            TryDelete(_own[step]);
+            _own.Remove(step);
         }
 
         return file;
@@ -152,12 +153,19 @@ internal sealed class CheckpointStore : IDisposable
         var metadata = new Dictionary<string, string>(identity)
         {
             [nameof(TrainingState.Losses)] = state.Losses.ToJson(),
+            [nameof(TrainingState.Best)] = state.Best.ToString(CultureInfo.InvariantCulture),
         };
         using var hash = SHA256.Create();
         using var stream = File.Create(file);
         using (var hashing = new CryptoStream(stream, hash, CryptoStreamMode.Write, leaveOpen: true))
             Safetensors.Write(hashing, state.Tensors(), metadata);
         return hash.Hash!;
+    }
+
+    private static Checkpoint Open(string file)
+    {
+        using var stream = File.OpenRead(file);
+        return new(file, Step(file), Safetensors.ReadMetadata(stream));
     }
 
     /// <summary>Returns what is wrong with a file; null if nothing is.</summary>

@@ -1,8 +1,12 @@
+using System.Globalization;
+
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>Writes one training's checkpoints when they are due. What prevents that is a warning.</summary>
 /// <param name="store">The directory.</param>
-/// <param name="identity">Everything that decides the training's result, by option name.</param>
+/// <param name="identity">Everything that decides the training's result but its length, by option name.</param>
+/// <param name="epochs">The length of the training.</param>
+/// <param name="lastShared">The last step that a training of another length would have too.</param>
 /// <param name="interval">Longest time between two checkpoints.</param>
 /// <param name="steps">Most steps between two checkpoints; 0 for any number.</param>
 /// <param name="clock">Measures the interval.</param>
@@ -10,6 +14,8 @@ namespace CondDiffusion.MLNet.Training;
 internal sealed class CheckpointWriter(
     CheckpointStore store,
     IReadOnlyDictionary<string, string> identity,
+    int epochs,
+    long lastShared,
     TimeSpan interval,
     int steps,
     TimeProvider clock,
@@ -28,14 +34,24 @@ internal sealed class CheckpointWriter(
     /// <summary>Receives warnings.</summary>
     public Action<string> Warn => warn;
 
-    /// <summary>Brings a state to where it was when a checkpoint was written.</summary>
+    /// <summary>
+    /// Brings a state to where it was when a checkpoint was written: the newest of those whose steps are also those of a
+    /// training of this length.
+    /// </summary>
+    /// <param name="checkpoints">At least one checkpoint, the newest first.</param>
+    /// <param name="state">The state.</param>
     /// <exception cref="InvalidOperationException">
     /// The checkpoint belongs to another training, or cannot be read.
     /// </exception>
-    public void Resume(Checkpoint checkpoint, TrainingState state)
+    public void Resume(IReadOnlyList<Checkpoint> checkpoints, TrainingState state)
     {
-        checkpoint.CheckSame(identity);
+        var fitting = checkpoints
+            .Where(candidate => candidate.Epochs == IdentityAt(candidate.Step).GetValueOrDefault(Checkpoint.Length))
+            .ToArray();
+        var checkpoint = fitting.Concat(checkpoints).First();
+        checkpoint.CheckSame(IdentityAt(checkpoint.Step));
         CheckpointStore.Read(checkpoint, state);
+        foreach (var older in fitting) store.Adopt(older);
         Last = checkpoint.Path;
         LastStep = checkpoint.Step;
         _lastTriedStep = checkpoint.Step;
@@ -43,7 +59,9 @@ internal sealed class CheckpointWriter(
 
     /// <summary>Returns whether it is time for a checkpoint after a step.</summary>
     public bool IsDue(long step) =>
-        step != LastStep && (clock.GetElapsedTime(_lastTry) >= interval || steps > 0 && step - _lastTriedStep >= steps);
+        step != LastStep &&
+        (step == lastShared || clock.GetElapsedTime(_lastTry) >= interval ||
+            steps > 0 && step - _lastTriedStep >= steps);
 
     /// <summary>
     /// Writes a checkpoint. If that fails, it is a warning: the first time, and always for the last checkpoint.
@@ -58,7 +76,7 @@ internal sealed class CheckpointWriter(
         _lastTriedStep = state.Step;
         try
         {
-            Last = store.Save(state, identity);
+            Last = store.Save(state, IdentityAt(state.Step), lastShared);
             LastStep = state.Step;
             _warned = false;
         }
@@ -74,5 +92,13 @@ internal sealed class CheckpointWriter(
 
             _warned = true;
         }
+    }
+
+    /// <summary>Returns everything that decides the weights after a step, by option name.</summary>
+    private Dictionary<string, string> IdentityAt(long step)
+    {
+        var all = new Dictionary<string, string>(identity);
+        if (step > lastShared) all[Checkpoint.Length] = epochs.ToString(CultureInfo.InvariantCulture);
+        return all;
     }
 }

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
@@ -12,33 +13,34 @@ internal sealed class DiffusionLoss : ITrainingLoss
 {
     private readonly ConditionalUNet _network;
     private readonly ForwardProcess _process;
+    private readonly Tensor _noises;
     private readonly Tensor? _weights;
-    private readonly ScalarType _type;
-    private readonly int _timesteps;
-    private readonly double _labelDropout;
+    private readonly DiffusionSettings _settings;
+    private readonly TimestepDistribution _timesteps;
 
     /// <param name="network">The network to train.</param>
     /// <param name="schedule">The noise at each timestep.</param>
-    /// <param name="prediction">What the network predicts.</param>
-    /// <param name="minSnrGamma">The largest signal-to-noise ratio that counts in full; 0 for no weights.</param>
-    /// <param name="type">The data type of the convolutions and activations.</param>
-    /// <param name="labelDropout">The fraction of images whose label is hidden in training.</param>
-    public DiffusionLoss(
-        ConditionalUNet network, NoiseSchedule schedule, PredictionTarget prediction, double minSnrGamma,
-        ScalarType type, double labelDropout = 0)
+    /// <param name="settings">The settings of the loss, and of the loop around it.</param>
+    public DiffusionLoss(ConditionalUNet network, NoiseSchedule schedule, DiffusionSettings settings)
     {
         _network = network;
-        _timesteps = schedule.Timesteps;
-        _labelDropout = labelDropout;
-        _process = new(schedule, prediction, network.Device);
-        _type = type;
-        if (minSnrGamma <= 0) return;
+        _settings = settings;
+        _timesteps = TimestepDistribution.Create(
+            settings.TimestepSampling, schedule, settings.NoiseLevelMean, settings.NoiseLevelDeviation);
+        _process = new(schedule, settings.Target, network.Device);
+        _noises = Table(t => network.Shape.NoiseAt(schedule, t));
+        if (settings.MinSnrGamma > 0)
+        {
+            _weights = Table(t =>
+                (float)settings.Target.MinSnrWeight(schedule.SignalToNoise(t), settings.MinSnrGamma));
+        }
 
-        var weights = Enumerable.Range(1, schedule.Timesteps)
-            .Select(t => (float)prediction.MinSnrWeight(schedule.SignalToNoise(t), minSnrGamma))
-            .Prepend(0); // no image has t = 0
-        float[] table = [.. weights];
-        _weights = tensor(table, ScalarType.Float32, network.Device).DetachFromDisposeScope();   // T+1
+        Tensor Table(Func<int, float> value)
+        {
+            // No image has t = 0.
+            var values = Enumerable.Range(1, schedule.Timesteps).Select(value).Prepend(0);
+            return tensor([.. values], ScalarType.Float32, network.Device).DetachFromDisposeScope();    // T+1
+        }
     }
 
     public Tensor Compute(Batch batch, Generator random, bool training)
@@ -46,7 +48,7 @@ internal sealed class DiffusionLoss : ITrainingLoss
         using var scope = NewDisposeScope();
         var (x0, labels) = batch.To(_network.Device);
         var (t, eps) = DrawNoise(random, x0);
-        if (training && _labelDropout > 0) labels = HideLabels(labels, _labelDropout, random);
+        if (training && _settings.LabelDropout > 0) labels = HideLabels(labels, _settings.LabelDropout, random);
         return Compute(x0, t, eps, labels, training).MoveToOuterDisposeScope();
     }
 
@@ -62,13 +64,15 @@ internal sealed class DiffusionLoss : ITrainingLoss
     {
         using var scope = NewDisposeScope();
         var (xt, target) = _process.Sample(x0, t, eps);
-        var prediction = _network.Forward(xt, t, labels, training, _type);
+        var prediction = _network.Forward(xt, _noises.index_select(0, t), labels, training, _settings.Type);
         return Error(prediction, target, t).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
     {
         _process.Dispose();
+        _timesteps.Dispose();
+        _noises.Dispose();
         _weights?.Dispose();
     }
 
@@ -78,7 +82,7 @@ internal sealed class DiffusionLoss : ITrainingLoss
     /// </summary>
     internal (Tensor T, Tensor Eps) DrawNoise(Generator random, Tensor x0)
     {
-        var t = randint(1, _timesteps + 1, [x0.shape[0]], ScalarType.Int64, CPU, generator: random);
+        var t = _timesteps.Draw(x0.shape[0], random);
         var eps = randn(x0.shape, ScalarType.Float32, CPU, generator: random);
         return (t.to(x0.device), eps.to(x0.device));
     }

@@ -31,10 +31,19 @@ internal sealed record DiffusionSettings : TrainingSettings
     /// <summary>Fraction of images whose label is hidden.</summary>
     public double LabelDropout { get; init; }
 
+    /// <summary>How timesteps are chosen.</summary>
+    public TimestepSampling TimestepSampling { get; init; }
+
+    /// <summary>Mean of the logarithm of the noise level in a log-normal distribution.</summary>
+    public double NoiseLevelMean { get; init; }
+
+    /// <summary>Standard deviation of the logarithm of the noise level in a log-normal distribution.</summary>
+    public double NoiseLevelDeviation { get; init; } = 1;
+
     /// <summary>Data type of the convolutions and activations.</summary>
     public ScalarType Type { get; init; } = ScalarType.Float32;
 
     /// <summary>Creates the loss of a network.</summary>
     public DiffusionLoss CreateLoss(ConditionalUNet network, NoiseSchedule schedule) =>
-        new(network, schedule, Target, MinSnrGamma, Type, LabelDropout);
+        new(network, schedule, this);
 }

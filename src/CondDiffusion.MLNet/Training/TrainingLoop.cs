@@ -20,7 +20,7 @@ internal sealed class TrainingLoop : IDisposable
         _settings = settings;
         _loss = loss;
         _gate = DeviceGate.For(network.Device);
-        State = new(network, settings.MovingAverageDecay);
+        State = new(network, settings.MovingAverageLengths);
     }
 
     /// <summary>The state of the training, which each step changes.</summary>
@@ -48,18 +48,32 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>
-    /// Computes the loss of the averaged weights on the held-out images, with the same random numbers every time.
+    /// Computes the loss of the averaged weights on the held-out images, with the same random numbers every time, and
+    /// remembers which average has the lowest one.
     /// </summary>
     /// <param name="images">All images.</param>
     /// <param name="plan">Which of them are held out.</param>
     /// <param name="stops">Returns whether to stop; asked before each batch.</param>
-    /// <returns>The mean loss; null if it was stopped.</returns>
+    /// <returns>The mean loss of the best average; null if it was stopped.</returns>
     public double? Validate(ImageStore images, EpochPlan plan, Func<bool> stops)
+    {
+        var losses = new List<double>();
+        foreach (var average in State.Averages.DefaultIfEmpty())
+        {
+            if (Validate(average, images, plan, stops) is not { } loss) return null;
+            losses.Add(loss);
+        }
+
+        State.Best = losses.IndexOf(losses.Min());
+        return losses[State.Best];
+    }
+
+    private double? Validate(MovingAverage? average, ImageStore images, EpochPlan plan, Func<bool> stops)
     {
         using var batches = CreateReader(images, Math.Min(plan.BatchSize, plan.HeldOut.Length));
         using var random = new Generator(0, CPU);
         using var noGrad = no_grad();
-        State.Average?.Swap();
+        average?.Swap();
         try
         {
             var sum = 0.0;
@@ -80,7 +94,7 @@ internal sealed class TrainingLoop : IDisposable
         }
         finally
         {
-            State.Average?.Swap();
+            average?.Swap();
         }
     }
 

@@ -20,13 +20,13 @@ internal sealed class TrainingRun
     /// <param name="loop">The training; its state says where it begins.</param>
     /// <param name="images">At least one image.</param>
     /// <param name="settings">The settings of the loop.</param>
-    /// <exception cref="InvalidOperationException">There are too few images in a batch.</exception>
-    public TrainingRun(TrainingLoop loop, ImageStore images, TrainingSettings settings)
+    /// <param name="plan">The order of the images.</param>
+    public TrainingRun(TrainingLoop loop, ImageStore images, TrainingSettings settings, EpochPlan plan)
     {
         _loop = loop;
         _images = images;
         _settings = settings;
-        _plan = new(images.Count, settings, loop.State.Network.SmallestBatch);
+        _plan = plan;
     }
 
     /// <summary>

@@ -21,9 +21,10 @@ internal record TrainingSettings
     public double GradientClipNorm { get; init; }
 
     /// <summary>
-    /// Decay of the moving average of the weights, with which the training ends; 0 to end with the last weights.
+    /// Lengths of the moving averages of the weights, with one of which the training ends; empty to end with the last
+    /// weights.
     /// </summary>
-    public double MovingAverageDecay { get; init; }
+    public IReadOnlyList<double> MovingAverageLengths { get; init; } = [];
 
     /// <summary>Fraction of images that are held out for the validation loss.</summary>
     public double ValidationFraction { get; init; }

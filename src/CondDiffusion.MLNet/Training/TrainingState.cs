@@ -7,7 +7,7 @@ namespace CondDiffusion.MLNet.Training;
 /// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise
 /// from the seed and the step, so no generator's state belongs to it.
 /// </summary>
-internal sealed class TrainingState(FlatNetwork network, double movingAverageDecay) : IDisposable
+internal sealed class TrainingState(FlatNetwork network, IReadOnlyList<double> averageLengths) : IDisposable
 {
     /// <summary>Steps done.</summary>
     public long Step { get; set; }
@@ -21,8 +21,17 @@ internal sealed class TrainingState(FlatNetwork network, double movingAverageDec
 
     public Adam Adam { get; } = new(network.Parameters);
 
-    /// <summary>Null where the decay is 0.</summary>
-    public MovingAverage? Average { get; } = movingAverageDecay > 0 ? new(network, movingAverageDecay) : null;
+    /// <summary>The moving averages, one for each length.</summary>
+    public IReadOnlyList<MovingAverage> Averages { get; } =
+        [.. averageLengths.Select(length => new MovingAverage(network, length))];
+
+    /// <summary>
+    /// The number of the average with the lowest validation loss, at the last validation; the first until there is one.
+    /// </summary>
+    public int Best { get; set; }
+
+    /// <summary>The average that the training would end with now; null for the last weights.</summary>
+    public MovingAverage? Average => Averages.ElementAtOrDefault(Best);
 
     /// <summary>The averages of the losses so far.</summary>
     public LossAverages Losses { get; set; }
@@ -33,7 +42,7 @@ internal sealed class TrainingState(FlatNetwork network, double movingAverageDec
         IsConsistent = false;
         Step++;
         Adam.Step(gradient, learningRate, Step);
-        Average?.Update(Step);
+        foreach (var average in Averages) average.Update(Step);
         IsConsistent = true;
     }
 
@@ -47,10 +56,10 @@ internal sealed class TrainingState(FlatNetwork network, double movingAverageDec
             Named("adam.mean", Adam.Mean),
             Named("adam.square", Adam.Square),
         };
-        if (Average is not null)
+        for (var i = 0; i < Averages.Count; i++)
         {
-            tensors.Add(Named("average.parameters", Average.Parameters));
-            tensors.Add(Named("average.buffers", Average.Buffers));
+            tensors.Add(Named($"average{i}.parameters", Averages[i].Parameters));
+            tensors.Add(Named($"average{i}.buffers", Averages[i].Buffers));
         }
 
         return tensors;
@@ -63,6 +72,6 @@ internal sealed class TrainingState(FlatNetwork network, double movingAverageDec
     public void Dispose()
     {
         Adam.Dispose();
-        Average?.Dispose();
+        foreach (var average in Averages) average.Dispose();
     }
 }

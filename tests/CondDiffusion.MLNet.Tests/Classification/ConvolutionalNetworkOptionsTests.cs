@@ -48,7 +48,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         [nameof(Options.FeatureCount)] = "Network.Features",
         [nameof(Options.LearningRate)] = "LearningRate.Peak",
         [nameof(Options.WarmUpSteps)] = "LearningRate.WarmUpSteps",
-        [nameof(Options.CosineLearningRateDecay)] = "LearningRate.CosineDecay",
+        [nameof(Options.LearningRateDecay)] = "LearningRate.Decay",
         [nameof(Options.ProgressInterval)] = "Settings.ReportInterval",
         [nameof(Options.FeatureColumnName)] = "Description.FeatureColumnName",
         [nameof(Options.PredictedLabelColumnName)] = "Description.PredictedLabelColumnName",
@@ -61,7 +61,6 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         [nameof(Options.ScaleFraction)] = "Augmentation.Scale",
     };
 
-    // With cosine decay, which is the default, the number of epochs decides every step's learning rate.
     private static readonly Options Base = Shapes.Options;
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
@@ -108,7 +107,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             (nameof(Options.RotationDegrees), options with { RotationDegrees = 10 }),
             (nameof(Options.ScaleFraction), options with { ScaleFraction = 0.1 }),
             (nameof(Options.GradientClipNorm), options with { GradientClipNorm = 1e-3 }),
-            (nameof(Options.MovingAverageDecay), options with { MovingAverageDecay = 0.9 }),
+            (nameof(Options.MovingAverageLengths), options with { MovingAverageLengths = [0.1] }),
             (nameof(Options.WarmUpSteps), options with { WarmUpSteps = 0 }),
             (nameof(Options.Seed), options with { Seed = 2 }),
         }) Assert.IsFalse(plain.AsSpan().SequenceEqual(Shapes.FitWeights(changed)), name);
@@ -141,7 +140,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             "LearningRate",
             "WarmUpSteps",
             "GradientClipNorm",
-            "MovingAverageDecay",
+            "MovingAverageLengths",
+            "LearningRateDecay",
             "Precision",
             "ImageMemory",
             "ProgressInterval",
@@ -178,7 +178,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
                 LearningRate = 0,
                 WarmUpSteps = -1,
                 GradientClipNorm = -1,
-                MovingAverageDecay = 1,
+                MovingAverageLengths = [1],
+                LearningRateDecay = (LearningRateDecay)9,
                 Precision = (Precision)9,
                 ImageMemory = -1,
                 ProgressInterval = TimeSpan.FromSeconds(-1),
@@ -193,8 +194,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             ["Invalid options for ConvolutionalNetworkTrainer", .. parts]);
 
         // Every option that has a range is above.
-        string[] free = [nameof(Options.Seed), nameof(Options.Progress), nameof(Options.CancellationToken),
-            nameof(Options.CosineLearningRateDecay)];
+        string[] free = [nameof(Options.Seed), nameof(Options.Progress), nameof(Options.CancellationToken)];
         var named = parts.Select(part => part.Split(' ')[0]).Concat(free);
         Assert.AreSequenceEqual(
             OptionReflection<Options>.Properties.Select(property => property.Name), named, SequenceOrder.InAnyOrder);
@@ -236,7 +236,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         for (var trainer = 0; trainer < 2; trainer++)
         {
             var documented = files[trainer].SelectMany(ReadDefaults).ToDictionary();
-            foreach (var property in defaults[trainer].GetType().GetProperties())
+            var properties = defaults[trainer].GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance);
+            foreach (var property in properties)
             {
                 var found = property.GetValue(defaults[trainer]);
                 var text = documented[property.Name];
@@ -257,6 +258,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         5e-4 => "5e-4",
         2e-3 => "2e-3",
         IEnumerable<int> numbers => string.Join(", ", numbers),
+        IReadOnlyList<double> { Count: 0 } => "empty",
+        IReadOnlyList<double> numbers => string.Join(", ", numbers),
         TimeSpan { TotalMinutes: >= 1 } time => $"{time.TotalMinutes} minutes",
         TimeSpan time => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds} seconds"),
         CancellationToken { CanBeCanceled: false } => "a token that is never cancelled",

@@ -18,7 +18,7 @@ public sealed class ConvolutionalNetworkTrainerTests
         ShiftFraction = 0.1,
         RotationDegrees = 10,
         ScaleFraction = 0.1,
-        MovingAverageDecay = 0.9,
+        MovingAverageLengths = [0.1],
         ValidationFraction = 0.2,
         ExampleWeightColumnName = "Weight",
         ProgressInterval = TimeSpan.Zero,

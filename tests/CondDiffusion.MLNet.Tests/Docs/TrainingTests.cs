@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Tests.Parity;
 using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -59,30 +60,31 @@ public sealed class TrainingTests
     {
         using var directory = new DocsDirectory();
         // snippet: method
-        var options = new ConditionalDiffusionTrainer.Options
+        var options = ConditionalDiffusionTrainer.Options.Published with
         {
-            Prediction = PredictionTarget.Noise,
-            LabelDropout = 0,
-            MovingAverageDecay = 0,
-            Precision = Precision.Float32,
-            Sampling = new SamplingOptions
-            {
-                Sampler = Sampler.Ancestral,
-                Steps = 1000,
-                ClipPixels = false,
-                Precision = Precision.Float32,
-            },
+            FeatureColumnName = "Image",
         };
         // end
         var expected = new DiffusionSettings
         {
             Epochs = 50,
             BatchSize = 128,
-            LearningRate = new(5e-4, 0, false),
+            LearningRate = new(5e-4, 0, LearningRateDecay.None),
             Seed = 3,
             ReportInterval = options.ProgressInterval,
+            NoiseLevelMean = options.NoiseLevelMean, // which a uniform distribution has no use for
+            NoiseLevelDeviation = options.NoiseLevelDeviation,
         };
         Assert.AreEqual(expected, options.LoopSettings(3, ScalarType.Float32));
+
+        var model = options.Describe(new(10, null), seed: 3);
+        Assert.AreSequenceEqual([64, 128, 256], model.Network.Widths);
+        Assert.AreEqual(SeedUNet.Shape with { Widths = model.Network.Widths }, model.Network);
+        Assert.AreEqual((BetaSchedule.Linear, 1000, PredictionTarget.Noise, false), (
+            model.Schedule, model.Timesteps, model.Prediction, model.GeneratesUnlabelled));
+        Assert.AreEqual((Sampler.Ancestral, 1000, false, Precision.Float32, 1f), (
+            model.Sampling.Sampler, model.Steps, model.Sampling.ClipPixels, model.Sampling.Precision,
+            model.GuidanceScale));
         Fit(Fast(options)).Dispose();
     }
 

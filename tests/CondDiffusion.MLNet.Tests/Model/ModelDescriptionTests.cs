@@ -53,7 +53,7 @@ public sealed class ModelDescriptionTests
             "Network.Channels must be from 1 to 16777216, but is 0.",
             "Network.Height must be a positive multiple of 4, but is 30.",
             "Network.Width must be a positive multiple of 4, but is -4.",
-            "Network.Widths must be three numbers from 1 to 16777216, but is [1, 0, 1].",
+            "Network.Widths must be 3 numbers from 1 to 16777216, but is [1, 0, 1].",
             "Network.EmbeddingSize must be from 1 to 16777216, but is 0.",
             "Network.Labels must be from 1 to 16777216, but is 16777217.",
             "Labels.Values must be 2 texts, one for each label, but is 1.",

@@ -36,7 +36,7 @@ public sealed class ModelLimitsTests
     public void Options_AcceptedAtTheirExtremes_AreReadFromAFile()
     {
         var accepted = 0;
-        foreach (var property in typeof(Options).GetProperties())
+        foreach (var property in OptionReflection<Options>.Properties)
         {
             foreach (var value in Extremes(property))
                 accepted += IsAccepted(With(Tiny.Options, property, value), $"{property.Name} = {value}") ? 1 : 0;
@@ -170,6 +170,7 @@ public sealed class ModelLimitsTests
         _ when type == typeof(string) => [null, "", " ", "x", "\0", "\"\\\n", "☃", new string('x', 10_000)],
         _ when type == typeof(TimeSpan) => [TimeSpan.MinValue, TimeSpan.Zero, TimeSpan.MaxValue],
         _ when type == typeof(IReadOnlyList<int>) => Widths.Append(null),
+        _ when type == typeof(IReadOnlyList<double>) => [null, Array.Empty<double>(), new[] { 0.001 }, new[] { 0.28 }],
         _ when type.IsEnum => [.. Enum.GetValues(type), Enum.ToObject(type, 99), Enum.ToObject(type, -1)],
         _ when type == typeof(SamplingOptions) => [null, new SamplingOptions()],
         _ when type == typeof(CancellationToken) => [new CancellationToken(canceled: true)],

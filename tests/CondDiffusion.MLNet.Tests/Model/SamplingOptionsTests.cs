@@ -19,7 +19,7 @@ public sealed class SamplingOptionsTests
         LabelDropout = 0.3,
         Epochs = 30,
         LearningRate = 1e-2,
-        MovingAverageDecay = 0,
+        MovingAverageLengths = [],
         Precision = Precision.Float32,
     });
 

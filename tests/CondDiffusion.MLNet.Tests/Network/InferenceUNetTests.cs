@@ -1,3 +1,5 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Parity;
 using CondDiffusion.MLNet.Tests.Support;
@@ -10,6 +12,25 @@ public sealed class InferenceUNetTests
 {
     private static readonly UNetShape Colour = new(3, 12, 20, Labels: 4, EmbeddingSize: 7, [6, 10, 18]);
 
+    private static readonly UNetShape Residual = new(1, 28, 28, Labels: 4, EmbeddingSize: 16, [32, 64])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
+
+    private static readonly UNetShape Deep = new(4, 16, 24, Labels: 4, EmbeddingSize: 7, [32, 64, 32])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
+
+    private static readonly UNetShape Small = new(2, 4, 12, Labels: 4, EmbeddingSize: 7, [64, 32])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
+
+    private static readonly UNetShape Pixel = Small with { Width = 4 };
+
+    private static readonly UNetShape[] Shapes = [SeedUNet.Shape, Colour, Residual, Deep, Small, Pixel];
+
     private static readonly long[] Labels = [3, -1, 0, 3, 2];
 
     [TestMethod]
@@ -17,8 +38,7 @@ public sealed class InferenceUNetTests
     [DataRow(false)]
     public void Forward_Float32_EqualsTheNetworkInEvaluationMode(bool pack)
     {
-        AssertClose(SeedUNet.Shape, ScalarType.Float32, pack, LargestError, 1e-4);
-        AssertClose(Colour, ScalarType.Float32, pack, LargestError, 1e-4);
+        foreach (var shape in Shapes) AssertClose(shape, ScalarType.Float32, pack, LargestError, 1e-4);
     }
 
     [TestMethod]
@@ -26,8 +46,7 @@ public sealed class InferenceUNetTests
     [DataRow(false)]
     public void Forward_BFloat16_IsWithinThreePercentOfFloat32(bool pack)
     {
-        AssertClose(SeedUNet.Shape, ScalarType.BFloat16, pack, RelativeError, 0.03);
-        AssertClose(Colour, ScalarType.BFloat16, pack, RelativeError, 0.03);
+        foreach (var shape in Shapes) AssertClose(shape, ScalarType.BFloat16, pack, RelativeError, 0.03);
     }
 
     [TestMethod]
@@ -37,7 +56,7 @@ public sealed class InferenceUNetTests
     {
         if (!FusedConvolution.CanPack(type)) Assert.Inconclusive($"libtorch cannot pack {type} here.");
 
-        foreach (var shape in new[] { SeedUNet.Shape, Colour })
+        foreach (var shape in Shapes)
         {
             using var scope = NewDisposeScope();
             using var network = TrainedLike(shape);
@@ -47,7 +66,7 @@ public sealed class InferenceUNetTests
 
             Tensor Rows(int start, int count)
             {
-                using var embeddings = fused.Prepare([900, 40], labels.AsSpan(start, count));
+                using var embeddings = fused.Prepare(Noises(shape, 900, 40), labels.AsSpan(start, count));
                 return fused.Forward(x.narrow(0, start, count), embeddings, 1);
             }
 
@@ -89,7 +108,7 @@ public sealed class InferenceUNetTests
         using var scope = NewDisposeScope();
         using var network = TrainedLike(Colour);
         using var fused = InferenceUNet.Create(network, ScalarType.Float32);
-        using var embeddings = fused.Prepare([.. Enumerable.Range(1, 100)], Labels);
+        using var embeddings = fused.Prepare([.. Enumerable.Range(1, 100).Select(t => (float)t)], Labels);
         foreach (var step in new[] { 0, 31, 32, 99, 3 })
         {
             using var alone = fused.Prepare([step + 1], Labels);
@@ -97,7 +116,11 @@ public sealed class InferenceUNetTests
         }
     }
 
-    private static Tensor LargestError(Tensor expected, Tensor actual) => (expected - actual).abs().max();
+    private static float[] Noises(UNetShape shape, params int[] timesteps) =>
+        [.. timesteps.Select(t => shape.NoiseAt(NoiseSchedule.Linear(1000), t))];
+
+    private static Tensor LargestError(Tensor expected, Tensor actual) =>
+        (expected - actual).abs().max() / expected.std();
 
     private static Tensor RelativeError(Tensor expected, Tensor actual) => (expected - actual).norm() / expected.norm();
 
@@ -111,12 +134,13 @@ public sealed class InferenceUNetTests
         using var scope = NewDisposeScope();
         using var network = TrainedLike(shape);
         using var fused = InferenceUNet.Create(network, type, pack);
-        using var embeddings = fused.Prepare([900, 40, 1], Labels);
+        using var embeddings = fused.Prepare(Noises(shape, 900, 40, 1), Labels);
         var x = SeedUNet.Wave(5, Labels.Length, shape.Channels, shape.Height, shape.Width);
         foreach (var (t, step) in new[] { (900, 0), (1, 2) })
         {
             using var noGrad = no_grad();
-            var expected = network.Forward(x, full([Labels.Length], t, ScalarType.Int64), tensor(Labels));
+            var noise = full([Labels.Length], Noises(shape, t)[0]);
+            var expected = network.Forward(x, noise, tensor(Labels));
             Assert.IsGreaterThan(0.3, expected.std().item<float>());
             var actual = fused.Forward(x, embeddings, step);
             Assert.IsLessThan(bound, error(expected, actual).item<float>(), $"{shape} at {t}");

@@ -51,7 +51,7 @@ public sealed class TorchSettingsTests
             LabelDropout = 0.5,
             MinSnrGamma = 5,
             GradientClipNorm = 0.1,
-            MovingAverageDecay = 0.9,
+            MovingAverageLengths = [0.1],
             ValidationFraction = 0.3,
             SampleEpochs = 1,
             TensorBoardDirectory = Path.Combine(directory.Path, "logs"),

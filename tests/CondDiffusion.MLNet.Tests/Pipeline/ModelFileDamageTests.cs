@@ -131,7 +131,7 @@ public sealed class ModelFileDamageTests
 
         AssertRefused(
             Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true),
-            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.3");
+            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.4");
         using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
         AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
     }
@@ -139,8 +139,8 @@ public sealed class ModelFileDamageTests
     [TestMethod]
     [DataRow("Widths", "[2,2,3]", "tensor 'bot1.convs.0.weight' has shape [2, 2, 3, 3], expected [3, 2, 3, 3]")]
     [DataRow("Widths", "[16777216,16777216,16777216]", "Network.Parameters must be at most 536870911")]
-    [DataRow("Widths", "[2,2]", "Network.Widths must be three numbers from 1 to 16777216, but is [2, 2]")]
-    [DataRow("Widths", "[2,2,2000000000]", "Network.Widths must be three numbers from 1 to 16777216")]
+    [DataRow("Widths", "[2,2]", "Network.Widths must be 3 numbers from 1 to 16777216, but is [2, 2]")]
+    [DataRow("Widths", "[2,2,2000000000]", "Network.Widths must be 3 numbers from 1 to 16777216")]
     [DataRow("Widths", "null", "Widths")]
     [DataRow("EmbeddingSize", "6", "expected [1, 6]")]
     [DataRow("EmbeddingSize", "-4", "Network.EmbeddingSize must be from 1 to 16777216, but is -4")]

@@ -8,7 +8,7 @@ namespace CondDiffusion.MLNet.Tests.Support;
 /// <summary>
 /// Reads the options of a trainer by reflection, so that an option that is added and then forgotten fails a test.
 /// </summary>
-/// <param name="start">The options to change one by one. With cosine decay, the epochs are in the identity.</param>
+/// <param name="start">The options to change one by one.</param>
 /// <param name="labels">The labels of the training.</param>
 /// <param name="notInIdentity">
 /// The options of this trainer alone that do not decide the weights that a training ends with, and why they do not.
@@ -20,6 +20,7 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
     {
         [nameof(ImageTrainerOptions.LabelColumnName)] = "the labels themselves are in the identity",
         [nameof(ImageTrainerOptions.FeatureColumnName)] = "the images themselves are in the identity",
+        [nameof(ImageTrainerOptions.Epochs)] = "the writer of the checkpoints adds them where they decide the steps",
         [nameof(ImageTrainerOptions.ImageMemory)] = "the images are the same in memory and on disk",
         [nameof(ImageTrainerOptions.Progress)] = "reports change nothing",
         [nameof(ImageTrainerOptions.ProgressInterval)] = "reports change nothing",
@@ -48,7 +49,7 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
         [nameof(ImageTrainerOptions.CheckpointsKept)] = "the checkpoints",
     };
 
-    public static IEnumerable<PropertyInfo> Properties => typeof(T).GetProperties();
+    public static IEnumerable<PropertyInfo> Properties => typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>Asserts that every option is in the identity or known not to decide the result.</summary>
     public void CheckIdentityIsComplete()
@@ -70,10 +71,6 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
                 .Where(key => before.GetValueOrDefault(key) != after.GetValueOrDefault(key)).ToArray();
 
             string[] expected = _notInIdentity.ContainsKey(property.Name) ? [] : [property.Name];
-
-            // At a constant learning rate, a longer training begins with the steps of a shorter one.
-            if (property.Name == nameof(ImageTrainerOptions.CosineLearningRateDecay))
-                expected = [property.Name, nameof(ImageTrainerOptions.Epochs)];
 
             CollectionAssert.AreEquivalent(expected, changed, property.Name);
         }
@@ -125,6 +122,7 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
             long value => value + 1,
             double value => (value + 1) / 4,
             TimeSpan value => value + TimeSpan.FromSeconds(1),
+            IReadOnlyList<double> value => value.Append(0.2).ToArray(),
             IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
             Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
             CancellationToken => new CancellationToken(canceled: true),

@@ -18,7 +18,7 @@ internal static partial class Tiny
         Seed = null,
         GenerationBatchSize = 4,
         LabelDropout = 0,
-        MovingAverageDecay = 0,
+        MovingAverageLengths = [],
         Precision = Precision.Float32,
     };
 

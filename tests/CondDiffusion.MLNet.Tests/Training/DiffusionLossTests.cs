@@ -16,8 +16,8 @@ public sealed class DiffusionLossTests
         var schedule = NoiseSchedule.Linear(1000);
         var shape = new UNetShape(1, 8, 8, Labels: 2, EmbeddingSize: 8, [4, 6, 8]);
         using var network = ConditionalUNet.Create(shape, CPU, 1);
-        using var plain = new DiffusionLoss(network, schedule, PredictionTarget.Noise, 0, ScalarType.Float32);
-        using var weighted = new DiffusionLoss(network, schedule, PredictionTarget.Noise, 5, ScalarType.Float32);
+        using var plain = SmallTraining.Create().CreateLoss(network, schedule);
+        using var weighted = (SmallTraining.Create() with { MinSnrGamma = 5 }).CreateLoss(network, schedule);
 
         foreach (var t in new[] { 1, 20, 900 })
         {

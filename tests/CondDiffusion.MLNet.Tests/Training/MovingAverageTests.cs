@@ -7,26 +7,55 @@ namespace CondDiffusion.MLNet.Tests.Training;
 [TestClass]
 public sealed class MovingAverageTests
 {
+    /// <summary>The gammas are those that the paper's code computes for these lengths.</summary>
     [TestMethod]
-    public void Update_KnownValues_AveragesParametersAndBuffersWithWarmUp()
+    [DataRow(0.05, 16.97)]
+    [DataRow(0.1, 6.94)]
+    public void Update_KnownValues_AveragesParametersAndBuffersWithAPowerOfTheStep(double length, double gamma)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var network = Constant(0);
-        using var average = new MovingAverage(network, 0.5);
+        using var average = new MovingAverage(network, length);
         var expected = 0.0;
 
-        for (var step = 1; step <= 20; step++)
+        for (var step = 1; step <= 40; step++)
         {
-            network.Parameters.fill_(step);
-            network.Buffers.fill_(step);
+            var value = Math.Sin(step);
+            network.Parameters.fill_(value);
+            network.Buffers.fill_(value);
             average.Update(step);
-            var kept = Math.Min(0.5, (1.0 + step) / (10 + step));
-            expected = kept * expected + (1 - kept) * step;
+            expected += (1 - Math.Pow(1 - 1.0 / step, gamma + 1)) * (value - expected);
         }
 
-        Assert.AreEqual(expected, average.Parameters.mean().item<float>(), 1e-4);
-        Assert.AreEqual(expected, average.Buffers.mean().item<float>(), 1e-4);
+        Assert.AreEqual(expected, average.Parameters.mean().item<float>(), 1e-3);
+        Assert.AreEqual(expected, average.Buffers.mean().item<float>(), 1e-3);
+    }
+
+    /// <summary>
+    /// The steps themselves, averaged: their squares give the profile's standard deviation, which is what a length is.
+    /// </summary>
+    [TestMethod]
+    [DataRow(0.03)]
+    [DataRow(0.09)]
+    [DataRow(0.28)]
+    public void Update_ManySteps_HasAProfileOfTheLength(double length)
+    {
+        const int Steps = 1000;
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = Constant(0);
+        using var average = new MovingAverage(network, length);
+        for (var step = 1; step <= Steps; step++)
+        {
+            network.Parameters.fill_((double)step / Steps);
+            network.Buffers.fill_((double)step * step / Steps / Steps);
+            average.Update(step);
+        }
+
+        var mean = average.Parameters.to(ScalarType.Float64).mean().item<double>();
+        var square = average.Buffers.to(ScalarType.Float64).mean().item<double>();
+        Assert.AreEqual(length, Math.Sqrt(square - mean * mean), 0.02 * length);
     }
 
     [TestMethod]
@@ -35,7 +64,7 @@ public sealed class MovingAverageTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var network = Constant(0.1);
-        using var average = new MovingAverage(network, 0.5);
+        using var average = new MovingAverage(network, 0.1);
         network.Parameters.fill_(0.3);
 
         average.Swap();

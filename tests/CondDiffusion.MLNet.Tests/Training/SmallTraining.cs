@@ -37,7 +37,7 @@ internal sealed class SmallTraining : IDisposable
 
     public ImageStore Images { get; }
 
-    public EpochPlan Plan => new(Images.Count, Settings);
+    public EpochPlan Plan => new(Images.Count, Settings, Network.SmallestBatch);
 
     /// <summary>The parameters and the batch-norm statistics.</summary>
     public float[] Weights => [.. Parameters, .. Network.Buffers.data<float>()];
@@ -50,7 +50,7 @@ internal sealed class SmallTraining : IDisposable
         {
             Epochs = epochs,
             BatchSize = batchSize,
-            LearningRate = new(learningRate, 0, false),
+            LearningRate = new(learningRate, 0, LearningRateDecay.None),
             Seed = seed,
         };
 
@@ -82,7 +82,7 @@ internal sealed class SmallTraining : IDisposable
         Func<bool>? stops = null, CheckpointWriter? checkpoints = null, Action<TrainingProgress>? report = null)
     {
         var reports = new List<TrainingProgress>();
-        var run = new TrainingRun(Loop, Images, Settings)
+        var run = new TrainingRun(Loop, Images, Settings, Plan)
         {
             Report = progress =>
             {

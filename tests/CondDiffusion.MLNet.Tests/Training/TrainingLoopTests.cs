@@ -44,8 +44,7 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
-        using var diffusionLoss = new DiffusionLoss(
-            network, NoiseSchedule.Linear(1000), PredictionTarget.Noise, 0, ScalarType.Float32);
+        using var diffusionLoss = SmallTraining.Create().CreateLoss(network, NoiseSchedule.Linear(1000));
         var x0 = 0.9 * SeedUNet.Wave(202, 2, 1, 32, 32);
         var eps = 1.2 * SeedUNet.Wave(303, 2, 1, 32, 32);
         var loss = diffusionLoss.Compute(x0, SeedUNet.Timesteps, eps, SeedUNet.Labels, training: true);
@@ -74,8 +73,7 @@ public sealed class TrainingLoopTests
         using var scope = NewDisposeScope();
         using var network = ConditionalUNet.Create(SmallTraining.Shape, CPU, seed: 3);
         using var adam = new Adam(network.Parameters);
-        using var loss = new DiffusionLoss(
-            network, NoiseSchedule.Linear(SmallTraining.Timesteps), PredictionTarget.Noise, 0, ScalarType.Float32);
+        using var loss = SmallTraining.Create().CreateLoss(network, NoiseSchedule.Linear(SmallTraining.Timesteps));
         using var noise = new Generator(0, CPU);
         for (var step = 0; step < 6; step++)
         {
@@ -181,9 +179,9 @@ public sealed class TrainingLoopTests
             SmallTraining.Create() with { MinSnrGamma = 5 },
             SmallTraining.Create() with { LabelDropout = 0.5 },
             SmallTraining.Create() with { GradientClipNorm = 0.01 },
-            SmallTraining.Create() with { MovingAverageDecay = 0.9 },
-            SmallTraining.Create() with { LearningRate = new(5e-3, 3, false) },
-            SmallTraining.Create() with { LearningRate = new(5e-3, 0, true) },
+            SmallTraining.Create() with { MovingAverageLengths = [0.1] },
+            SmallTraining.Create() with { LearningRate = new(5e-3, 3, LearningRateDecay.None) },
+            SmallTraining.Create() with { LearningRate = new(5e-3, 0, LearningRateDecay.Cosine) },
             SmallTraining.Create() with { Type = ScalarType.BFloat16 },
         ];
         foreach (var variant in variants)
@@ -202,11 +200,12 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Steps_MovingAverage_IsTheRecurrenceOverTheWeightsAfterEachStep()
     {
-        using var training = new SmallTraining(SmallTraining.Create() with { MovingAverageDecay = 0.5 });
+        const double Gamma = 1.826214; // whose profile has the length 0.2
+        using var training = new SmallTraining(SmallTraining.Create() with { MovingAverageLengths = [0.2] });
         var expected = training.Parameters.Select(value => (double)value).ToArray();
         foreach (var step in training.Loop.Steps(training.Images, training.Plan))
         {
-            var kept = Math.Min(0.5, (1.0 + step.Number) / (10 + step.Number));
+            var kept = Math.Pow(1 - 1.0 / step.Number, Gamma + 1);
             var weights = training.Parameters;
             for (var i = 0; i < expected.Length; i++) expected[i] = kept * expected[i] + (1 - kept) * weights[i];
         }
@@ -221,7 +220,7 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Steps_WarmUp_BeginsWithTheFirstFractionOfTheRate()
     {
-        using var training = new SmallTraining(SmallTraining.Create() with { LearningRate = new(8e-3, 4, false) });
+        using var training = new SmallTraining(SmallTraining.Create() with { LearningRate = new(8e-3, 4, LearningRateDecay.None) });
         var rates = new List<double>();
         var before = training.Parameters;
         var largest = 0.0;

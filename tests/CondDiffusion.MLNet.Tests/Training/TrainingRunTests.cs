@@ -85,7 +85,12 @@ public sealed class TrainingRunTests
 
         using var training = new SmallTraining(silent);
         var reports = new List<TrainingProgress>();
-        new TrainingRun(training.Loop, training.Images, silent) { Report = reports.Add, UnreadLosses = 4 }.Run();
+        var run = new TrainingRun(training.Loop, training.Images, silent, training.Plan)
+        {
+            Report = reports.Add,
+            UnreadLosses = 4,
+        };
+        run.Run();
 
         Assert.HasCount(10, losses);
         Assert.AreEqual(losses.Average(), reports.Single().MeanLoss, 1e-9);
@@ -117,7 +122,7 @@ public sealed class TrainingRunTests
     [TestMethod]
     public void Run_ValidationLoss_IsThatOfTheAveragedWeights()
     {
-        var settings = SmallTraining.Create() with { ValidationFraction = 0.2, MovingAverageDecay = 0.9 };
+        var settings = SmallTraining.Create() with { ValidationFraction = 0.2, MovingAverageLengths = [0.1] };
         using var training = new SmallTraining(settings);
         var reported = training.Run()[^1].ValidationLoss!.Value;
 
@@ -138,7 +143,7 @@ public sealed class TrainingRunTests
         double Loss(ConditionalUNet network)
         {
             var schedule = NoiseSchedule.Linear(SmallTraining.Timesteps);
-            using var loss = new DiffusionLoss(network, schedule, PredictionTarget.Noise, 0, ScalarType.Float32);
+            using var loss = settings.CreateLoss(network, schedule);
             return loss.Compute(x0, t, eps, labels, training: false).item<float>();
         }
     }
@@ -158,7 +163,7 @@ public sealed class TrainingRunTests
         var settings = SmallTraining.Create(epochs: 5, batchSize: 2) with
         {
             ValidationFraction = 0.5,
-            MovingAverageDecay = 0.9,
+            MovingAverageLengths = [0.1],
         };
         using var training = new SmallTraining(settings);
         var asked = 0;
@@ -221,7 +226,7 @@ public sealed class TrainingRunTests
         var clock = new ManualClock();
         using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 1) with { Clock = clock });
         using var store = new CheckpointStore(directory.Path, kept: 99, Fail);
-        var writer = new CheckpointWriter(store, NoIdentity, TimeSpan.FromSeconds(10), steps: 0, clock, Fail);
+        var writer = new CheckpointWriter(store, NoIdentity, 1, long.MaxValue, TimeSpan.FromSeconds(10), steps: 0, clock, Fail);
 
         training.Run(Advancing(clock, seconds: 4), writer);
 
@@ -237,7 +242,7 @@ public sealed class TrainingRunTests
         using var store = new CheckpointStore(directory.Path, kept: 99, Fail);
         var warnings = new List<string>();
         var writer = new CheckpointWriter(
-            store, NoIdentity, TimeSpan.FromHours(1), steps: 3, TimeProvider.System, warnings.Add);
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), steps: 3, TimeProvider.System, warnings.Add);
 
         training.Run(checkpoints: writer, report: report =>
         {
@@ -257,13 +262,13 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
         var training = new SmallTraining(SmallTraining.Create());
-        store.Save(training.Loop.State, NoIdentity);
+        store.Save(training.Loop.State, NoIdentity, lasting: 0);
         var before = Directory.GetFiles(directory.Path, "checkpoint-*");
         Assert.HasCount(1, before);
 
         training.Run();
         training.Dispose();
-        Assert.Throws<Exception>(() => store.Save(training.Loop.State, NoIdentity));
+        Assert.Throws<Exception>(() => store.Save(training.Loop.State, NoIdentity, lasting: 0));
         Assert.AreSequenceEqual(before, Directory.GetFiles(directory.Path, "checkpoint-*"));
     }
 
@@ -273,7 +278,7 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var training = new SmallTraining(SmallTraining.Create());
         using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
-        var writer = new CheckpointWriter(store, NoIdentity, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = new CheckpointWriter(store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
 
         Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: report =>
         {
@@ -282,7 +287,7 @@ public sealed class TrainingRunTests
 
         Assert.AreSequenceEqual([5L], Steps(directory));
         using var resumed = new SmallTraining(SmallTraining.Create());
-        CheckpointStore.Read(store.FindNewest()!, resumed.Loop.State);
+        CheckpointStore.Read(store.FindAll()[0], resumed.Loop.State);
         resumed.Run();
         Assert.AreSequenceEqual(SmallTraining.Train(SmallTraining.Create()).Weights, resumed.Weights);
     }
@@ -295,7 +300,7 @@ public sealed class TrainingRunTests
         using var store = new CheckpointStore(directory.File("checkpoints"), kept: 3, Fail);
         var warnings = new List<string>();
         var writer = new CheckpointWriter(
-            store, NoIdentity, TimeSpan.FromHours(1), 0, TimeProvider.System, warnings.Add);
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, warnings.Add);
 
         Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: _ =>
         {
