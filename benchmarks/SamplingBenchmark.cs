@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
@@ -18,12 +19,18 @@ internal static class SamplingBenchmark
     private const int MeasuredSteps = 50; // of a run of 1,000 steps
 
     private static readonly UNetShape Shape = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
+    private static readonly UNetShape Residual = new(1, 28, 28, Labels: 10, EmbeddingSize: 100, [96, 192])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
+
     private static readonly ScalarType[] Types = [ScalarType.Float32, ScalarType.BFloat16];
 
     public static void Run(int rounds)
     {
         using var noGrad = no_grad();
-        PrintEvaluations(rounds, [1, 4, 10, 16, 32, 64]);
+        PrintEvaluations("published", Shape, rounds, [1, 4, 10, 16, 32, 64]);
+        PrintEvaluations("residual", Residual, rounds, [1, 4, 10, 16, 32, 64]);
         PrintImages(rounds: 3, [1, 16, 64]);
         PrintPipeline(rounds: 3, [32, 64, 128]);
     }
@@ -37,15 +44,15 @@ internal static class SamplingBenchmark
     }
 
     /// <summary>Measures one evaluation of the network, by batch size.</summary>
-    private static void PrintEvaluations(int rounds, int[] batchSizes)
+    private static void PrintEvaluations(string name, UNetShape shape, int rounds, int[] batchSizes)
     {
         using var baseline = new LiteralUNet();
         baseline.eval();
-        using var network = ConditionalUNet.Create(Shape, CPU, seed: 1);
+        using var network = ConditionalUNet.Create(shape, CPU, seed: 1);
         InferenceUNet[] fused = [.. Types.Select(type => InferenceUNet.Create(network, type))];
 
         Console.WriteLine(
-            $"An evaluation of the network: medians of {rounds} interleaved rounds in ms, " +
+            $"An evaluation of the {name} network, and of the published one by the baseline: medians of {rounds} interleaved rounds in ms, " +
             $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
         PrintRow(
@@ -56,9 +63,12 @@ internal static class SamplingBenchmark
         foreach (var batchSize in batchSizes)
         {
             using var scope = NewDisposeScope();
-            var x = randn(batchSize, 1, 32, 32);
+            var image = randn(batchSize, 1, 32, 32);
+            var x = randn(batchSize, 1, shape.Height, shape.Width);
             var t = full([batchSize], Timestep, ScalarType.Int64);
-            var labels = arange(batchSize, ScalarType.Int64).remainder(Shape.Labels);
+            var noise = shape.NoiseAt(NoiseSchedule.Linear(Timesteps), Timestep);
+            var noises = full([batchSize], noise, ScalarType.Float32);
+            var labels = arange(batchSize, ScalarType.Int64).remainder(shape.Labels);
             var repeats = Math.Max(1, 32 / batchSize);
 
             Func<double> Time(Func<Tensor> evaluate) => () => Rounds.Time(repeats, () =>
@@ -68,14 +78,14 @@ internal static class SamplingBenchmark
             });
 
             var times = Rounds.Measure(rounds, [
-                Time(() => baseline.forward(x, t, labels)),
+                Time(() => baseline.forward(image, t, labels)),
                 .. Types.SelectMany((type, i) =>
                 {
-                    var embeddings = fused[i].Prepare([Timestep], labels.data<long>().ToArray());
-                    var ceiling = new ConvolutionCeiling(batchSize, type, training: false);
+                    var embeddings = fused[i].Prepare([noise], labels.data<long>().ToArray());
+                    var ceiling = new ConvolutionCeiling(shape, batchSize, type, training: false);
                     return new[]
                     {
-                        Time(() => network.Forward(x, t, labels, type: type)),
+                        Time(() => network.Forward(x, noises, labels, type: type)),
                         Time(() => fused[i].Forward(x, embeddings, 0)),
                         () => ceiling.Measure(repeats),
                     };

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Measures a training step of the published method's network: the PyTorch-style baseline, this library in float32 and
-/// in bfloat16, and the convolutions alone.
+/// Measures a training step: that of the published method's network by the PyTorch-style baseline and by this library, that
+/// of the residual network, and the convolutions alone.
 /// </summary>
 internal static class TrainingBenchmark
 {
@@ -16,7 +16,11 @@ internal static class TrainingBenchmark
     private const int Timesteps = 1000;
     private const double LearningRate = 5e-4;
 
-    private static readonly UNetShape Shape = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
+    private static readonly UNetShape Plain = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
+    private static readonly UNetShape Residual = new(1, 28, 28, Labels: 10, EmbeddingSize: 100, [96, 192])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
 
     /// <summary>
     /// Measures every variant once a round, in turn, so that a machine whose speed drifts is fair to all of them;
@@ -25,8 +29,8 @@ internal static class TrainingBenchmark
     public static void Run(int rounds)
     {
         var variants = Variants().ToArray();
-        var ceilings = new[] { ScalarType.Float32, ScalarType.BFloat16 }
-            .Select(type => new ConvolutionCeiling(BatchSize, type, training: true))
+        var ceilings = variants
+            .Select(variant => new ConvolutionCeiling(variant.Shape, BatchSize, variant.Type, training: true))
             .ToArray();
         var times = Rounds.Measure(rounds, [
             .. variants.Select(variant => (Func<double>)(() => Rounds.Time(1, variant.Step))),
@@ -38,25 +42,18 @@ internal static class TrainingBenchmark
             $"A training step of {BatchSize} images: medians of {rounds} interleaved rounds, " +
             $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
-        Console.WriteLine("| | step | images/s | against baseline | of its convolutions' peak | peak memory |");
-        Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
+        Console.WriteLine(
+            "| | step | images/s | against baseline | GFLOP/s of its convolutions alone | of their peak | peak memory |");
+        Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
         for (var i = 0; i < variants.Length; i++)
         {
             var variant = variants[i];
-            var ceiling = medians[variants.Length + (variant.Type == ScalarType.BFloat16 ? 1 : 0)];
+            var ceiling = medians[variants.Length + i];
             var speedup = Rounds.Median([.. times[0].Zip(times[i], (a, b) => a / b)]);
             Console.WriteLine(
                 $"| {variant.Name} | {medians[i] * 1e3:F0} ms | {BatchSize / medians[i]:F0} | {speedup:F2}x " +
-                $"| {ceiling / medians[i]:P0} | {MeasurePeakMemory(variant.Key)} MB |");
-        }
-
-        Console.WriteLine();
-        for (var i = 0; i < ceilings.Length; i++)
-        {
-            var median = medians[variants.Length + i];
-            Console.WriteLine(
-                $"Convolutions alone, {(i == 0 ? "float32" : "bfloat16")}: {median * 1e3:F0} ms, " +
-                $"{ceilings[i].Operations / 1e9:F0} GFLOP, {ceilings[i].Operations / median / 1e9:F0} GFLOP/s.");
+                $"| {ceilings[i].Operations / ceiling / 1e9:F0} | {ceiling / medians[i]:P0} " +
+                $"| {MeasurePeakMemory(variant.Key)} MB |");
         }
     }
 
@@ -78,11 +75,15 @@ internal static class TrainingBenchmark
         return process.StandardOutput.ReadToEnd().Trim();
     }
 
-    private static IEnumerable<(string Key, string Name, ScalarType Type, Action Step)> Variants() =>
+    private static IEnumerable<(string Key, string Name, UNetShape Shape, ScalarType Type, Action Step)> Variants() =>
     [
-        ("literal", "PyTorch-style baseline, float32", ScalarType.Float32, Baseline()),
-        ("float32", "this library, float32", ScalarType.Float32, Ours(ScalarType.Float32)),
-        ("bfloat16", "this library, bfloat16", ScalarType.BFloat16, Ours(ScalarType.BFloat16)),
+        ("literal", "PyTorch-style baseline, float32", Plain, ScalarType.Float32, Baseline()),
+        ("float32", "this library, float32", Plain, ScalarType.Float32, Ours(Plain, ScalarType.Float32)),
+        ("bfloat16", "this library, bfloat16", Plain, ScalarType.BFloat16, Ours(Plain, ScalarType.BFloat16)),
+        ("residual-float32", "residual network, 28 x 28, float32",
+            Residual, ScalarType.Float32, Ours(Residual, ScalarType.Float32)),
+        ("residual", "residual network, 28 x 28, bfloat16",
+            Residual, ScalarType.BFloat16, Ours(Residual, ScalarType.BFloat16)),
     ];
 
     private static Action Baseline()
@@ -97,7 +98,7 @@ internal static class TrainingBenchmark
             alphaBars ??= cumprod(1 - linspace(1e-4, 0.02, Timesteps), 0);
 
             using var scope = NewDisposeScope();
-            var (x0, labels) = Images();
+            var (x0, labels) = Images(Plain);
             var t = randint(1, Timesteps + 1, [BatchSize], ScalarType.Int64);
             var alphaBar = alphaBars.index_select(0, t - 1).view(-1, 1, 1, 1);
             var eps = randn_like(x0);
@@ -111,7 +112,7 @@ internal static class TrainingBenchmark
         };
     }
 
-    private static Action Ours(ScalarType type)
+    private static Action Ours(UNetShape shape, ScalarType type)
     {
         DiffusionLoss? loss = null;
         TrainingLoop? loop = null;
@@ -120,7 +121,7 @@ internal static class TrainingBenchmark
             loop ??= Create();
 
             using var scope = NewDisposeScope();
-            var (x0, labels) = Images();
+            var (x0, labels) = Images(shape);
             var t = randint(1, Timesteps + 1, [BatchSize], ScalarType.Int64);
             var eps = randn_like(x0);
             loop.Update(() => loss!.Compute(x0, t, eps, labels, training: true), LearningRate).Loss.item<float>();
@@ -137,12 +138,12 @@ internal static class TrainingBenchmark
                 MovingAverageLengths = [0.09],
                 Type = type,
             };
-            var network = ConditionalUNet.Create(Shape, CPU, seed: 1);
+            var network = ConditionalUNet.Create(shape, CPU, seed: 1);
             loss = settings.CreateLoss(network, NoiseSchedule.Linear(Timesteps));
             return new(network, loss, settings);
         }
     }
 
-    private static (Tensor Images, Tensor Labels) Images() =>
-        (rand(BatchSize, 1, 32, 32) * 2 - 1, randint(0, 10, [BatchSize], ScalarType.Int64));
+    private static (Tensor Images, Tensor Labels) Images(UNetShape shape) =>
+        (rand(BatchSize, 1, shape.Height, shape.Width) * 2 - 1, randint(0, 10, [BatchSize], ScalarType.Int64));
 }

@@ -26,6 +26,14 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
         new("cosine-schedule", options => options with { Schedule = BetaSchedule.Cosine }),
         new("batch-64", options => options with { BatchSize = 64 }),
         new("native-size", options => options with { Height = 28, Width = 28 }),
+        new("log-normal", options => options with { TimestepSampling = TimestepSampling.LogNormal }),
+        new("residual", Residual),
+        new("residual-uniform", options => Residual(options) with { TimestepSampling = TimestepSampling.Uniform }),
+        new("residual-constant", options => Residual(options) with { LearningRateDecay = LearningRateDecay.None }),
+        new("residual-cosine", options => Residual(options) with { LearningRateDecay = LearningRateDecay.Cosine }),
+        new("residual-batch-128", options => Residual(options) with { BatchSize = 128 }),
+        new("residual-narrow", options => Residual(options) with { ChannelWidths = [64, 128] }),
+        new("residual-wide", options => Residual(options) with { ChannelWidths = [96, 256] }),
         new("small", Shrink),
         new("small-published", options => Publish(Shrink(options))),
     ];
@@ -35,6 +43,20 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
     public static QualityTraining Find(string name) => All.FirstOrDefault(training => training.Name == name)
         ?? throw new ArgumentException(
             $"There is no training '{name}'; there are {string.Join(", ", All.Select(training => training.Name))}.");
+
+    /// <summary>Returns options of the second architecture, from which single changes are measured.</summary>
+    private static Options Residual(Options options) => options with
+    {
+        Height = 28,
+        Width = 28,
+        Architecture = NetworkArchitecture.Residual,
+        TimestepSampling = TimestepSampling.LogNormal,
+        BatchSize = 64,
+        LearningRate = 1e-3,
+        WarmUpSteps = 200,
+        LearningRateDecay = LearningRateDecay.Cooldown,
+        MovingAverageLengths = [0.05],
+    };
 
     private static Options Shrink(Options options) => options with
     {

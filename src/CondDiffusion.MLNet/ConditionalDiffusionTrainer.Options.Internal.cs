@@ -61,11 +61,15 @@ public sealed partial class ConditionalDiffusionTrainer
         };
 
         /// <inheritdoc/>
+        private protected override double OwnLearningRate => InitialModel is null ? 5e-4 : 1e-4;
+
+        /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>
         [
             (nameof(Architecture), $"{Architecture}"),
             (nameof(ChannelWidths), Text(CreateShape(labels: 1).Widths)),
             (nameof(EmbeddingSize), Text(EmbeddingSize)),
+            (nameof(InitialModel), InitialModel?.Fingerprint ?? "none"),
             (nameof(Timesteps), Text(Timesteps)),
             (nameof(Schedule), Schedule == BetaSchedule.Linear && Timesteps != 1000
                 ? $"{Schedule}, scaled by 1000 / T" // which it was not at first

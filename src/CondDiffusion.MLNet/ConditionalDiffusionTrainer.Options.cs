@@ -87,6 +87,10 @@ public sealed partial class ConditionalDiffusionTrainer
         /// </value>
         public int EmbeddingSize { get; init; } = 100;
 
+        /// <summary>A trained model whose weights the training starts from, rather than from random ones.</summary>
+        /// <value>Null to start from random weights. Default: null.</value>
+        public InitialModel? InitialModel { get; init; }
+
         // Diffusion
 
         /// <summary>Timesteps of the noise schedule, T (Ho et al. 2020, arXiv 2006.11239, section 2).</summary>

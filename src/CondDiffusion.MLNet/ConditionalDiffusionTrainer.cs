@@ -65,7 +65,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <exception cref="InvalidOperationException">
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
     /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
-    /// training, or their directory cannot be used; a GPU was asked for and there is none; TorchSharp's native library
+    /// training, or their directory cannot be used; the initial model cannot be used; a GPU was asked for and there is none; TorchSharp's native library
     /// is not there; or the application has TorchSharp in another minor version than this library was built with. Each
     /// message says which.
     /// </exception>
@@ -89,7 +89,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var seed = (ulong)training.Seed;
         var model = _options.Describe(training.Labels, seed);
         var settings = _options.LoopSettings(seed, training.Type);
-        var network = ConditionalUNet.Create(shape, training.Device, SeedStream.InitialWeights(seed));
+        var network = _options.InitialModel is { } initial
+            ? initial.CreateNetwork(shape, training.Labels.Values, training.Device)
+            : ConditionalUNet.Create(shape, training.Device, SeedStream.InitialWeights(seed));
         try
         {
             var schedule = NoiseSchedule.Create(_options.Schedule, _options.Timesteps);

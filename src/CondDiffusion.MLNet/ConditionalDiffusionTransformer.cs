@@ -37,7 +37,7 @@ namespace CondDiffusion.MLNet;
 /// <para><b>Cancellation.</b> <c>CancelExecution</c> of its context stops its generation for good. To generate again,
 /// load the model with another context.</para>
 /// </remarks>
-public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
+public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedModel, IDisposable
 {
     /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
     internal const string LoaderSignature = "CondDiffusionTransform";
@@ -250,6 +250,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, IDisposable
         });
         return new(host, description, new SharedNetwork(network));
     }
+
+    ImageGenerator ITrainedModel.Generator => Generator;
 
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
         Generator.UseNetwork(network => File.Save(

@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using static TorchSharp.torch;
 using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Tests;
@@ -74,7 +75,9 @@ public sealed class FirstPromiseTests
             options.Timesteps, options.Schedule, options.Prediction));
         Assert.AreEqual((0.0, 0.1), (options.MinSnrGamma, options.LabelDropout));
         Assert.AreSequenceEqual([0.09], options.MovingAverageLengths);
-        Assert.AreEqual((50, 128, 5e-4), (options.Epochs, options.BatchSize, options.LearningRate));
+        Assert.AreEqual((50, 128, null), (options.Epochs, options.BatchSize, options.LearningRate));
+        Assert.AreEqual(5e-4, options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak);
+        Assert.IsNull(options.InitialModel);
         Assert.AreEqual((0, LearningRateDecay.None, 0.0), (
             options.WarmUpSteps, options.LearningRateDecay, options.GradientClipNorm));
         Assert.AreEqual((null, Precision.Auto, 1L << 30), (options.Seed, options.Precision, options.ImageMemory));

@@ -31,6 +31,7 @@ public sealed class TrainingIdentityTests
     {
         [nameof(Options.FeatureColumnName)] = "the reader of the data",
         [nameof(Options.SampleEpochs)] = "the reporter",
+        [nameof(Options.InitialModel)] = "the trainer, for the network's initial weights",
     };
 
     /// <summary>
@@ -58,8 +59,8 @@ public sealed class TrainingIdentityTests
         [nameof(Options.GenerationBatchSize)] = ["Description.BatchSize"],
     };
 
-    // Both architectures can have these widths.
-    private static readonly Options Base = Tiny.Options with { ChannelWidths = [32, 32, 32] };
+    // Both architectures can have these widths. The default learning rate depends on the initial model.
+    private static readonly Options Base = Tiny.Options with { ChannelWidths = [32, 32, 32], LearningRate = 1e-3 };
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
 

@@ -19,7 +19,6 @@ public sealed partial class ConvolutionalNetworkTrainer
             Height = 28;
             Width = 28;
             Epochs = 10;
-            LearningRate = 2e-3;
             WarmUpSteps = 100;
             LearningRateDecay = LearningRateDecay.Cosine;
             MovingAverageLengths = [];
@@ -101,6 +100,9 @@ public sealed partial class ConvolutionalNetworkTrainer
         /// </summary>
         /// <value>In [0, 1). Default: 0.</value>
         public double ScaleFraction { get; init; }
+
+        /// <inheritdoc/>
+        private protected override double OwnLearningRate => 2e-3;
 
         /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>

@@ -33,10 +33,11 @@ internal static class DdimSampler
             var sigma = eta * Math.Sqrt((1 - alphaBarS) / (1 - alphaBarT) * (1 - alphaBarT / alphaBarS));
 
             var x0 = denoiser(xt, t, step);
-            var eps = (xt - schedule.Alpha(t) * x0) / schedule.Sigma(t);
+            var eps = (xt - x0.Times(schedule.Alpha(t))).Over(schedule.Sigma(t));
 
             // x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z (equation 12)
-            var xs = schedule.Alpha(s) * x0 + Math.Sqrt(Math.Max(1 - alphaBarS - sigma * sigma, 0)) * eps;
-            return sigma > 0 ? xs + sigma * noise(t) : xs;
+            var xs = x0.Times(schedule.Alpha(s)) +
+                eps.Times(Math.Sqrt(Math.Max(1 - alphaBarS - sigma * sigma, 0)));
+            return sigma > 0 ? xs + noise(t).Times(sigma) : xs;
         }, visit);
 }

@@ -40,10 +40,11 @@ internal static class DpmSolverSampler
             var h = schedule.HalfLogSnr(s) - schedule.HalfLogSnr(t);
 
             // D = (1 + 1 / (2 r)) x_0 - 1 / (2 r) x_0' with r = h' / h, where ' marks the step before
-            var d = x0Before is null || s == 0 ? x0 : x0 + h / (2 * hBefore) * (x0 - x0Before);
+            var d = x0Before is null || s == 0 ? x0 : x0 + (x0 - x0Before).Times(h / (2 * hBefore));
 
             // x_s = sigma_s / sigma_t x_t - alpha_s (e^-h - 1) D
-            var xs = schedule.Sigma(s) / schedule.Sigma(t) * xt - schedule.Alpha(s) * (Math.Exp(-h) - 1) * d;
+            var xs = xt.Times(schedule.Sigma(s) / schedule.Sigma(t)) -
+                d.Times(schedule.Alpha(s) * (Math.Exp(-h) - 1));
 
             x0Before?.Dispose();
             x0Before = x0.DetachFromDisposeScope(); // the next step needs it

@@ -37,10 +37,10 @@ internal static class Prediction
         this PredictionTarget kind, Tensor prediction, Tensor xt, double alpha, double sigma) => kind switch
         {
             // x_t = alpha x_0 + sigma eps, solved for x_0
-            PredictionTarget.Noise => (xt - sigma * prediction) / alpha,
+            PredictionTarget.Noise => (xt - prediction.Times(sigma)).Over(alpha),
 
             // Salimans and Ho 2022, appendix D
-            PredictionTarget.Velocity => alpha * xt - sigma * prediction,
+            PredictionTarget.Velocity => xt.Times(alpha) - prediction.Times(sigma),
 
             _ => throw new UnreachableException($"{kind}"),
         };

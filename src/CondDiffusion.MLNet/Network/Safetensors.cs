@@ -13,6 +13,7 @@ internal static class Safetensors
 {
     private const string FloatType = "F32";
     private const string MetadataName = "__metadata__";
+    private const string BatchCounter = ".num_batches_tracked"; // of PyTorch's batch norms, which nothing here needs
     private const int LengthSize = sizeof(ulong);
     private const int MaxHeaderSize = 1 << 20;
     private const int PieceLength = 1 << 20; // values that are copied at a time: a span of bytes cannot have 2^31
@@ -58,6 +59,11 @@ internal static class Safetensors
         json.TryGetProperty(MetadataName, out var metadata)
             ? metadata.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.GetString()!)
             : []);
+
+    /// <summary>Returns the shape of a tensor; null if the stream has no such tensor.</summary>
+    /// <exception cref="FormatException">The stream is not in the format.</exception>
+    public static long[]? FindShape(Stream stream, string name) => ReadHeader(stream, json =>
+        json.TryGetProperty(name, out var entry) ? ReadTensorHeader(entry).Shape : null);
 
     /// <summary>
     /// Checks every name, shape and size before anything is allocated, and returns a reader of single tensors, in any
@@ -183,8 +189,10 @@ internal static class Safetensors
             CheckTensor(found, tensor);
         }
 
-        if (header.Keys.Except(tensors.Select(tensor => tensor.Name)).FirstOrDefault() is { } unknown)
-            throw new FormatException($"tensor '{unknown}' is unknown.");
+        var unknown = header.Keys
+            .Except(tensors.Select(tensor => tensor.Name))
+            .FirstOrDefault(name => !name.EndsWith(BatchCounter, StringComparison.Ordinal));
+        if (unknown is not null) throw new FormatException($"tensor '{unknown}' is unknown.");
 
         long end = 0;
         foreach (var (name, found) in header.OrderBy(tensor => tensor.Value.Offsets[0]))

@@ -9,6 +9,9 @@ namespace CondDiffusion.MLNet;
 
 public abstract partial record ImageTrainerOptions
 {
+    /// <summary>The learning rate of the trainer where none is given.</summary>
+    private protected abstract double OwnLearningRate { get; }
+
     /// <summary>The options of one trainer alone that decide a training's result, by name.</summary>
     private protected abstract IEnumerable<(string Name, string Value)> OwnIdentity { get; }
 
@@ -33,7 +36,7 @@ public abstract partial record ImageTrainerOptions
             [nameof(Height)] = Text(Height),
             [nameof(Width)] = Text(Width),
             [nameof(BatchSize)] = Text(BatchSize),
-            [nameof(LearningRate)] = Text(LearningRate),
+            [nameof(LearningRate)] = Text(LearningRate ?? OwnLearningRate),
             [nameof(WarmUpSteps)] = Text(WarmUpSteps),
             [nameof(LearningRateDecay)] = $"{LearningRateDecay}",
             [nameof(GradientClipNorm)] = Text(GradientClipNorm),
@@ -60,7 +63,7 @@ public abstract partial record ImageTrainerOptions
     {
         Epochs = Epochs,
         BatchSize = BatchSize,
-        LearningRate = new(LearningRate, WarmUpSteps, LearningRateDecay),
+        LearningRate = new(LearningRate ?? OwnLearningRate, WarmUpSteps, LearningRateDecay),
         Seed = seed,
         GradientClipNorm = GradientClipNorm,
         MovingAverageLengths = MovingAverageLengths,
@@ -76,7 +79,7 @@ public abstract partial record ImageTrainerOptions
 
         errors.Positive(Epochs);
         errors.Positive(BatchSize);
-        errors.Positive(LearningRate);
+        errors.Positive(LearningRate ?? OwnLearningRate, nameof(LearningRate));
         errors.NotNegative(WarmUpSteps);
         errors.NotNegative(GradientClipNorm);
         errors.Defined(LearningRateDecay);

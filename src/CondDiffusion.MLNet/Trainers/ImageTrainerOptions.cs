@@ -52,8 +52,12 @@ public abstract partial record ImageTrainerOptions
     public int BatchSize { get; init; } = 128;
 
     /// <summary>Learning rate of Adam (Kingma and Ba 2015, arXiv 1412.6980).</summary>
-    /// <value>Positive and finite. Default: 5e-4 for image generation, 2e-3 for classification.</value>
-    public double LearningRate { get; init; } = 5e-4;
+    /// <value>
+    /// Positive and finite; null for the trainer's own, which is 5e-4 for image generation, 1e-4 for image generation
+    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/>, and 2e-3 for classification. Default:
+    /// null.
+    /// </value>
+    public double? LearningRate { get; init; }
 
     /// <summary>
     /// Steps at the beginning over which the learning rate grows linearly to <see cref="LearningRate"/> (Goyal et

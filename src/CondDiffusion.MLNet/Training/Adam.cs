@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
@@ -11,6 +12,13 @@ internal sealed class Adam(Tensor parameters) : IDisposable
     private const double Beta1 = 0.9;
     private const double Beta2 = 0.999;
     private const double Epsilon = 1e-8;
+
+    // TorchSharp may free the object that it makes of a number while libtorch reads it. These live on.
+    private static readonly Scalar KeptMean = Beta1;
+    private static readonly Scalar KeptSquare = Beta2;
+    private static readonly Scalar NewMean = 1 - Beta1;
+    private static readonly Scalar NewSquare = 1 - Beta2;
+    private static readonly Scalar LeastRoot = Epsilon;
 
     /// <summary>The moving average of the gradient, m.</summary>
     public Tensor Mean { get; } = zeros_like(parameters).DetachFromDisposeScope();
@@ -27,11 +35,13 @@ internal sealed class Adam(Tensor parameters) : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
 
-        Mean.mul_(Beta1).add_(gradient, 1 - Beta1);
-        Square.mul_(Beta2).addcmul_(gradient, gradient, 1 - Beta2);
+        Mean.mul_(KeptMean).add_(gradient, NewMean);
+        Square.mul_(KeptSquare).addcmul_(gradient, gradient, NewSquare);
 
-        var denominator = Square.sqrt().div_(Math.Sqrt(1 - Math.Pow(Beta2, step))).add_(Epsilon);
-        parameters.addcdiv_(Mean, denominator, -learningRate / (1 - Math.Pow(Beta1, step)));
+        using Scalar correction = Math.Sqrt(1 - Math.Pow(Beta2, step));
+        using Scalar factor = -learningRate / (1 - Math.Pow(Beta1, step));
+        var denominator = Square.sqrt().div_(correction).add_(LeastRoot);
+        parameters.addcdiv_(Mean, denominator, factor);
     }
 
     public void Dispose()

@@ -56,6 +56,23 @@ public sealed class TrainingTests
     }
 
     [TestMethod]
+    public void InitialModel_AsItStands_StartsFromItsWeights()
+    {
+        using var directory = new DocsDirectory();
+        Directory.CreateDirectory("models");
+        using (var model = Fit(Fast(new()))) new MLContext().Model.Save(model, null, "models/shapes.zip");
+        // snippet: initial
+        var options = new ConditionalDiffusionTrainer.Options
+        {
+            InitialModel = InitialModel.FromFile("models/shapes.zip"),    // or a .safetensors of PyTorch's names
+        };
+        // end
+        Assert.AreEqual(1e-4, options.LoopSettings(3, ScalarType.Float32).LearningRate.Peak);
+        Fit(Fast(options)).Dispose();
+        Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Fast(options) with { EmbeddingSize = 5 }));
+    }
+
+    [TestMethod]
     public void Method_AsItStands_IsTheTrainingOfDdpm()
     {
         using var directory = new DocsDirectory();

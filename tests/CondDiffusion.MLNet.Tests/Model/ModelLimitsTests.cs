@@ -172,6 +172,7 @@ public sealed class ModelLimitsTests
         _ when type == typeof(IReadOnlyList<int>) => Widths.Append(null),
         _ when type == typeof(IReadOnlyList<double>) => [null, Array.Empty<double>(), new[] { 0.001 }, new[] { 0.28 }],
         _ when type.IsEnum => [.. Enum.GetValues(type), Enum.ToObject(type, 99), Enum.ToObject(type, -1)],
+        _ when type == typeof(InitialModel) => [null],
         _ when type == typeof(SamplingOptions) => [null, new SamplingOptions()],
         _ when type == typeof(CancellationToken) => [new CancellationToken(canceled: true)],
         _ when type == typeof(IProgress<TrainingProgress>) => [null],

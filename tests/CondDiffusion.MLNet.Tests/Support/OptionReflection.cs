@@ -49,6 +49,8 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
         [nameof(ImageTrainerOptions.CheckpointsKept)] = "the checkpoints",
     };
 
+    private static readonly Lazy<InitialModel> AnotherModel = new(() => InitialModel.From(Tiny.Create(new())));
+
     public static IEnumerable<PropertyInfo> Properties => typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>Asserts that every option is in the identity or known not to decide the result.</summary>
@@ -117,6 +119,8 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
             _ when property.PropertyType == typeof(IProgress<TrainingProgress>) => new Reporter(_ => { }),
             _ when property.PropertyType == typeof(string) => "Another",
             _ when property.PropertyType == typeof(int?) => 12,
+            _ when property.PropertyType == typeof(double?) => 0.25,
+            _ when property.PropertyType == typeof(InitialModel) => AnotherModel.Value,
             bool value => !value,
             int value => value + 4,
             long value => value + 1,

@@ -1,0 +1,25 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Diffusion;
+
+/// <summary>
+/// Arithmetic of a tensor and a number. TorchSharp's operators make a temporary object of the number, which the garbage
+/// collector may free while libtorch still reads it; here it lives until the result is there.
+/// </summary>
+internal static class TensorArithmetic
+{
+    /// <summary>Returns <paramref name="x"/> times <paramref name="factor"/>, in a new tensor.</summary>
+    public static Tensor Times(this Tensor x, double factor)
+    {
+        using Scalar scalar = factor;
+        return x.mul(scalar);
+    }
+
+    /// <summary>Returns <paramref name="x"/> divided by <paramref name="divisor"/>, in a new tensor.</summary>
+    public static Tensor Over(this Tensor x, double divisor)
+    {
+        using Scalar scalar = divisor;
+        return x.div(scalar);
+    }
+}

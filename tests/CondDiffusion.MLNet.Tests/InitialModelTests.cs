@@ -1,0 +1,197 @@
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using static TorchSharp.torch;
+using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
+
+namespace CondDiffusion.MLNet.Tests;
+
+/// <summary>Trainings that start from the weights of a trained model. Its labels are cat and dog.</summary>
+[TestClass]
+public sealed class InitialModelTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    private static UNetShape Shape => Tiny.Description.Network;
+
+    public static IEnumerable<string> Sources => ["transformer", "zip", "safetensors"];
+
+    [TestMethod]
+    [DynamicData(nameof(Sources))]
+    public void CreateNetwork_OtherLabels_KeepsAllWeightsAndKnownLabels(string source)
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Create(Ml);
+        var initial = Write(model, source, directory);
+        var isNamed = source != "safetensors";
+
+        using var scope = NewDisposeScope();
+        string[] labels = ["bird", "dog", "cat", "fish"];
+        using var network = initial.CreateNetwork(Shape with { Labels = 4, Height = 16 }, labels, CPU);
+
+        var from = Tensors(model);
+        var to = network.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => Values(tensor.Values));
+        Assert.AreSequenceEqual(from.Keys, to.Keys);
+        foreach (var name in from.Keys.Where(name => name != "label_emb.weight"))
+            Assert.AreSequenceEqual(from[name], to[name], name);
+
+        var table = from["label_emb.weight"];
+        var cat = table[..4];
+        var dog = table[4..];
+        float[] mean = [.. cat.Zip(dog, (a, b) => (a + b) / 2)];
+        float[] expected = isNamed ? [.. mean, .. dog, .. cat, .. mean] : [.. cat, .. dog, .. mean, .. mean];
+        Assert.AreSequenceEqual(expected, to["label_emb.weight"]);
+    }
+
+    [TestMethod]
+    public void Fit_FromAModelWithNoStepToSpeakOf_GeneratesItsImages()
+    {
+        using var model = Tiny.Create(Ml);
+        var options = Tiny.Options with
+        {
+            Timesteps = Tiny.Description.Timesteps,
+            InitialModel = InitialModel.From(model),
+            LearningRate = 1e-12,
+            MovingAverageLengths = [],
+            Seed = (int)Tiny.Description.Seed,
+            Precision = Precision.Float32,
+        };
+
+        // A batch norm's statistics would change even so: compare the parameters.
+        using var tuned = Fit(options);
+        using var scope = NewDisposeScope();
+        var (before, after) = (Parameters(model), Parameters(tuned));
+        Assert.IsLessThan(1e-9f, (before - after).abs().max().item<float>());
+
+        static Tensor Parameters(ConditionalDiffusionTransformer model)
+        {
+            Tensor? parameters = null;
+            model.Generator.UseNetwork(network => parameters = network.Parameters.detach().clone());
+            return parameters!;
+        }
+    }
+
+    [TestMethod]
+    public void LearningRate_WithAnInitialModel_IsLowerByDefault()
+    {
+        using var model = Tiny.Create(Ml);
+        Assert.AreEqual(5e-4, Peak(new()));
+        Assert.AreEqual(1e-4, Peak(new() { InitialModel = InitialModel.From(model) }));
+        Assert.AreEqual(3e-3, Peak(new() { InitialModel = InitialModel.From(model), LearningRate = 3e-3 }));
+
+        static double Peak(Options options) => options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak;
+    }
+
+    /// <summary>PyTorch's batch norms count their batches, in a tensor of integers.</summary>
+    [TestMethod]
+    public void FromFile_WeightsWithPyTorchsBatchCounters_ReadsTheOthers()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Create(Ml);
+        Write(model, "safetensors", directory);
+        var file = File.ReadAllBytes(directory.File("model.safetensors"));
+        var length = BitConverter.ToInt32(file);
+        var header = System.Text.Encoding.UTF8.GetString(file, 8, length).TrimEnd()[..^1];
+        var end = file.Length - 8 - length;
+        header += $",\"down1.convs.1.num_batches_tracked\":{{\"dtype\":\"I64\",\"shape\":[]," +
+            $"\"data_offsets\":[{end},{end + 8}]}}}}";
+        header = header.PadRight((header.Length + 7) / 8 * 8);
+        File.WriteAllBytes(
+            directory.File("torch.safetensors"),
+            [
+                .. BitConverter.GetBytes((long)header.Length),
+                .. System.Text.Encoding.UTF8.GetBytes(header),
+                .. file[(8 + length)..],
+                .. new byte[8],
+            ]);
+
+        using var network = InitialModel.FromFile(directory.File("torch.safetensors")).CreateNetwork(Shape, null, CPU);
+        using var expected = InitialModel.From(model).CreateNetwork(Shape, null, CPU);
+        Assert.AreSequenceEqual(Values(expected.Parameters), Values(network.Parameters));
+    }
+
+    [TestMethod]
+    public void Fit_InterruptedAndOfAnotherModel_IsRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Create(Ml);
+        var options = Tiny.Options with
+        {
+            InitialModel = InitialModel.From(model),
+            CheckpointDirectory = directory.Path,
+        };
+        Fit(options).Dispose();
+        Fit(options).Dispose();
+
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(options with { InitialModel = null }));
+        Assert.Contains("InitialModel was", exception.Message);
+        Assert.Contains("and is none", exception.Message);
+    }
+
+    [TestMethod]
+    public void Fit_ModelThatDoesNotFit_SaysWhatDiffers()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Create(Ml);
+        Refuses(
+            Tiny.Options with { InitialModel = InitialModel.From(model), ChannelWidths = [2, 4, 2], EmbeddingSize = 5 },
+            "InitialModel, the given transformer, cannot be used: it has another network: " +
+            "ChannelWidths is [2, 2, 2] there and [2, 4, 2] here; EmbeddingSize is 4 there and 5 here.");
+        Refuses(
+            Tiny.Options with { InitialModel = Write(model, "safetensors", directory), ChannelWidths = [2, 4, 2] },
+            "model.safetensors', cannot be used: tensor 'down2.convs.0.weight' has shape");
+        Refuses(
+            Tiny.Options with { InitialModel = InitialModel.FromFile(directory.File("none.zip")) },
+            "none.zip', cannot be used: ");
+
+        File.WriteAllText(directory.File("text.safetensors"), "this is no header");
+        Refuses(
+            Tiny.Options with { InitialModel = InitialModel.FromFile(directory.File("text.safetensors")) },
+            "text.safetensors', cannot be used: the header claims");
+
+        var keys = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(Tiny.Rows(Ml));
+        Ml.Model.Save(keys, null, directory.File("keys.zip"));
+        Refuses(
+            Tiny.Options with { InitialModel = InitialModel.FromFile(directory.File("keys.zip")) },
+            "keys.zip', cannot be used: its model does not generate images.");
+
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => InitialModel.FromFile("model.onnx"));
+        Assert.Contains("'model.onnx' ends neither in .zip nor in .safetensors.", exception.Message);
+
+        static void Refuses(Options options, string message) =>
+            Assert.Contains(message, Assert.ThrowsExactly<InvalidOperationException>(() => Fit(options)).Message);
+    }
+
+    private static ConditionalDiffusionTransformer Fit(Options options) => Tiny.Fit(new(seed: 1), options);
+
+    private static InitialModel Write(
+        ConditionalDiffusionTransformer model, string source, TemporaryDirectory directory)
+    {
+        var file = directory.File($"model.{source}");
+        switch (source)
+        {
+            case "zip":
+                Ml.Model.Save(model, null, file);
+                return InitialModel.FromFile(file);
+            case "safetensors":
+                using (var stream = File.Create(file)) model.Generator.UseNetwork(network => network.Save(stream));
+                return InitialModel.FromFile(file);
+            default:
+                return InitialModel.From(model);
+        }
+    }
+
+    private static Dictionary<string, float[]> Tensors(ConditionalDiffusionTransformer model)
+    {
+        Dictionary<string, float[]> tensors = [];
+        model.Generator.UseNetwork(network =>
+            tensors = network.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => Values(tensor.Values)));
+        return tensors;
+    }
+
+    private static float[] Values(Tensor tensor)
+    {
+        using var copy = tensor.detach().clone();
+        return copy.data<float>().ToArray();
+    }
+}
