@@ -52,7 +52,8 @@ internal static class SamplingBenchmark
         InferenceUNet[] fused = [.. Types.Select(type => InferenceUNet.Create(network, type))];
 
         Console.WriteLine(
-            $"An evaluation of the {name} network, and of the published one by the baseline: medians of {rounds} interleaved rounds in ms, " +
+            $"An evaluation of the {name} network, and of the published one by the baseline: medians of {rounds} " +
+            "interleaved rounds in ms, " +
             $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
         PrintRow(

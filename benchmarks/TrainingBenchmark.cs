@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>
-/// Measures a training step: that of the published method's network by the PyTorch-style baseline and by this library, that
-/// of the residual network, and the convolutions alone.
+/// Measures a training step: that of the published method's network by the PyTorch-style baseline and by this library,
+/// that of the residual network, and the convolutions alone.
 /// </summary>
 internal static class TrainingBenchmark
 {
@@ -43,7 +43,8 @@ internal static class TrainingBenchmark
             $"{get_num_threads()} threads, libtorch {__version__}.");
         Console.WriteLine();
         Console.WriteLine(
-            "| | step | images/s | against baseline | GFLOP/s of its convolutions alone | of their peak | peak memory |");
+            "| | step | images/s | against baseline | GFLOP/s of its convolutions alone | of their peak " +
+            "| peak memory |");
         Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- |");
         for (var i = 0; i < variants.Length; i++)
         {

@@ -65,9 +65,9 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// <exception cref="InvalidOperationException">
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
     /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
-    /// training, or their directory cannot be used; the initial model cannot be used; a GPU was asked for and there is none; TorchSharp's native library
-    /// is not there; or the application has TorchSharp in another minor version than this library was built with. Each
-    /// message says which.
+    /// training, or their directory cannot be used; the initial model cannot be used; no image is held out to choose a
+    /// moving average by; a GPU was asked for and there is none; TorchSharp's native library is not there; or the
+    /// application has TorchSharp in another minor version than this library was built with. Each message says which.
     /// </exception>
     /// <exception cref="IOException">
     /// The images are more than <see cref="ImageTrainerOptions.ImageMemory"/>, and the context's temporary directory
@@ -80,20 +80,18 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         Check(MLNetInternals.Shape(input.Schema));
         _columns.CheckLayout(input.Schema);
 
-        // The data: one pass over the rows, into the image store.
         using var training = new ImageTraining(_host, _options, input);
-        var shape = _options.NetworkShape(training.Labels.Count);
-        training.ReadImages();
-
-        // The network and its loss.
         var seed = (ulong)training.Seed;
         var model = _options.Describe(training.Labels, seed);
         var settings = _options.LoopSettings(seed, training.Type);
+
+        // The network: one that cannot be is an error before the rows are read.
         var network = _options.InitialModel is { } initial
-            ? initial.CreateNetwork(shape, training.Labels.Values, training.Device)
-            : ConditionalUNet.Create(shape, training.Device, SeedStream.InitialWeights(seed));
+            ? initial.CreateNetwork(model, training.Device)
+            : ConditionalUNet.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
+            training.ReadImages();
             var schedule = NoiseSchedule.Create(_options.Schedule, _options.Timesteps);
             using var loop = new TrainingLoop(network, settings.CreateLoss(network, schedule), settings);
             var samples = _options.SampleEpochs > 0

@@ -253,6 +253,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
 
     ImageGenerator ITrainedModel.Generator => Generator;
 
+    ModelDescription ITrainedModel.Description => _model;
+
     void ICanSaveModel.Save(ModelSaveContext ctx) =>
         Generator.UseNetwork(network => File.Save(
             ctx, _model.ToJson(), network, FirstFormat + (uint)_model.WrittenFormat));

@@ -267,6 +267,50 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
+    public void Fit_FewerEpochsWithCooldown_ResumesFromBeforeTheirFall()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with
+        {
+            LearningRateDecay = LearningRateDecay.Cooldown,
+            CheckpointDirectory = directory.Path,
+            CheckpointSteps = 3,
+            CheckpointsKept = 99,
+            Epochs = 15,
+        };
+        Train(options, stop: 20);
+
+        var shorter = options with { Epochs = 5 };
+        var whole = Train(shorter with { CheckpointDirectory = null });
+        Assert.AreSequenceEqual(whole.Weights!, Train(shorter).Weights!);
+
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options with { Epochs = 1 }));
+        Assert.Contains("with 1 epochs the learning rate falls from step 3 on, and no checkpoint", exception.Message);
+    }
+
+    [TestMethod]
+    public void Fit_SeveralAveragesStoppedAfterAnyStep_ResumesToTheSameWeights()
+    {
+        var options = Plain with { MovingAverageLengths = [0.28, 0.05, 0.01] };
+        var expected = Train(options);
+        for (var stop = 1; stop <= 6; stop++)
+        {
+            using var directory = new TemporaryDirectory();
+            var resumed = options with { CheckpointDirectory = directory.Path };
+            Train(resumed, stop);
+            Assert.AreSequenceEqual(expected.Weights!, Train(resumed).Weights!, $"stopped after step {stop}");
+        }
+    }
+
+    [TestMethod]
+    public void Fit_SeveralAveragesAndNoImageHeldOut_SaysSo()
+    {
+        var options = Plain with { MovingAverageLengths = [0.1, 0.05], ValidationFraction = 0.05 };
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options));
+        Assert.Contains("ValidationFraction is 0.05, which is no image of 10", exception.Message);
+    }
+
+    [TestMethod]
     public void Fit_OtherEpochsWithCosineDecay_IsRefused()
     {
         using var directory = new TemporaryDirectory();

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
@@ -27,7 +28,7 @@ public sealed class InitialModelTests
 
         using var scope = NewDisposeScope();
         string[] labels = ["bird", "dog", "cat", "fish"];
-        using var network = initial.CreateNetwork(Shape with { Labels = 4, Height = 16 }, labels, CPU);
+        using var network = initial.CreateNetwork(Describe(Shape with { Labels = 4, Height = 16 }, labels), CPU);
 
         var from = Tensors(model);
         var to = network.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => Values(tensor.Values));
@@ -49,7 +50,7 @@ public sealed class InitialModelTests
         using var model = Tiny.Create(Ml);
         var options = Tiny.Options with
         {
-            Timesteps = Tiny.Description.Timesteps,
+            Prediction = PredictionTarget.Noise,
             InitialModel = InitialModel.From(model),
             LearningRate = 1e-12,
             MovingAverageLengths = [],
@@ -69,6 +70,29 @@ public sealed class InitialModelTests
             model.Generator.UseNetwork(network => parameters = network.Parameters.detach().clone());
             return parameters!;
         }
+    }
+
+    [TestMethod]
+    public void From_ChainInAChain_FindsTheGenerator()
+    {
+        using var model = Tiny.Create(Ml);
+        var inner = new Microsoft.ML.Data.TransformerChain<ITransformer>(model);
+        var outer = new Microsoft.ML.Data.TransformerChain<ITransformer>(inner);
+        using var network = InitialModel.From(outer).CreateNetwork(Tiny.Description, CPU);
+        Assert.AreSequenceEqual(Tensors(model)["label_emb.weight"], Values(network.StateDict().Last().Values));
+
+        var keys = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(Tiny.Rows(Ml));
+        Assert.ThrowsExactly<ArgumentException>(() => InitialModel.From(keys));
+    }
+
+    [TestMethod]
+    public void CreateNetwork_EqualLabels_CountsTheFirst()
+    {
+        var description = Tiny.Description with { Labels = new(2, ["cat", "cat"]) };
+        using var model = Tiny.Create(Ml, description);
+        using var network = InitialModel.From(model).CreateNetwork(description, CPU);
+        var cat = Tensors(model)["label_emb.weight"][..4];
+        Assert.AreSequenceEqual([.. cat, .. cat], Values(network.StateDict().Last().Values));
     }
 
     [TestMethod]
@@ -105,8 +129,9 @@ public sealed class InitialModelTests
                 .. new byte[8],
             ]);
 
-        using var network = InitialModel.FromFile(directory.File("torch.safetensors")).CreateNetwork(Shape, null, CPU);
-        using var expected = InitialModel.From(model).CreateNetwork(Shape, null, CPU);
+        var initial = InitialModel.FromFile(directory.File("torch.safetensors"));
+        using var network = initial.CreateNetwork(Tiny.Description, CPU);
+        using var expected = InitialModel.From(model).CreateNetwork(Tiny.Description, CPU);
         Assert.AreSequenceEqual(Values(expected.Parameters), Values(network.Parameters));
     }
 
@@ -118,12 +143,14 @@ public sealed class InitialModelTests
         var options = Tiny.Options with
         {
             InitialModel = InitialModel.From(model),
+            Prediction = PredictionTarget.Noise,
             CheckpointDirectory = directory.Path,
         };
         Fit(options).Dispose();
         Fit(options).Dispose();
 
-        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(options with { InitialModel = null }));
+        var other = options with { InitialModel = null };
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(other));
         Assert.Contains("InitialModel was", exception.Message);
         Assert.Contains("and is none", exception.Message);
     }
@@ -135,8 +162,9 @@ public sealed class InitialModelTests
         using var model = Tiny.Create(Ml);
         Refuses(
             Tiny.Options with { InitialModel = InitialModel.From(model), ChannelWidths = [2, 4, 2], EmbeddingSize = 5 },
-            "InitialModel, the given transformer, cannot be used: it has another network: " +
-            "ChannelWidths is [2, 2, 2] there and [2, 4, 2] here; EmbeddingSize is 4 there and 5 here.");
+            "InitialModel, the given transformer, cannot be used: it is another kind of model: " +
+            "ChannelWidths is [2, 2, 2] there and [2, 4, 2] here; EmbeddingSize is 4 there and 5 here; " +
+            "Prediction is Noise there and Velocity here.");
         Refuses(
             Tiny.Options with { InitialModel = Write(model, "safetensors", directory), ChannelWidths = [2, 4, 2] },
             "model.safetensors', cannot be used: tensor 'down2.convs.0.weight' has shape");
@@ -148,6 +176,14 @@ public sealed class InitialModelTests
         Refuses(
             Tiny.Options with { InitialModel = InitialModel.FromFile(directory.File("text.safetensors")) },
             "text.safetensors', cannot be used: the header claims");
+
+        Write(model, "zip", directory);
+        var damaged = File.ReadAllBytes(directory.File("model.zip"));
+        damaged[damaged.Length / 2] ^= 1;
+        File.WriteAllBytes(directory.File("damaged.zip"), damaged);
+        Refuses(
+            Tiny.Options with { InitialModel = InitialModel.FromFile(directory.File("damaged.zip")) },
+            "damaged.zip', cannot be used: ");
 
         var keys = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(Tiny.Rows(Ml));
         Ml.Model.Save(keys, null, directory.File("keys.zip"));
@@ -161,6 +197,9 @@ public sealed class InitialModelTests
         static void Refuses(Options options, string message) =>
             Assert.Contains(message, Assert.ThrowsExactly<InvalidOperationException>(() => Fit(options)).Message);
     }
+
+    private static ModelDescription Describe(UNetShape shape, string[] labels) =>
+        Tiny.Description with { Network = shape, Labels = new(labels.Length, labels) };
 
     private static ConditionalDiffusionTransformer Fit(Options options) => Tiny.Fit(new(seed: 1), options);
 

@@ -6,6 +6,6 @@ internal interface ITrainedModel
     /// <summary>The generator with the network.</summary>
     ImageGenerator Generator { get; }
 
-    /// <summary>The labels in the order of the network's rows; null if they have no values.</summary>
-    IReadOnlyList<string>? LabelValues { get; }
+    /// <summary>Everything about the model but its weights.</summary>
+    ModelDescription Description { get; }
 }

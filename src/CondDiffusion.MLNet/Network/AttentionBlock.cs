@@ -19,7 +19,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
     /// </summary>
     private const int Heads = 4;
 
-    public static BlockKind Kind { get; } = new(Tensors, Take);
+    public static BlockKind Kind { get; } = new(Tensors, Take, place => 3 * place.Outputs);
 
     public Tensor Forward(BlockInput input, Tensor v, bool training)
     {
@@ -48,7 +48,9 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
     /// <returns>(B, C, H, W), in channels-last layout.</returns>
     public static Tensor Attend(Tensor projections)
     {
-        var (batch, height, width) = (projections.shape[0], projections.shape[2], projections.shape[3]);
+        var batch = projections.shape[0];
+        var height = projections.shape[2];
+        var width = projections.shape[3];
         var parts = projections.permute(0, 2, 3, 1)
             .reshape(batch, height * width, 3, Heads, -1)
             .permute(2, 0, 3, 1, 4)                                                         // 3 B heads N size
@@ -59,7 +61,8 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
 
     private static IEnumerable<TensorEntry> Tensors(BlockPlace place)
     {
-        var (name, channels) = (place.Name, place.Outputs);
+        var name = place.Name;
+        var channels = place.Outputs;
         return
         [
             new($"{name}.norm.weight", [channels], TensorRole.One),

@@ -13,7 +13,7 @@ namespace CondDiffusion.MLNet.Network;
 /// <item><see cref="Convolve"/> gives a single channel a second one of zeros, and states the layout of images of a
 /// single pixel, whose own strides leave it open.</item>
 /// <item><see cref="PaddedChannels"/> adds zeros to the channels of packed weights.</item>
-/// <item><see cref="ConditionalUNet"/> computes its 1x1 convolution in bfloat16 as a matrix product.</item>
+/// <item><see cref="ConvolutionWeights.Project"/> computes 1x1 convolutions as matrix products.</item>
 /// </list>
 /// </remarks>
 internal static class ChannelLayout

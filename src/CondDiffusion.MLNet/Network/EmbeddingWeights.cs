@@ -4,10 +4,7 @@ using static TorchSharp.torch.nn;
 namespace CondDiffusion.MLNet.Network;
 
 /// <summary>What turns the noise and the label into the embedding v that the blocks of a U-Net take.</summary>
-/// <param name="TakesNoiseLevel">
-/// Whether the noise is given as half the logarithm of the signal-to-noise ratio, rather than by the number of the
-/// timestep.
-/// </param>
+/// <param name="TakesNoiseLevel"><see cref="UNetForm.TakesNoiseLevel"/>.</param>
 /// <param name="Labels">The label embedding table, (labels, D).</param>
 /// <param name="Shared">The layers that the blocks share, each with a SiLU after it; null for none.</param>
 internal sealed record EmbeddingWeights(bool TakesNoiseLevel, Tensor Labels, MlpWeights? Shared) : IDisposable

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;
@@ -32,11 +33,11 @@ internal sealed class FusedAttentionBlock : IFusedBlock
         var x = input.Join();
         var y = _projections.ForwardLinear(AttentionBlock.Normalize(_norm, x));             // B 3C H W
 
-        // The last bits of a sum in float32 depend on where its terms lie in memory.
-        y = x.dtype == ScalarType.Float32
+        // On a CPU the last bits of a sum in float32 depend on where its terms lie in memory.
+        y = x.dtype == ScalarType.Float32 && x.device.type == DeviceType.CPU
             ? AttentionBlock.Attend(y.to(ScalarType.Float64)).to(ScalarType.Float32)
             : AttentionBlock.Attend(y);                                                     // B C H W
-        return x.add_(_output.ForwardLinear(ChannelLayout.ChannelsLast(y))).MoveToOuterDisposeScope();
+        return _output.ForwardLinear(ChannelLayout.ChannelsLast(y)).add_(x).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

@@ -41,7 +41,10 @@ internal sealed class FusedConvolution : IDisposable
     }
 
     /// <summary>Creates a convolution with no batch norm after it.</summary>
-    /// <inheritdoc cref="FusedConvolution(ConvolutionWeights, BatchNormWeights, PaddedChannels, PaddedChannels, ConvolutionFormat)"/>
+    /// <param name="convolution">Weights of the convolution.</param>
+    /// <param name="inputs">Channels of the inputs.</param>
+    /// <param name="outputs">Channels of the outputs.</param>
+    /// <param name="format">Size, data type and layout that the convolution computes in.</param>
     public FusedConvolution(
         ConvolutionWeights convolution, PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format)
     {
@@ -102,7 +105,9 @@ internal sealed class FusedConvolution : IDisposable
         _bias.Dispose();
     }
 
-    private Tensor Convolve(Tensor x) => functional.conv2d(x, _weight, _bias, padding: [_padding, _padding]);
+    private Tensor Convolve(Tensor x) => _padding == 0
+        ? new ConvolutionWeights(_weight, _bias).Project(x)
+        : functional.conv2d(x, _weight, _bias, padding: [_padding, _padding]);
 
     /// <summary>Converts, pads and packs weights, which live until they are disposed.</summary>
     private static (Tensor Weight, Tensor Bias, long Padding, bool Packed) Prepare(

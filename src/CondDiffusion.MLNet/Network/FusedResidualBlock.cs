@@ -28,18 +28,14 @@ internal sealed class FusedResidualBlock : IFusedBlock
 
     public int EmbeddedSize => (int)_modulation.Bias.shape[0];
 
-    public Tensor Embed(Tensor v)
-    {
-        var parts = _modulation.Forward(v).chunk(2, 1);                                     // each B Cout
-        return cat([parts[0].tanh().add(ResidualBlock.One), parts[1]], 1);
-    }
+    public Tensor Embed(Tensor v) => ResidualBlock.Modulate(_modulation, v);
 
     public Tensor Forward(BlockInput input, Tensor e)
     {
         using var scope = NewDisposeScope();
         var x = ChannelLayout.ChannelsLast(input.Join().to(_type));                         // B Cin H W
         var modulation = e.chunk(2, 1);                                                     // each B Cout 1 1
-        var y = addcmul(modulation[1], _first.ForwardLinear(x), modulation[0], ResidualBlock.One); // B Cout H W
+        var y = addcmul(modulation[1], _first.ForwardLinear(x), modulation[0], Numbers.One);    // B Cout H W
         y = functional.silu(y, inplace: true);
         return _second.ForwardResidual(y, _projection?.ForwardLinear(x) ?? x).MoveToOuterDisposeScope();
     }

@@ -16,7 +16,10 @@ internal static class PixelSquares
     {
         if (side == 1) return x;
 
-        var (batch, channels, height, width) = (x.shape[0], x.shape[1], x.shape[2] / side, x.shape[3] / side);
+        var batch = x.shape[0];
+        var channels = x.shape[1];
+        var height = x.shape[2] / side;
+        var width = x.shape[3] / side;
         return x.reshape(batch, channels, height, side, width, side)
             .permute(0, 2, 4, 1, 3, 5)                                                      // B H/s W/s C s s
             .reshape(batch, height, width, channels * side * side)
@@ -31,7 +34,10 @@ internal static class PixelSquares
     {
         if (side == 1) return x;
 
-        var (batch, channels, height, width) = (x.shape[0], x.shape[1] / (side * side), x.shape[2], x.shape[3]);
+        var batch = x.shape[0];
+        var channels = x.shape[1] / (side * side);
+        var height = x.shape[2];
+        var width = x.shape[3];
         return x.permute(0, 2, 3, 1)
             .view(batch, height, width, channels, side, side)
             .permute(0, 3, 1, 4, 2, 5)                                                      // B C H/s s W/s s

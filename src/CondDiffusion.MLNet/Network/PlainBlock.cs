@@ -20,7 +20,8 @@ internal sealed record PlainBlock(
     BatchNormWeights Norm2,
     MlpWeights Embedding) : IBlock
 {
-    public static BlockKind Kind { get; } = new(Tensors, Take);
+    public static BlockKind Kind { get; } = new(
+        Tensors, Take, place => Math.Max(place.Input, place.Outputs));
 
     public Tensor Forward(BlockInput input, Tensor v, bool training)
     {

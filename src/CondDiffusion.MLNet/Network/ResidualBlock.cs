@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -24,19 +23,17 @@ internal sealed record ResidualBlock(
     BatchNormWeights Norm2,
     ConvolutionWeights? Projection) : IBlock
 {
-    /// <summary>The number 1. It lives on: TorchSharp may free a number while libtorch reads it.</summary>
-    public static readonly Scalar One = 1;
-
-    public static BlockKind Kind { get; } = new(Tensors, Take);
+    public static BlockKind Kind { get; } = new(
+        Tensors, Take, place => Math.Max(place.Input, place.Outputs));
 
     public Tensor Forward(BlockInput input, Tensor v, bool training)
     {
         using var scope = NewDisposeScope();
         var x = input.Join();                                                               // B Cin H W
-        var (scale, shift) = Modulate(Modulation, v, x.dtype);                              // each B Cout 1 1
+        var modulation = Modulate(Modulation, v).to(x.dtype).unsqueeze(2).unsqueeze(3).chunk(2, 1);
 
         var y = Norm1.Forward(Convolution1.Forward(x), training);                           // B Cout H W
-        y = functional.silu(addcmul(shift, y, scale, One));
+        y = functional.silu(addcmul(modulation[1], y, modulation[0], Numbers.One));
         y = Norm2.Forward(Convolution2.Forward(y), training);
         return (y + (Projection?.Project(x) ?? x)).MoveToOuterDisposeScope();
     }
@@ -49,12 +46,11 @@ internal sealed record ResidualBlock(
     /// </summary>
     /// <param name="layer">The layer from v to both.</param>
     /// <param name="v">The time and label embedding, (B, D).</param>
-    /// <param name="type">Data type of the result.</param>
-    /// <returns>The scale and the shift, each (B, C, 1, 1).</returns>
-    public static (Tensor Scale, Tensor Shift) Modulate(LinearWeights layer, Tensor v, ScalarType type)
+    /// <returns>The scale and the shift of each channel, (B, 2 C).</returns>
+    public static Tensor Modulate(LinearWeights layer, Tensor v)
     {
-        var parts = layer.Forward(v).unsqueeze(2).unsqueeze(3).chunk(2, 1);                 // each B C 1 1
-        return (parts[0].tanh().add(One).to(type), parts[1].to(type));
+        var parts = layer.Forward(v).chunk(2, 1);                                           // each B C
+        return cat([parts[0].tanh().add(Numbers.One), parts[1]], 1);
     }
 
     private static List<TensorEntry> Tensors(BlockPlace place)

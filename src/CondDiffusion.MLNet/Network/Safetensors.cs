@@ -194,6 +194,12 @@ internal static class Safetensors
             .FirstOrDefault(name => !name.EndsWith(BatchCounter, StringComparison.Ordinal));
         if (unknown is not null) throw new FormatException($"tensor '{unknown}' is unknown.");
 
+        foreach (var (name, found) in header)
+        {
+            if (found.Offsets is not [>= 0, _])
+                throw new FormatException($"tensor '{name}' has offsets {Text(found.Offsets)}, expected two.");
+        }
+
         long end = 0;
         foreach (var (name, found) in header.OrderBy(tensor => tensor.Value.Offsets[0]))
         {

@@ -3,8 +3,9 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
-/// What the blocks of a network take of the time and label embedding in one run of a sampler. Where the steps are read in order,
-/// it is computed once for each step and distinct label. It belongs to that run, and is for one thread at a time.
+/// What the blocks of a network take of the time and label embedding in one run of a sampler. Where the steps are read
+/// in order, it is computed once for each step and distinct label. It belongs to that run, and is for one thread at a
+/// time.
 /// </summary>
 internal sealed class StepEmbeddings : IDisposable
 {

@@ -27,7 +27,7 @@ internal sealed record UNetForm
     public required IReadOnlyList<BlockKind> Decoder { get; init; }
 
     /// <summary>
-    /// Whether the network is told the noise as half the logarithm of the signal-to-noise ratio, rather than by the
+    /// Whether the network is given the noise as half the logarithm of the signal-to-noise ratio, rather than as the
     /// number of the timestep.
     /// </summary>
     public bool TakesNoiseLevel { get; init; }

@@ -35,8 +35,7 @@ internal sealed record UNetShape(
 
     /// <summary>The number of values in the largest activation that an image becomes.</summary>
     internal long LargestActivation => Places().Max(block =>
-        (long)Math.Max(block.Place.Input, block.Place.Outputs) *
-        (Height / block.Place.Scale) * (Width / block.Place.Scale));
+        (long)block.Kind.Widest(block.Place) * (Height / block.Place.Scale) * (Width / block.Place.Scale));
 
     /// <summary>Lists the blocks in the order in which they are evaluated.</summary>
     public IReadOnlyList<(BlockKind Kind, BlockPlace Place)> Places()

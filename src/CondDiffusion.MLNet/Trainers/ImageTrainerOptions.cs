@@ -31,13 +31,16 @@ public abstract partial record ImageTrainerOptions
 
     /// <summary>Rows of an image, H.</summary>
     /// <value>
-    /// Positive; a multiple of 4 for image generation. Default: 32 for image generation, 28 for classification.
+    /// Positive; for image generation, a multiple of 4 with <see cref="NetworkArchitecture.Plain"/>, and of 2 to the
+    /// number of <see cref="ConditionalDiffusionTrainer.Options.ChannelWidths"/> with
+    /// <see cref="NetworkArchitecture.Residual"/>. Default: 32 for image generation, 28 for classification.
     /// </value>
     public int Height { get; init; } = 32;
 
     /// <summary>Columns of an image, W.</summary>
     /// <value>
-    /// Positive; a multiple of 4 for image generation. Default: 32 for image generation, 28 for classification.
+    /// Positive; for image generation, a multiple as for <see cref="Height"/>. Default: 32 for image generation, 28 for
+    /// classification.
     /// </value>
     public int Width { get; init; } = 32;
 
@@ -166,8 +169,9 @@ public abstract partial record ImageTrainerOptions
 
     /// <summary>
     /// A directory for the checkpoints of this training, and of no other. Run again, the same training resumes from
-    /// the newest checkpoint. On a CPU it ends with exactly the weights that it would have had without the
-    /// interruption; on a GPU, rounding may differ. It refuses checkpoints of a training with other options or data.
+    /// the newest checkpoint that fits its number of epochs. On a CPU it ends with exactly the weights that it would
+    /// have had without the interruption; on a GPU, rounding may differ. It refuses checkpoints of a training with
+    /// other options or data.
     /// </summary>
     /// <value>A path, or null for no checkpoints. Default: null.</value>
     public string? CheckpointDirectory { get; init; }
@@ -177,7 +181,9 @@ public abstract partial record ImageTrainerOptions
     /// </summary>
     /// <value>Positive. Default: 10 minutes.</value>
     /// <remarks>
-    /// A training also writes a checkpoint when it ends or is cancelled. A checkpoint takes 16 bytes a parameter.
+    /// A training also writes a checkpoint when it ends or is cancelled, and before a
+    /// <see cref="LearningRateDecay.Cooldown"/>. A checkpoint takes 12 bytes a parameter, and 4 more for each of the
+    /// <see cref="MovingAverageLengths"/>.
     /// </remarks>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(10);
 
@@ -185,7 +191,10 @@ public abstract partial record ImageTrainerOptions
     /// <value>Not negative; 0 for no maximum. Default: 0.</value>
     public int CheckpointSteps { get; init; }
 
-    /// <summary>Number of checkpoints that are kept, the newest ones.</summary>
+    /// <summary>
+    /// Number of checkpoints that are kept, the newest ones; the one before a <see cref="LearningRateDecay.Cooldown"/>
+    /// is kept besides.
+    /// </summary>
     /// <value>At least 1. Default: 3.</value>
     public int CheckpointsKept { get; init; } = 3;
 }

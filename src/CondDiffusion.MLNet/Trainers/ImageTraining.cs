@@ -94,6 +94,13 @@ internal sealed class ImageTraining : IDisposable
     public void Train(TrainingLoop loop, TrainingSettings settings, TrainingSamples? samples = null)
     {
         var plan = new EpochPlan(_images!.Count, settings, loop.State.Network.SmallestBatch);
+        if (loop.State.Averages.Count > 1 && plan.HeldOut.IsEmpty)
+        {
+            throw new InvalidOperationException(
+                $"ValidationFraction is {settings.ValidationFraction}, which is no image of {_images.Count}: none is " +
+                $"left to choose among {loop.State.Averages.Count} moving averages.");
+        }
+
         var checkpoints = _store is null ? null : new CheckpointWriter(
             _store,
             _options.Identity(Seed, Device, Type, Labels, _images),

@@ -8,31 +8,33 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// A trained model whose weights another training starts from: on other images, with other labels, or with more of
-/// them. The networks have the same architecture and widths; the images may have another size.
+/// them. The networks have the same architecture, widths and prediction target; the images may have another size.
 /// </summary>
 public sealed class InitialModel
 {
     private const string LabelTable = "label_emb.weight";
 
     private readonly string _name;
-    private readonly Action<UNetShape, Action<ConditionalUNet, IReadOnlyList<string>?>> _open;
+    private readonly Action<ModelDescription, UseModel> _open;
     private readonly Func<byte[]> _hash;
 
-    private InitialModel(
-        string name, Action<UNetShape, Action<ConditionalUNet, IReadOnlyList<string>?>> open, Func<byte[]> hash)
+    private InitialModel(string name, Action<ModelDescription, UseModel> open, Func<byte[]> hash)
     {
         _name = name;
         _open = open;
         _hash = hash;
     }
 
-    /// <summary>Gets a hash of the weights, or of the file with them.</summary>
+    /// <summary>Uses an opened model.</summary>
+    /// <param name="network">Its network.</param>
+    /// <param name="model">Its description; null for a file of weights, which has none.</param>
+    private delegate void UseModel(ConditionalUNet network, ModelDescription? model);
+
+    /// <summary>Gets a hash of the weights in memory, or of the file.</summary>
     internal string Fingerprint => Convert.ToHexStringLower(Explain(_hash));
 
     /// <summary>Starts from a model in memory, which must not be disposed before the training begins.</summary>
-    /// <param name="model">
-    /// The transformer that a training returned, or a chain with it.
-    /// </param>
+    /// <param name="model">The transformer that a training returned, or a chain with it.</param>
     /// <exception cref="ArgumentException">The model does not generate images.</exception>
     public static InitialModel From(ITransformer model)
     {
@@ -41,72 +43,66 @@ public sealed class InitialModel
             ?? throw new ArgumentException("The model does not generate images.", nameof(model));
         return new(
             "the given transformer",
-            (_, use) => trained.Generator.UseNetwork(network => use(network, trained.LabelValues)),
-            () =>
-            {
-                using var stream = new MemoryStream();
-                trained.Generator.UseNetwork(network => network.Save(stream));
-                return SHA256.HashData(stream.ToArray());
-            });
+            (_, use) => trained.Generator.UseNetwork(network => use(network, trained.Description)),
+            () => Hash(stream => trained.Generator.UseNetwork(network => network.Save(stream))));
     }
 
-    /// <summary>Starts from a file.</summary>
+    /// <summary>Starts from a file, which is read when the training begins.</summary>
     /// <param name="path">
-    /// A model file of ML.NET that ends in ".zip", with a trained generator of images alone or in a chain; or a file of weights that ends in ".safetensors", with the names of PyTorch's state_dict. Files of
-    /// weights do not contain the labels: their rows keep their numbers.
+    /// A model file of ML.NET that ends in ".zip", with a trained generator of images, alone or in a chain; or a file
+    /// of weights that ends in ".safetensors", with the names of PyTorch's state_dict.
     /// </param>
     /// <exception cref="ArgumentException">The path has another ending.</exception>
     public static InitialModel FromFile(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        return new($"the file '{path}'", Path.GetExtension(path).ToUpperInvariant() switch
+        return new($"the file '{path}'", FindReader(path), () => Hash(stream =>
         {
-            ".ZIP" => (_, use) => OpenModel(path, use),
-            ".SAFETENSORS" => (shape, use) => OpenWeights(path, shape, use),
-            _ => throw new ArgumentException($"'{path}' ends neither in .zip nor in .safetensors.", nameof(path)),
-        }, () =>
-        {
-            using var stream = File.OpenRead(path);
-            return SHA256.HashData(stream);
-        });
+            using var file = File.OpenRead(path);
+            file.CopyTo(stream);
+        }));
     }
 
     /// <summary>
     /// Creates a network with the weights of this one. A label that this model knows keeps its row of the label table;
-    /// a new one starts at the mean of the rows.
+    /// a new one starts at the mean of the rows. Where either has labels without values, the rows keep their numbers.
     /// </summary>
-    /// <param name="shape">The shape of the network.</param>
-    /// <param name="labels">The labels of its rows; null if they have no values.</param>
-    /// <param name="device">Its device.</param>
+    /// <param name="model">The model to train.</param>
+    /// <param name="device">The device of the network.</param>
     /// <exception cref="InvalidOperationException">
-    /// The model cannot be read, or has another architecture or widths; the message says which.
+    /// This model cannot be read, or does not fit; the message says why.
     /// </exception>
-    internal ConditionalUNet CreateNetwork(UNetShape shape, IReadOnlyList<string>? labels, Device device) => Explain(() =>
+    internal ConditionalUNet CreateNetwork(ModelDescription model, Device device) => Explain(() =>
     {
         ConditionalUNet? network = null;
-        _open(shape, (source, known) =>
+        _open(model, (source, known) =>
         {
-            CheckSame(source.Shape, shape);
+            CheckFits(source.Shape, known, model);
             var values = source.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => tensor.Values);
-            network = ConditionalUNet.Create(shape, device, entry => entry.Name == LabelTable
-                ? Map(values[LabelTable], known, labels, shape.Labels)
-                : values[entry.Name]);
+            var table = Map(values[LabelTable], known?.Labels.Values, model.Labels);
+            network = ConditionalUNet.Create(
+                model.Network, device, entry => entry.Name == LabelTable ? table : values[entry.Name]);
         });
         return network!;
     });
 
-    private static void OpenModel(string path, Action<ConditionalUNet, IReadOnlyList<string>?> use)
+    private static Action<ModelDescription, UseModel> FindReader(string path) =>
+        Path.GetExtension(path).ToUpperInvariant() switch
+        {
+            ".ZIP" => (_, use) => OpenModel(path, use),
+            ".SAFETENSORS" => (model, use) => OpenWeights(path, model.Network, use),
+            _ => throw new ArgumentException($"'{path}' ends neither in .zip nor in .safetensors.", nameof(path)),
+        };
+
+    private static void OpenModel(string path, UseModel use)
     {
         var model = new MLContext().Model.Load(path, out _);
         using var disposable = model as IDisposable;
         var trained = Find(model) ?? throw new FormatException("its model does not generate images.");
-        trained.Generator.UseNetwork(network => use(network, trained.LabelValues));
+        trained.Generator.UseNetwork(network => use(network, trained.Description));
     }
 
-    private static ITrainedModel? Find(ITransformer model) =>
-        (model as IEnumerable<ITransformer> ?? [model]).OfType<ITrainedModel>().FirstOrDefault();
-
-    private static void OpenWeights(string path, UNetShape shape, Action<ConditionalUNet, IReadOnlyList<string>?> use)
+    private static void OpenWeights(string path, UNetShape shape, UseModel use)
     {
         using var stream = File.OpenRead(path);
         var rows = Safetensors.FindShape(stream, LabelTable) is [var count and > 0 and <= ModelLimits.Size, _]
@@ -117,15 +113,32 @@ public sealed class InitialModel
         use(network, null);
     }
 
-    private static void CheckSame(UNetShape from, UNetShape to)
+    private static ITrainedModel? Find(ITransformer model) => model switch
     {
+        ITrainedModel trained => trained,
+        IEnumerable<ITransformer> chain => chain.Select(Find).FirstOrDefault(found => found is not null),
+        _ => null,
+    };
+
+    private static void CheckFits(UNetShape from, ModelDescription? known, ModelDescription model)
+    {
+        var to = model.Network;
         var differences = new List<string>();
         Compare(nameof(from.Architecture), from.Architecture, to.Architecture);
         Compare(nameof(from.Channels), from.Channels, to.Channels);
         Compare("ChannelWidths", Text(from.Widths), Text(to.Widths));
         Compare(nameof(from.EmbeddingSize), from.EmbeddingSize, to.EmbeddingSize);
+        if (known is not null) Compare(nameof(model.Prediction), known.Prediction, model.Prediction);
+
+        // A network that is given timesteps knows those of one schedule.
+        if (known is not null && !to.Form.TakesNoiseLevel)
+        {
+            Compare(nameof(model.Timesteps), known.Timesteps, model.Timesteps);
+            Compare(nameof(model.Schedule), known.Schedule, model.Schedule);
+        }
+
         if (differences.Count > 0)
-            throw new FormatException($"it has another network: {string.Join("; ", differences)}.");
+            throw new FormatException($"it is another kind of model: {string.Join("; ", differences)}.");
 
         void Compare<T>(string option, T found, T expected)
         {
@@ -136,16 +149,25 @@ public sealed class InitialModel
     }
 
     /// <summary>Returns the label table of a network with other labels.</summary>
-    private static Tensor Map(
-        Tensor table, IReadOnlyList<string>? known, IReadOnlyList<string>? labels, int count)
+    private static Tensor Map(Tensor table, IReadOnlyList<string>? known, LabelVocabulary labels)
     {
-        var rows = known?.Index().ToDictionary(label => label.Item, label => (long)label.Index);
-        var mean = (int)table.shape[0]; // the row after the others
-        var places = Enumerable.Range(0, count).Select(row => rows is null || labels is null
+        // Of equal values, the first counts.
+        var rows = known?.Index()
+            .DistinctBy(label => label.Item)
+            .ToDictionary(label => label.Item, label => (long)label.Index);
+        var mean = table.shape[0]; // the row after the others
+        var places = Enumerable.Range(0, labels.Count).Select(row => rows is null || labels.Values is null
             ? Math.Min(row, mean)
-            : rows.GetValueOrDefault(labels[row], mean));
+            : rows.GetValueOrDefault(labels.Values[row], mean));
         var extended = cat([table, table.mean([0], keepdim: true)]);
         return extended.index_select(0, tensor([.. places], ScalarType.Int64, table.device));
+    }
+
+    private static byte[] Hash(Action<Stream> write)
+    {
+        using var hash = SHA256.Create();
+        using (var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write)) write(stream);
+        return hash.Hash!;
     }
 
     private T Explain<T>(Func<T> use)
@@ -153,14 +175,14 @@ public sealed class InitialModel
         try
         {
             using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
             return use();
         }
-        catch (Exception exception) when (
-            exception is FormatException or IOException or UnauthorizedAccessException or InvalidDataException
-                or InvalidOperationException)
+        catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {
+            // ML.NET wraps what a file's loader throws, and the innermost exception says what is wrong.
             throw new InvalidOperationException(
-                $"InitialModel, {_name}, cannot be used: {exception.Message}", exception);
+                $"InitialModel, {_name}, cannot be used: {exception.GetBaseException().Message}", exception);
         }
     }
 }

@@ -26,7 +26,6 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
     {
         [Algorithm] = "1",
         [Device] = "CPU",
-        ["InitialModel"] = "none",
     };
 
     /// <summary>The seed of the training that wrote it.</summary>

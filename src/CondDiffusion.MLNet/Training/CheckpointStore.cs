@@ -109,6 +109,8 @@ internal sealed class CheckpointStore : IDisposable
             state.Step = checkpoint.Step;
             state.Losses = LossAverages.Parse(checkpoint.Metadata[nameof(TrainingState.Losses)]);
             state.Best = int.Parse(checkpoint.Metadata[nameof(TrainingState.Best)], CultureInfo.InvariantCulture);
+            state.BestStep = long.Parse(
+                checkpoint.Metadata[nameof(TrainingState.BestStep)], CultureInfo.InvariantCulture);
         }
         catch (Exception exception) when (
             exception is FormatException or KeyNotFoundException or JsonException || FileErrors.IsOne(exception))
@@ -154,6 +156,7 @@ internal sealed class CheckpointStore : IDisposable
         {
             [nameof(TrainingState.Losses)] = state.Losses.ToJson(),
             [nameof(TrainingState.Best)] = state.Best.ToString(CultureInfo.InvariantCulture),
+            [nameof(TrainingState.BestStep)] = state.BestStep.ToString(CultureInfo.InvariantCulture),
         };
         using var hash = SHA256.Create();
         using var stream = File.Create(file);

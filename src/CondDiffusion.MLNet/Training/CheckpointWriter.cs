@@ -6,7 +6,7 @@ namespace CondDiffusion.MLNet.Training;
 /// <param name="store">The directory.</param>
 /// <param name="identity">Everything that decides the training's result but its length, by option name.</param>
 /// <param name="epochs">The length of the training.</param>
-/// <param name="lastShared">The last step that a training of another length would have too.</param>
+/// <param name="lastShared">The last step that a longer training would have too.</param>
 /// <param name="interval">Longest time between two checkpoints.</param>
 /// <param name="steps">Most steps between two checkpoints; 0 for any number.</param>
 /// <param name="clock">Measures the interval.</param>
@@ -35,8 +35,8 @@ internal sealed class CheckpointWriter(
     public Action<string> Warn => warn;
 
     /// <summary>
-    /// Brings a state to where it was when a checkpoint was written: the newest of those whose steps are also those of a
-    /// training of this length.
+    /// Brings a state to where it was when a checkpoint was written: the newest of those whose steps are also those of
+    /// a training of this length.
     /// </summary>
     /// <param name="checkpoints">At least one checkpoint, the newest first.</param>
     /// <param name="state">The state.</param>
@@ -49,6 +49,14 @@ internal sealed class CheckpointWriter(
             .Where(candidate => candidate.Epochs == IdentityAt(candidate.Step).GetValueOrDefault(Checkpoint.Length))
             .ToArray();
         var checkpoint = fitting.Concat(checkpoints).First();
+        checkpoint.CheckSame(identity);
+        if (fitting.Length == 0 && checkpoint.Epochs is null)
+        {
+            throw new InvalidOperationException(
+                $"The checkpoint '{checkpoint.Path}' is of step {checkpoint.Step}, but with {epochs} epochs the " +
+                $"learning rate falls from step {lastShared + 1} on, and no checkpoint is from before that.");
+        }
+
         checkpoint.CheckSame(IdentityAt(checkpoint.Step));
         CheckpointStore.Read(checkpoint, state);
         foreach (var older in fitting) store.Adopt(older);

@@ -58,7 +58,8 @@ internal sealed class DiffusionLoss : ITrainingLoss
     /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
     /// <param name="labels">The label row of each image or <see cref="LabelRow.None"/>, int64 (B).</param>
     /// <param name="training">
-    /// Whether to normalise by the batch's statistics and update the running ones, instead of normalising by those.
+    /// Whether to normalize by the batch's statistics, and to update the running ones, rather than to normalize by
+    /// those.
     /// </param>
     public Tensor Compute(Tensor x0, Tensor t, Tensor eps, Tensor labels, bool training)
     {

@@ -14,8 +14,8 @@ public enum LearningRateDecay
 
     /// <summary>
     /// It stays constant until the last fifth of the steps, and there falls linearly to 0 (Hägele et al. 2024, arXiv
-    /// 2405.18392, section 4). A training can resume with another number of epochs from the checkpoint before the
-    /// fall, which is kept.
+    /// 2405.18392, section 4). A training can resume with more epochs from the checkpoint before the fall, which is
+    /// kept; and with fewer ones from a checkpoint before their fall, if there is one.
     /// </summary>
     Cooldown,
 }

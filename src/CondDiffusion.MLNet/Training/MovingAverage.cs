@@ -5,8 +5,8 @@ namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
 /// A moving average of a network's parameters and batch-norm statistics whose length grows with the training (Karras et
-/// al. 2024, arXiv 2312.02696, section 3.1 and appendix C). After n steps, the values after step k have a weight proportional to
-/// k^gamma, or nearly so.
+/// al. 2024, arXiv 2312.02696, section 3.1 and appendix C). After n steps, the values after step k have a weight
+/// proportional to k^gamma, or nearly so.
 /// </summary>
 internal sealed class MovingAverage : IDisposable
 {
@@ -71,12 +71,13 @@ internal sealed class MovingAverage : IDisposable
     }
 
     /// <summary>
-    /// Returns the gamma whose profile has a standard deviation of <paramref name="length"/>: the solution of length^2 =
-    /// (gamma + 1) / ((gamma + 2)^2 (gamma + 3)), whose right side falls with gamma.
+    /// Returns the gamma whose profile has a standard deviation of <paramref name="length"/>: the solution of
+    /// length^2 = (gamma + 1) / ((gamma + 2)^2 (gamma + 3)), whose right side falls with gamma.
     /// </summary>
     private static double FindGamma(double length)
     {
-        var (low, high) = (0.0, 2 / length);
+        var low = 0.0;
+        var high = 2 / length;
         for (var i = 0; i < 100; i++)
         {
             var gamma = (low + high) / 2;

@@ -64,7 +64,9 @@ internal sealed class TrainingLoop : IDisposable
             losses.Add(loss);
         }
 
-        State.Best = losses.IndexOf(losses.Min());
+        // A loss that is not a number is no loss to choose.
+        State.Best = losses.Index().MinBy(loss => double.IsNaN(loss.Item) ? double.PositiveInfinity : loss.Item).Index;
+        State.BestStep = State.Step;
         return losses[State.Best];
     }
 

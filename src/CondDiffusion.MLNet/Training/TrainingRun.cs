@@ -61,6 +61,7 @@ internal sealed class TrainingRun
         }
 
         if (Stops()) return;
+        if (State.Step == _plan.Steps) ChooseAverage();
 
         using var meter = new ProgressMeter(_settings.ReportInterval, UnreadLosses, State, _settings.Clock);
         try
@@ -85,14 +86,24 @@ internal sealed class TrainingRun
                     Checkpoints?.TrySave(State, isLast);
                 }
 
-                if (isLast) return;
+                if (isLast) break;
             }
+
+            if (State.Step == _plan.Steps) ChooseAverage();
         }
         catch when (!_diverged && State.IsConsistent)
         {
             SaveAfterError(meter);
             throw;
         }
+    }
+
+    /// <summary>
+    /// Finds the best average of a finished training, where the last validation was stopped or is missing.
+    /// </summary>
+    private void ChooseAverage()
+    {
+        if (State.Averages.Count > 1 && State.BestStep != State.Step) _loop.Validate(_images, _plan, Stops);
     }
 
     /// <summary>

@@ -30,6 +30,9 @@ internal sealed class TrainingState(FlatNetwork network, IReadOnlyList<double> a
     /// </summary>
     public int Best { get; set; }
 
+    /// <summary>The step of the last validation; 0 until there is one.</summary>
+    public long BestStep { get; set; }
+
     /// <summary>The average that the training would end with now; null for the last weights.</summary>
     public MovingAverage? Average => Averages.ElementAtOrDefault(Best);
 

@@ -29,6 +29,7 @@ public sealed class ModelLimitsTests
     private static readonly int[][] Widths =
     [
         [], [1, 1], [1, 1, 1], [0, 1, 1], [1, 1, 1, 1], [1, 1, 10_000], [2048, 2048, 2048], [4096, 4096, 4096],
+        [32], [32, 32, 32, 32],
         [1 << 24, 1 << 24, 1 << 24], [int.MaxValue, int.MaxValue, int.MaxValue],
     ];
 

@@ -81,9 +81,15 @@ public sealed class InferenceUNetTests
     }
 
     [TestMethod]
-    public void Forward_Twice_LeavesItsInputsAndNoTensors()
+    [DataRow(false)]
+    [DataRow(true)]
+    public void Forward_Twice_LeavesItsInputsAndNoTensors(bool isResidual)
     {
-        using var network = TrainedLike(Colour);
+        var residual = new UNetShape(3, 12, 20, Labels: 4, EmbeddingSize: 7, [32, 64])
+        {
+            Architecture = NetworkArchitecture.Residual,
+        };
+        using var network = TrainedLike(isResidual ? residual : Colour);
         using (var warm = InferenceUNet.Create(network, ScalarType.BFloat16)) { }
         var before = TensorAssert.Count();
         using (var fused = InferenceUNet.Create(network, ScalarType.BFloat16))

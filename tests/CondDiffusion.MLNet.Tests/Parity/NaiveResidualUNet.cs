@@ -13,7 +13,9 @@ internal sealed class NaiveResidualUNet(UNetShape shape, IReadOnlyDictionary<str
     private const double Epsilon = 1e-5;
     private const int Heads = 4;
 
-    /// <summary>Predicts from an image [C, H, W], half the logarithm of its signal-to-noise ratio, and a label.</summary>
+    /// <summary>
+    /// Predicts from an image [C, H, W], half the logarithm of its signal-to-noise ratio, and a label.
+    /// </summary>
     public double[] Predict(double[] image, double halfLogSnr, int? label)
     {
         var v = Embed(halfLogSnr, label);
@@ -63,7 +65,8 @@ internal sealed class NaiveResidualUNet(UNetShape shape, IReadOnlyDictionary<str
         {
             var mean = row.Average();
             var deviation = Math.Sqrt(row.Average(value => (value - mean) * (value - mean)) + Epsilon);
-            return Multiply($"{name}.qkv", [.. row.Select((value, c) => (value - mean) / deviation * weight[c] + bias[c])]);
+            var normalized = row.Select((value, c) => (value - mean) / deviation * weight[c] + bias[c]);
+            return Multiply($"{name}.qkv", [.. normalized]);
         }).ToArray();
 
         var result = new double[x.Values.Length];

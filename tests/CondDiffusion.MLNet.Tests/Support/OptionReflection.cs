@@ -51,7 +51,8 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
 
     private static readonly Lazy<InitialModel> AnotherModel = new(() => InitialModel.From(Tiny.Create(new())));
 
-    public static IEnumerable<PropertyInfo> Properties => typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance);
+    public static IEnumerable<PropertyInfo> Properties =>
+        typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>Asserts that every option is in the identity or known not to decide the result.</summary>
     public void CheckIdentityIsComplete()

@@ -6,7 +6,8 @@ namespace CondDiffusion.MLNet.Tests.Training;
 public sealed class LearningRateTests
 {
     [TestMethod]
-    public void At_NoWarmUpNoDecay_IsThePeak() => Assert.AreEqual(0.5, new LearningRate(0.5, 0, LearningRateDecay.None).At(7, 10));
+    public void At_NoWarmUpNoDecay_IsThePeak() =>
+        Assert.AreEqual(0.5, new LearningRate(0.5, 0, LearningRateDecay.None).At(7, 10));
 
     [TestMethod]
     public void At_WarmUp_GrowsLinearlyToThePeak()

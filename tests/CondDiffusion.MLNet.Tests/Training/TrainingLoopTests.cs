@@ -220,7 +220,8 @@ public sealed class TrainingLoopTests
     [TestMethod]
     public void Steps_WarmUp_BeginsWithTheFirstFractionOfTheRate()
     {
-        using var training = new SmallTraining(SmallTraining.Create() with { LearningRate = new(8e-3, 4, LearningRateDecay.None) });
+        var settings = SmallTraining.Create() with { LearningRate = new(8e-3, 4, LearningRateDecay.None) };
+        using var training = new SmallTraining(settings);
         var rates = new List<double>();
         var before = training.Parameters;
         var largest = 0.0;

@@ -149,6 +149,33 @@ public sealed class TrainingRunTests
     }
 
     [TestMethod]
+    public void Run_SeveralAverages_EndsWithTheOneOfTheLowestValidationLoss()
+    {
+        // Long averages still hold the first weights, so that the best one is not the first.
+        var settings = SmallTraining.Create(epochs: 5) with
+        {
+            ValidationFraction = 0.2,
+            MovingAverageLengths = [0.28, 0.1, 0.01],
+        };
+        using var training = new SmallTraining(settings);
+        var reported = training.Run()[^1].ValidationLoss!.Value;
+
+        var losses = settings.MovingAverageLengths.Select(length =>
+        {
+            using var single = new SmallTraining(settings with { MovingAverageLengths = [length] });
+            var loss = single.Run()[^1].ValidationLoss!.Value;
+            single.Loop.Finish();
+            return (Loss: loss, Weights: single.Weights);
+        }).ToArray();
+
+        var best = losses.MinBy(average => average.Loss);
+        Assert.AreEqual(best.Loss, reported);
+        Assert.AreNotEqual(losses[0].Loss, reported);
+        training.Loop.Finish();
+        Assert.AreSequenceEqual(best.Weights, training.Weights);
+    }
+
+    [TestMethod]
     public void Validate_LaterStep_HasTheSameNoise()
     {
         using var training = new SmallTraining(SmallTraining.Create() with { ValidationFraction = 0.5 });
@@ -226,7 +253,8 @@ public sealed class TrainingRunTests
         var clock = new ManualClock();
         using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 1) with { Clock = clock });
         using var store = new CheckpointStore(directory.Path, kept: 99, Fail);
-        var writer = new CheckpointWriter(store, NoIdentity, 1, long.MaxValue, TimeSpan.FromSeconds(10), steps: 0, clock, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromSeconds(10), steps: 0, clock, Fail);
 
         training.Run(Advancing(clock, seconds: 4), writer);
 
@@ -278,7 +306,8 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var training = new SmallTraining(SmallTraining.Create());
         using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
-        var writer = new CheckpointWriter(store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
 
         Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: report =>
         {
