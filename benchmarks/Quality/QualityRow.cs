@@ -67,7 +67,7 @@ internal sealed record QualityRow
 
     /// <summary>The head of the table, in Markdown.</summary>
     public static string Head =>
-        "| | evaluations | ms | label accuracy | Fréchet | kernel x 1000 | precision | recall | coverage | " +
+        "| | evaluations | ms | label accuracy | Fréchet | kernel | precision | recall | coverage | " +
         "authenticity | CAS |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 
     /// <summary>Returns the row in Markdown.</summary>
@@ -77,7 +77,7 @@ internal sealed record QualityRow
         string[] cells =
         [
             Name, Text(Evaluations, "F0"), Text(Milliseconds, "F1"), Percent(LabelAccuracy), Text(Frechet, "G3"),
-            Text(1000 * Kernel, "G3"), Text(Precision, "F3"), Text(Recall, "F3"), Text(Coverage, "F3"),
+            Text(Kernel, "G3"), Text(Precision, "F3"), Text(Recall, "F3"), Text(Coverage, "F3"),
             Text(Authenticity, "F3"), score,
         ];
         return $"| {string.Join(" | ", cells)} |";
