@@ -64,7 +64,7 @@ internal sealed class FusedConvolution : IDisposable
     /// <returns>(B, Cout, H, W), in channels-last layout.</returns>
     public Tensor Forward(Tensor x)
     {
-        if (_packed) return ForwardPacked(x, _weight, _bias, _padding);
+        if (_packed) return ForwardPacked(x, _weight, _bias);
 
         using var scope = NewDisposeScope();
         return ChannelLayout.ChannelsLast(Convolve(x).relu_()).MoveToOuterDisposeScope();
@@ -83,7 +83,7 @@ internal sealed class FusedConvolution : IDisposable
         Tensor[] parts = [.. x.split(isAlone ? 1 : x.shape[0]).Select(Compute)];
         return (parts is [var only] ? only : ChannelLayout.ChannelsLast(cat(parts))).MoveToOuterDisposeScope();
 
-        Tensor Compute(Tensor part) => OneDnn.Value!.invoke<Tensor>("linear", part, _weight, _bias, _padding);
+        Tensor Compute(Tensor part) => OneDnn.Value!.invoke<Tensor>("linear", part, _weight, _bias);
     }
 
     /// <summary>Applies the convolution, and adds its output to <paramref name="residual"/>.</summary>
@@ -117,16 +117,23 @@ internal sealed class FusedConvolution : IDisposable
         weight = outputs.Pad(inputs.Pad(weight.to(format.Type, copy: true), 1), 0);
         bias = outputs.Pad(bias.to(format.Type, copy: true), 0);
         weight = format.Pack
-            ? Pack(weight, padding, format.Height, format.Width)
+            ? Pack(weight, format.Height, format.Width)
             : ChannelLayout.ChannelsLast(weight);
         return (weight.DetachFromDisposeScope(), bias.DetachFromDisposeScope(), padding, format.Pack);
     }
 
-    private static Tensor Pack(Tensor weight, long padding, int height, int width) =>
-        OneDnn.Value!.invoke<Tensor>("pack", weight, padding, height, width);
+    /// <remarks>
+    /// The size is that of a tensor, since TorchSharp may free the objects that it makes of numbers before the module
+    /// reads them (measured: once in some thousands of calls).
+    /// </remarks>
+    private static Tensor Pack(Tensor weight, int height, int width)
+    {
+        using var image = zeros([1], weight.dtype, CPU).expand(1, 1, height, width);
+        return OneDnn.Value!.invoke<Tensor>("pack", weight, image);
+    }
 
-    private static Tensor ForwardPacked(Tensor x, Tensor weight, Tensor bias, long padding) =>
-        OneDnn.Value!.invoke<Tensor>("forward", x, weight, bias, padding);
+    private static Tensor ForwardPacked(Tensor x, Tensor weight, Tensor bias) =>
+        OneDnn.Value!.invoke<Tensor>("forward", x, weight, bias);
 
     /// <summary>Convolves ones with ones, and returns whether that works and the sum is right.</summary>
     private static bool TryPacked(ScalarType type)
@@ -140,9 +147,9 @@ internal sealed class FusedConvolution : IDisposable
         using var noGrad = no_grad();
         try
         {
-            var weight = Pack(ones([Channels, Channels, 3, 3], type, CPU), padding: 1, 3, 3);
+            var weight = Pack(ones([Channels, Channels, 3, 3], type, CPU), 3, 3);
             var x = ChannelLayout.ChannelsLast(ones([1, Channels, 3, 3], type, CPU));
-            var y = ForwardPacked(x, weight, zeros([Channels], type, CPU), padding: 1);
+            var y = ForwardPacked(x, weight, zeros([Channels], type, CPU));
             return y.to(ScalarType.Float64).sum().item<double>() == Sum;
         }
         catch (ExternalException)
@@ -177,14 +184,17 @@ internal sealed class FusedConvolution : IDisposable
                 class Convolution(Module):
                   __parameters__ = []
                   __buffers__ = []
-                  def pack(self: __torch__.Convolution, w: Tensor, p: int, height: int, width: int) -> Tensor:
+                  def pack(self: __torch__.Convolution, w: Tensor, image: Tensor) -> Tensor:
                     w = torch.to_mkldnn(torch.contiguous(w))
-                    shape = [1, torch.size(w, 1), height, width]
+                    p = torch.floordiv(torch.size(w, 2), 2)
+                    shape = [1, torch.size(w, 1), torch.size(image, 2), torch.size(image, 3)]
                     return torch.mkldnn_reorder_conv2d_weight(w, [p, p], [1, 1], [1, 1], 1, shape)
-                  def forward(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor, p: int) -> Tensor:
+                  def forward(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+                    p = torch.floordiv(torch.size(w, 2), 2)
                     scalars = annotate(List[Optional[number]], [])
                     return ops.mkldnn._convolution_pointwise(x, w, b, [p, p], [1, 1], [1, 1], 1, "relu", scalars, "")
-                  def linear(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor, p: int) -> Tensor:
+                  def linear(self: __torch__.Convolution, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+                    p = torch.floordiv(torch.size(w, 2), 2)
                     scalars = annotate(List[Optional[number]], [])
                     return ops.mkldnn._convolution_pointwise(x, w, b, [p, p], [1, 1], [1, 1], 1, "none", scalars, "")
                   def residual(self: __torch__.Convolution, x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
