@@ -22,7 +22,8 @@ public sealed record EvaluationOptions
 
     /// <summary>
     /// Name of a column of the generated data with the label that a classifier sees in the image, for
-    /// <see cref="ImageGenerationMetrics.LabelAccuracy"/>. A missing one counts as wrong.
+    /// <see cref="ImageGenerationMetrics.LabelAccuracy"/>. A missing one counts as wrong. The other data may have the
+    /// column too, for the floor.
     /// </summary>
     /// <value>A column name, or null for no label accuracy. Default: null.</value>
     public string? PredictedLabelColumnName { get; init; }

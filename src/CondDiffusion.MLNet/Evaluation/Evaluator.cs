@@ -34,8 +34,9 @@ internal sealed class Evaluator
         using var noGrad = no_grad();
 
         var readers = new List<FeatureReader> { Open(generated, nameof(generated), options.PredictedLabelColumnName) };
-        readers.Add(Open(real, nameof(real)));
-        if (options.TrainingData is { } training) readers.Add(Open(training, nameof(training)));
+        readers.Add(Open(real, nameof(real), FindPredicted(real)));
+        if (options.TrainingData is { } training)
+            readers.Add(Open(training, nameof(training), FindPredicted(training)));
         CheckColumns(readers);
 
         var sets = readers.ConvertAll(reader => reader.Read(CheckAlive));
@@ -51,6 +52,10 @@ internal sealed class Evaluator
 
         FeatureReader Open(IDataView data, string view, string? predicted = null) =>
             new(data, view, options.FeatureColumnName, options.LabelColumnName, predicted);
+
+        // The floor has a label accuracy where its data have predicted labels.
+        string? FindPredicted(IDataView data) =>
+            options.PredictedLabelColumnName is { } name && data.Schema.GetColumnOrNull(name) is not null ? name : null;
 
         void CheckAlive()
         {

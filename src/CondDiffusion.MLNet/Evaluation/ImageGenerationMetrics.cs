@@ -67,7 +67,8 @@ public sealed class ImageGenerationMetrics
 
     /// <summary>Fraction of the generated rows whose predicted label is the label asked for.</summary>
     /// <value>
-    /// In [0, 1]; null without <see cref="EvaluationOptions.PredictedLabelColumnName"/>, and in the floor.
+    /// In [0, 1]; null without <see cref="EvaluationOptions.PredictedLabelColumnName"/>, and in the floor where the
+    /// real data, or the training data where they are given, have no such column.
     /// </value>
     public double? LabelAccuracy { get; internal init; }
 

@@ -68,7 +68,8 @@ public sealed class EvaluationInputTests
             _ml, FeatureRows.Normal(1, 20, 3), i => i < 10 ? "3" : "8", Predicted);
         var keys = _ml.Transforms.Conversion.MapValueToKey("Predicted").Fit(texts).Transform(texts);
         var real = FeatureRows.View(_ml, FeatureRows.Normal(2, 20, 3), i => i < 10 ? "3" : "8");
-        var toNumbers = _ml.Transforms.Conversion.ConvertType("Label", outputKind: DataKind.Single);
+        var toNumbers = _ml.Transforms.Conversion.ConvertType("Label", outputKind: DataKind.Single)
+            .Append(_ml.Transforms.DropColumns("Predicted"));
         var numbers = toNumbers.Fit(real).Transform(real);
 
         var metrics = _ml.ImageGeneration.Evaluate(
@@ -77,6 +78,14 @@ public sealed class EvaluationInputTests
         Assert.AreEqual(2.0 / 10, metrics.PerLabel[0].LabelAccuracy!.Value, 1e-12);
         Assert.AreEqual(1, metrics.PerLabel[1].LabelAccuracy);
         Assert.IsNull(metrics.Floor!.LabelAccuracy);
+
+        // Half of the real rows are predicted wrongly, and so is half of the floor, which has as many of each label.
+        var predicted = FeatureRows.View(
+            _ml, FeatureRows.Normal(2, 20, 3), i => i < 10 ? "3" : "8", _ => "8");
+        metrics = _ml.ImageGeneration.Evaluate(
+            keys, predicted, Quick with { PredictedLabelColumnName = "Predicted" });
+        Assert.AreEqual(0.5, metrics.Floor!.LabelAccuracy!.Value, 1e-12);
+        Assert.AreEqual(12.0 / 20, metrics.LabelAccuracy!.Value, 1e-12);
 
         static string Predicted(int row) => row is >= 5 and < 8 ? "" : row is 8 or 9 ? "3" : "8";
     }
