@@ -101,6 +101,26 @@ public sealed class SafetensorsTests
         AssertFieldRefused("data_offsets", new JsonArray(long.MinValue, long.MaxValue), "expected 4 bytes");
     }
 
+    /// <summary>PyTorch's counters of batches are passed over, but they take their place in the file.</summary>
+    [TestMethod]
+    public void Read_WrongBatchCounter_SaysWhich()
+    {
+        AssertCounterRefused([], "tensor 'a.num_batches_tracked' has offsets [], expected two");
+        AssertCounterRefused([0], "has offsets [0], expected two");
+        AssertCounterRefused([-8, 0], "has offsets [-8, 0], expected two");
+        AssertCounterRefused([0, 8], "starts at 0");
+        AssertCounterRefused([1L << 40, (1L << 40) + 8], $"starts at {1L << 40}");
+
+        void AssertCounterRefused(long[] offsets, string message) => AssertRefused(
+            header => header["a.num_batches_tracked"] = new JsonObject
+            {
+                ["dtype"] = "I64",
+                ["shape"] = new JsonArray(),
+                ["data_offsets"] = new JsonArray([.. offsets.Select(offset => JsonValue.Create(offset))]),
+            },
+            message);
+    }
+
     [TestMethod]
     public void Read_BytesTooManyOrTooFew_SaysHowMany()
     {
