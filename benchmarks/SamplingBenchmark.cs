@@ -4,6 +4,7 @@ using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using static CondDiffusion.MLNet.Benchmarks.MeasuredNetworks;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
@@ -18,18 +19,12 @@ internal static class SamplingBenchmark
     private const int Timestep = 500;
     private const int MeasuredSteps = 50; // of a run of 1,000 steps
 
-    private static readonly UNetShape Shape = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
-    private static readonly UNetShape Residual = new(1, 28, 28, Labels: 10, EmbeddingSize: 100, [96, 192])
-    {
-        Architecture = NetworkArchitecture.Residual,
-    };
-
     private static readonly ScalarType[] Types = [ScalarType.Float32, ScalarType.BFloat16];
 
     public static void Run(int rounds)
     {
         using var noGrad = no_grad();
-        PrintEvaluations("published", Shape, rounds, [1, 4, 10, 16, 32, 64]);
+        PrintEvaluations("published", Plain, rounds, [1, 4, 10, 16, 32, 64]);
         PrintEvaluations("residual", Residual, rounds, [1, 4, 10, 16, 32, 64]);
         PrintImages(rounds: 3, [1, 16, 64]);
         PrintPipeline(rounds: 3, [32, 64, 128]);
@@ -220,23 +215,23 @@ internal static class SamplingBenchmark
     {
         var description = new ModelDescription
         {
-            Network = Shape,
+            Network = Plain,
             Timesteps = Timesteps,
-            Labels = new(Shape.Labels, null),
+            Labels = new(Plain.Labels, null),
             LabelColumnName = nameof(Row.Label),
             OutputColumnName = "GeneratedImage",
             Sampling = sampling,
             Seed = 1,
         };
-        return new(ml, description, ConditionalUNet.Create(Shape, CPU, seed: 1));
+        return new(ml, description, ConditionalUNet.Create(Plain, CPU, seed: 1));
     }
 
     private static Condition[] Conditions(int count) =>
-        [.. Enumerable.Range(0, count).Select(i => new Condition(i % Shape.Labels, (uint)i, 1))];
+        [.. Enumerable.Range(0, count).Select(i => new Condition(i % Plain.Labels, (uint)i, 1))];
 
     private static MLImage[] Generate(ConditionalDiffusionTransformer model, MLContext ml, int count)
     {
-        var rows = Enumerable.Range(0, count).Select(i => new Row { Label = (uint)(i % Shape.Labels) });
+        var rows = Enumerable.Range(0, count).Select(i => new Row { Label = (uint)(i % Plain.Labels) });
         var images = model.Transform(ml.Data.LoadFromEnumerable(rows));
         return [.. images.GetColumn<MLImage>("GeneratedImage")];
     }
@@ -250,7 +245,7 @@ internal static class SamplingBenchmark
         using var run = NewDisposeScope();
         var alphas = 1 - linspace(1e-4, 0.02, Timesteps);
         var alphaBars = cumprod(alphas, 0);
-        var labels = arange(batchSize, ScalarType.Int64).remainder(Shape.Labels);
+        var labels = arange(batchSize, ScalarType.Int64).remainder(Plain.Labels);
         var x = randn(batchSize, 1, 32, 32);
         for (var t = Timesteps; t > Timesteps - steps; t--)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Training;
+using static CondDiffusion.MLNet.Benchmarks.MeasuredNetworks;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
@@ -15,12 +16,6 @@ internal static class TrainingBenchmark
     private const int BatchSize = 128;
     private const int Timesteps = 1000;
     private const double LearningRate = 5e-4;
-
-    private static readonly UNetShape Plain = new(1, 32, 32, Labels: 10, EmbeddingSize: 100, [64, 128, 256]);
-    private static readonly UNetShape Residual = new(1, 28, 28, Labels: 10, EmbeddingSize: 100, [96, 192])
-    {
-        Architecture = NetworkArchitecture.Residual,
-    };
 
     /// <summary>
     /// Measures every variant once a round, in turn, so that a machine whose speed drifts is fair to all of them;

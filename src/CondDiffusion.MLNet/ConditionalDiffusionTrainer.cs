@@ -1,13 +1,11 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Interop;
-using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
-using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet;
 
@@ -39,20 +37,13 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         Check(inputSchema);
-        var columns = inputSchema.ToDictionary(column => column.Name);
-        var annotations = LabelVocabulary.Promise(columns[_options.LabelColumnName]);
-        columns[_options.OutputColumnName] = MLNetInternals.Column(
+        return GeneratedColumns.Add(
+            inputSchema,
+            _options.LabelColumnName,
             _options.OutputColumnName,
-            SchemaShape.Column.VectorKind.Scalar,
-            new ImageDataViewType(_options.Height, _options.Width),
-            annotations);
-        if (_options.PixelsColumnName is { } pixels)
-        {
-            columns[pixels] = MLNetInternals.Column(
-                pixels, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single, annotations);
-        }
-
-        return new(columns.Values);
+            _options.PixelsColumnName,
+            _options.Height,
+            _options.Width);
     }
 
     /// <summary>

@@ -166,5 +166,23 @@ public sealed class ImageGenerationCatalog
         /// </exception>
         public ConditionalDiffusionTrainer ConditionalDiffusion(ConditionalDiffusionTrainer.Options options) =>
             new(_context, options);
+
+        /// <summary>
+        /// Creates a trainer that distills a model: the new model generates in a few steps what the model generates in
+        /// many. It samples as the model does, with its guidance and without a choice of its own;
+        /// <see cref="WithSampling"/> changes the guidance that is distilled.
+        /// </summary>
+        /// <param name="model">
+        /// The transformer that a training returned, or a chain with it. It must not be disposed before the training
+        /// ends.
+        /// </param>
+        /// <param name="options">The steps and the training; null for the defaults.</param>
+        /// <returns>The trainer, to append to a pipeline that prepares the data.</returns>
+        /// <exception cref="ArgumentException">
+        /// The model does not generate images, or predicts the noise; or an option is out of its range or does not fit
+        /// the model. The message lists every invalid option.
+        /// </exception>
+        public DistillationTrainer Distillation(ITransformer model, DistillationTrainer.Options? options = null) =>
+            new(_context, model, options ?? new());
     }
 }

@@ -106,7 +106,7 @@ public sealed partial class RoomTests
 
         // ML.NET finds a transformer by the attribute, and calls the method Create with the context.
         string[] transformers =
-            ["Classification/ConvolutionalNetworkTransformer.cs", "ConditionalDiffusionTransformer.cs"];
+            ["Classification/ConvolutionalNetworkTransformer.cs", "Pipeline/ConditionalDiffusionTransformer.cs"];
         Assert.AreSequenceEqual(
             transformers.SelectMany(path => new[] { $"{path}: LoadableClass(", $"{path}: ModelLoadContext" }), users);
         foreach (var path in transformers)

@@ -32,12 +32,23 @@ internal static class DdimSampler
             // (equation 16). This sigma is the deviation of the fresh noise z, not that of all noise in x_t.
             var sigma = eta * Math.Sqrt((1 - alphaBarS) / (1 - alphaBarT) * (1 - alphaBarT / alphaBarS));
 
-            var x0 = denoiser(xt, t, step);
-            var eps = (xt - x0.Times(schedule.Alpha(t))).Over(schedule.Sigma(t));
-
-            // x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z (equation 12)
-            var xs = x0.Times(schedule.Alpha(s)) +
-                eps.Times(Math.Sqrt(Math.Max(1 - alphaBarS - sigma * sigma, 0)));
+            var xs = Step(schedule, xt, denoiser(xt, t, step), t, s, sigma);
             return sigma > 0 ? xs + noise(t).Times(sigma) : xs;
         }, visit);
+
+    /// <summary>Takes one step from x_t to x_s, to which fresh noise of a deviation is still to be added.</summary>
+    /// <param name="schedule">The schedule that the network was trained with.</param>
+    /// <param name="xt">x_t, (B, C, H, W).</param>
+    /// <param name="x0">The predicted image, (B, C, H, W).</param>
+    /// <param name="t">The timestep of x_t.</param>
+    /// <param name="s">The timestep to step to, below t.</param>
+    /// <param name="sigma">The deviation of the fresh noise.</param>
+    public static Tensor Step(NoiseSchedule schedule, Tensor xt, Tensor x0, int t, int s, double sigma = 0)
+    {
+        var eps = (xt - x0.Times(schedule.Alpha(t))).Over(schedule.Sigma(t));
+
+        // x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z (equation 12)
+        return x0.Times(schedule.Alpha(s)) +
+            eps.Times(Math.Sqrt(Math.Max(1 - schedule.AlphaBar(s) - sigma * sigma, 0)));
+    }
 }

@@ -92,4 +92,10 @@ internal sealed class NoiseSchedule
     /// infinite at t = 0.
     /// </summary>
     public double HalfLogSnr(int t) => Math.Log(Alpha(t) / Sigma(t));
+
+    /// <summary>
+    /// Returns arctan(sigma_t / alpha_t), for t in 0..T: the angle by which x_t is turned from the image to the noise
+    /// (Salimans and Ho 2022, arXiv 2202.00512, appendix D). It is 0 at t = 0 and at most a quarter turn.
+    /// </summary>
+    public double Angle(int t) => Math.Atan2(Sigma(t), Alpha(t));
 }

@@ -16,6 +16,7 @@ internal static class Timesteps
             StepSpacing.Uniform => Uniform(schedule.Timesteps, steps),
             StepSpacing.Trailing => Trailing(schedule.Timesteps, steps),
             StepSpacing.LogSnr => LogSnr(schedule, steps),
+            StepSpacing.Angle => Angle(schedule, steps),
             _ => throw new UnreachableException($"{spacing}"),
         };
 
@@ -31,21 +32,34 @@ internal static class Timesteps
 
     private static int[] LogSnr(NoiseSchedule schedule, int steps)
     {
-        var lambdaT = schedule.HalfLogSnr(schedule.Timesteps);
-        var lambda1 = schedule.HalfLogSnr(1);
+        var first = schedule.HalfLogSnr(schedule.Timesteps);
+        var rise = schedule.HalfLogSnr(1) - first;
+        return FindNearest(schedule.Timesteps, steps, schedule.HalfLogSnr, i => first + Fraction(i, steps) * rise);
+    }
 
-        // Lambda rises as t falls, so that the search for the nearest timestep can continue where the last one ended.
+    private static int[] Angle(NoiseSchedule schedule, int steps)
+    {
+        var whole = schedule.Angle(schedule.Timesteps);
+        return FindNearest(schedule.Timesteps, steps, schedule.Angle, i => whole * (steps - i) / steps);
+    }
+
+    /// <summary>
+    /// Finds the timesteps of the values that are nearest to the wanted ones. Both rise, or both fall, as t falls, so
+    /// that the search can continue where the last one ended.
+    /// </summary>
+    private static int[] FindNearest(int last, int steps, Func<int, double> value, Func<int, double> wanted)
+    {
         var timesteps = new int[steps];
-        var t = schedule.Timesteps;
+        var t = last;
         for (var i = 0; i < steps; i++)
         {
-            var lambda = lambdaT + Fraction(i, steps) * (lambda1 - lambdaT);
-            while (t > 1 && Distance(t - 1, lambda) <= Distance(t, lambda)) t--;
+            while (t > 1 && Distance(t - 1) <= Distance(t)) t--;
             timesteps[i] = t;
-        }
-        return timesteps;
 
-        double Distance(int t, double lambda) => Math.Abs(schedule.HalfLogSnr(t) - lambda);
+            double Distance(int t) => Math.Abs(value(t) - wanted(i));
+        }
+
+        return timesteps;
     }
 
     /// <summary>Moves timesteps that coincide to free neighbours, so that all differ and lie in 1..last.</summary>

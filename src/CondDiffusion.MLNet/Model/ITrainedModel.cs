@@ -1,3 +1,5 @@
+using Microsoft.ML;
+
 namespace CondDiffusion.MLNet.Model;
 
 /// <summary>A transformer with a trained network that generates images.</summary>
@@ -8,4 +10,12 @@ internal interface ITrainedModel
 
     /// <summary>Everything about the model but its weights.</summary>
     ModelDescription Description { get; }
+
+    /// <summary>Finds the generator of a model: itself, or the first in a chain; null if there is none.</summary>
+    static ITrainedModel? Find(ITransformer model) => model switch
+    {
+        ITrainedModel trained => trained,
+        IEnumerable<ITransformer> chain => chain.Select(Find).FirstOrDefault(found => found is not null),
+        _ => null,
+    };
 }

@@ -12,10 +12,13 @@ namespace CondDiffusion.MLNet.Model;
 internal sealed record ModelDescription
 {
     /// <summary>The newest minor version of the file format that this class reads.</summary>
-    public const int NewestFormat = 4;
+    public const int NewestFormat = 5;
 
     /// <summary>The last format before there were architectures, which files of the first one still have.</summary>
     private const int PlainFormat = 3;
+
+    /// <summary>The format that has architectures, but no distilled models.</summary>
+    private const int ArchitectureFormat = 4;
 
     /// <summary>
     /// The minor version of the file format that the JSON was written in. Formats 1.1 and 1.2 do not contain it.
@@ -24,7 +27,12 @@ internal sealed record ModelDescription
 
     /// <summary>The minor version of the file format that the description is written in.</summary>
     [JsonIgnore]
-    public int WrittenFormat => Network.Architecture == NetworkArchitecture.Plain ? PlainFormat : NewestFormat;
+    public int WrittenFormat => this switch
+    {
+        { DistilledSteps: not null } => NewestFormat,
+        { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
+        _ => ArchitectureFormat,
+    };
 
     /// <summary>Shape of the network, which also decides the size of an image.</summary>
     public required UNetShape Network { get; init; }
@@ -42,6 +50,13 @@ internal sealed record ModelDescription
 
     /// <summary>What the network predicts.</summary>
     public PredictionTarget Prediction { get; init; }
+
+    /// <summary>
+    /// The number of steps that the model was distilled to, the only one that it can generate in; null for a model that
+    /// takes any number. Files of formats before 1.5 do not contain it.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DistilledSteps { get; init; }
 
     /// <summary>Whether the network has learnt to generate without a label.</summary>
     [JsonPropertyName("DrawsUnlabelled")] // the name in existing files
@@ -183,7 +198,8 @@ internal sealed record ModelDescription
             $"in {nameof(Sampling)} from format 1.{PlainFormat} on",
             "here");
 
-        Sampling.Check(errors, GeneratesUnlabelled, owner: nameof(Sampling));
+        errors.PositiveOrNull(DistilledSteps, ModelLimits.Timesteps);
+        Sampling.Check(errors, GeneratesUnlabelled, DistilledSteps, owner: nameof(Sampling));
         errors.PositiveOrNull(BatchSize, ModelLimits.BatchSize);
 
         return errors.Text;

@@ -126,6 +126,21 @@ public sealed record SamplingOptions
         };
     }
 
+    /// <summary>Returns the options of a distilled model, which takes the steps that it was trained to take.</summary>
+    /// <param name="teacher">The options of the model that it was distilled from.</param>
+    /// <param name="steps">The number of steps.</param>
+    internal static SamplingOptions Distilled(SamplingOptions teacher, int steps) => teacher with
+    {
+        Sampler = Sampler.Ddim,
+        Steps = steps,
+        Eta = 0,
+        Spacing = StepSpacing.Angle,
+        ClipPixels = false, // before the last step, what leads to the teacher's x_s need not be an image
+        GuidanceScale = null,
+        GuidanceColumnName = null,
+        MissingLabels = MissingLabelBehavior.Error,
+    };
+
     /// <summary>Whether the step from timestep t of T is guided.</summary>
     internal bool Guides(int t, int timesteps) =>
         t > GuidanceIntervalLow * timesteps && t <= GuidanceIntervalHigh * timesteps;
@@ -133,10 +148,11 @@ public sealed record SamplingOptions
     /// <summary>Adds what is wrong with the options.</summary>
     /// <param name="errors">Receives the errors.</param>
     /// <param name="generatesUnlabelled">Whether the model learns to generate without a label.</param>
+    /// <param name="distilledSteps">The steps that the model was distilled to; null for any.</param>
     /// <param name="owner">
     /// Name of the property that holds these options, for the messages; empty where there is none.
     /// </param>
-    internal void Check(OptionErrors errors, bool generatesUnlabelled, string owner = "")
+    internal void Check(OptionErrors errors, bool generatesUnlabelled, int? distilledSteps = null, string owner = "")
     {
         var own = errors.In(owner);
         own.Defined(Sampler);
@@ -150,7 +166,14 @@ public sealed record SamplingOptions
         own.ColumnNameOrNull(GuidanceColumnName);
         own.ColumnNameOrNull(SeedColumnName);
         own.Defined(MissingLabels);
+        if (distilledSteps is { } steps)
+            CheckDistilled(own, steps);
+        else
+            CheckUnlabelled(errors, generatesUnlabelled);
+    }
 
+    private void CheckUnlabelled(OptionErrors errors, bool generatesUnlabelled)
+    {
         var isGuided = GuidanceScale is not (null or 1) || GuidanceColumnName is not null;
         errors.Check(
             generatesUnlabelled || !isGuided,
@@ -163,5 +186,24 @@ public sealed record SamplingOptions
             "LabelDropout",
             $"above 0 in training for {nameof(MissingLabels)} to be {nameof(MissingLabelBehavior.Unconditional)}",
             0);
+    }
+
+    private void CheckDistilled(OptionErrors errors, int steps)
+    {
+        Check(Sampler == Sampler.Ddim, nameof(Sampler), Sampler.Ddim, Sampler);
+        Check(Steps == steps, nameof(Steps), steps, Steps);
+        Check(Eta == 0, nameof(Eta), 0, Eta);
+        Check(Spacing == StepSpacing.Angle, nameof(Spacing), StepSpacing.Angle, Spacing);
+        Check(!ClipPixels, nameof(ClipPixels), false, ClipPixels);
+        Check(GuidanceScale is null or 1, nameof(GuidanceScale), "null", GuidanceScale);
+        Check(GuidanceColumnName is null, nameof(GuidanceColumnName), "null", GuidanceColumnName);
+        Check(
+            MissingLabels == MissingLabelBehavior.Error,
+            nameof(MissingLabels),
+            MissingLabelBehavior.Error,
+            MissingLabels);
+
+        void Check(bool valid, string option, object expected, object? found) => errors.Check(
+            valid, option, $"{expected}, since the model was distilled to {steps} steps", found);
     }
 }

@@ -39,10 +39,18 @@ public sealed class InitialModel
     public static InitialModel From(ITransformer model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var trained = Find(model)
+        var trained = ITrainedModel.Find(model)
             ?? throw new ArgumentException("The model does not generate images.", nameof(model));
+        return From(trained, "InitialModel, the given transformer,");
+    }
+
+    /// <summary>Starts from a model in memory.</summary>
+    /// <param name="trained">The model.</param>
+    /// <param name="name">What messages call it.</param>
+    internal static InitialModel From(ITrainedModel trained, string name)
+    {
         return new(
-            "the given transformer",
+            name,
             (_, use) => trained.Generator.UseNetwork(network => use(network, trained.Description)),
             () => Hash(stream => trained.Generator.UseNetwork(network => network.Save(stream))));
     }
@@ -56,7 +64,7 @@ public sealed class InitialModel
     public static InitialModel FromFile(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        return new($"the file '{path}'", FindReader(path), () => Hash(stream =>
+        return new($"InitialModel, the file '{path}',", FindReader(path), () => Hash(stream =>
         {
             using var file = File.OpenRead(path);
             file.CopyTo(stream);
@@ -98,7 +106,7 @@ public sealed class InitialModel
     {
         var model = new MLContext().Model.Load(path, out _);
         using var disposable = model as IDisposable;
-        var trained = Find(model) ?? throw new FormatException("its model does not generate images.");
+        var trained = ITrainedModel.Find(model) ?? throw new FormatException("its model does not generate images.");
         trained.Generator.UseNetwork(network => use(network, trained.Description));
     }
 
@@ -112,13 +120,6 @@ public sealed class InitialModel
         using var network = ConditionalUNet.Load(stream, shape with { Labels = rows }, CPU);
         use(network, null);
     }
-
-    private static ITrainedModel? Find(ITransformer model) => model switch
-    {
-        ITrainedModel trained => trained,
-        IEnumerable<ITransformer> chain => chain.Select(Find).FirstOrDefault(found => found is not null),
-        _ => null,
-    };
 
     private static void CheckFits(UNetShape from, ModelDescription? known, ModelDescription model)
     {
@@ -182,7 +183,7 @@ public sealed class InitialModel
         {
             // ML.NET wraps what a file's loader throws, and the innermost exception says what is wrong.
             throw new InvalidOperationException(
-                $"InitialModel, {_name}, cannot be used: {exception.GetBaseException().Message}", exception);
+                $"{_name} cannot be used: {exception.GetBaseException().Message}", exception);
         }
     }
 }

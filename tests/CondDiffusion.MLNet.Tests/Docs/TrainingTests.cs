@@ -73,6 +73,26 @@ public sealed class TrainingTests
     }
 
     [TestMethod]
+    public void Distillation_AsItStands_EndsWithTwoSteps()
+    {
+        using var directory = new DocsDirectory();
+        using var teacher = Fit(Fast(new()) with { Timesteps = 100 });
+        var ml = new MLContext(seed: 1);
+        var digits = ml.Data.LoadMnist("data/mnist");
+        var keyed = ml.Transforms.Conversion.MapValueToKey("Label").Fit(digits).Transform(digits);
+        var images = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32).Normalize(keyed);
+        // snippet: distillation
+        var guided = ml.ImageGeneration.WithSampling(teacher, teacher.Sampling with { GuidanceScale = 1.25 });
+        var four = ml.ImageGeneration.Trainers.Distillation(guided, new() { Steps = 4 }).Fit(images);
+        var two = ml.ImageGeneration.Trainers.Distillation(four, new() { Steps = 2 }).Fit(images);
+        // end
+        using (guided)
+        using (four)
+        using (two)
+            Assert.AreEqual(2, two.Sampling.Steps);
+    }
+
+    [TestMethod]
     public void Method_AsItStands_IsTheTrainingOfDdpm()
     {
         using var directory = new DocsDirectory();

@@ -45,7 +45,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     private const uint FirstFormat = 0x00010000; // 1.0
 
     // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
-    // of the noise schedule; 1.4 the network's architecture.
+    // of the noise schedule; 1.4 the network's architecture; 1.5 distilled models.
     private static readonly ModelFile File = new(
         "CONDDIFF", LoaderSignature, newest: FirstFormat + ModelDescription.NewestFormat, oldest: FirstFormat + 1);
 
@@ -229,7 +229,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options)
     {
         var errors = new OptionErrors();
-        options.Check(errors, _model.GeneratesUnlabelled);
+        options.Check(errors, _model.GeneratesUnlabelled, _model.DistilledSteps);
         if (errors.Text is { } text)
         {
             throw new ArgumentException(

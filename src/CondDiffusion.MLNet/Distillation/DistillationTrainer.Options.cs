@@ -1,0 +1,112 @@
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Training;
+
+namespace CondDiffusion.MLNet;
+
+public sealed partial class DistillationTrainer
+{
+    /// <summary>
+    /// Everything that can be chosen for a distillation. The channels and the size of the images are those of the
+    /// model, whatever is set here.
+    /// </summary>
+    public sealed record Options : ImageTrainerOptions
+    {
+        /// <summary>Creates the default options.</summary>
+        public Options()
+        {
+            Epochs = 5;
+            LearningRateDecay = LearningRateDecay.Cosine;
+            MovingAverageLengths = [];
+        }
+
+        /// <summary>Steps in which the distilled model generates an image. It takes no other number of them.</summary>
+        /// <value>From 1 to the model's timesteps. Default: 4.</value>
+        public int Steps { get; init; } = 4;
+
+        /// <summary>
+        /// Steps of the model for each of the distilled one's. More of them are more exact and cost as many evaluations
+        /// of the network for each training image, twice as many with guidance.
+        /// </summary>
+        /// <value>
+        /// At least 1, or null for 4; where the model is itself distilled, for its own number of steps divided by
+        /// <see cref="Steps"/>, which is then the only valid one. Default: null.
+        /// </value>
+        public int? TeacherSteps { get; init; }
+
+        /// <summary>The model to distill, which decides the result as the options do.</summary>
+        private ITrainedModel? Teacher { get; init; }
+
+        /// <inheritdoc/>
+        private protected override double OwnLearningRate => 1e-4;
+
+        /// <inheritdoc/>
+        private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>
+        [
+            (nameof(Steps), Text(Steps)),
+            (nameof(TeacherSteps), Text(TeacherSteps!.Value)),
+            (nameof(Teacher), InitialModel.From(Teacher!, Role).Fingerprint),
+            (nameof(Sampling.GuidanceScale), Text(Teacher!.Description.GuidanceScale)),
+            (nameof(Sampling.GuidanceIntervalLow), Text(Sampling.GuidanceIntervalLow)),
+            (nameof(Sampling.GuidanceIntervalHigh), Text(Sampling.GuidanceIntervalHigh)),
+            (nameof(Sampling.ClipPixels), $"{Sampling.ClipPixels}"),
+        ];
+
+        private SamplingOptions Sampling => Teacher!.Description.Sampling;
+
+        /// <summary>Returns the options for a model, with what they leave to it.</summary>
+        /// <param name="teacher">The model to distill.</param>
+        /// <exception cref="ArgumentException">
+        /// An option is out of its range or does not fit the model; the message names each one.
+        /// </exception>
+        internal Options For(ITrainedModel teacher)
+        {
+            var model = teacher.Description;
+            var errors = new OptionErrors();
+            errors.Positive(Steps, model.Timesteps);
+            var ownSteps = model.DistilledSteps is { } known && Steps > 0 ? known / Steps : 4;
+            var options = this with
+            {
+                Channels = model.Network.Channels,
+                Height = model.Network.Height,
+                Width = model.Network.Width,
+                TeacherSteps = TeacherSteps ?? ownSteps,
+                Teacher = teacher,
+            };
+            options.Check(model, errors);
+            if (errors.Text is { } text)
+                throw new ArgumentException($"Invalid options for {nameof(DistillationTrainer)}: {text}");
+
+            return options;
+        }
+
+        /// <summary>Returns what the training loop needs of the options.</summary>
+        /// <param name="seed">The seed in use, which the options may leave open.</param>
+        internal TrainingSettings LoopSettings(ulong seed) => CommonSettings(seed);
+
+        private void Check(ModelDescription model, OptionErrors errors)
+        {
+            CheckCommon(errors);
+            errors.Check(
+                model.Prediction == PredictionTarget.Velocity,
+                $"{nameof(model.Prediction)} of the model",
+                $"{PredictionTarget.Velocity} to be distilled",
+                model.Prediction);
+            if (model.DistilledSteps is not { } known)
+            {
+                errors.PositiveOrNull(TeacherSteps, Math.Max(model.Timesteps / Math.Max(Steps, 1), 1));
+                return;
+            }
+
+            errors.Check(
+                Steps < known && known % Math.Max(Steps, 1) == 0,
+                nameof(Steps),
+                $"less than {known} and a divisor of it, for a model that was distilled to {known} steps",
+                Steps);
+            errors.Check(
+                TeacherSteps * Steps == known,
+                nameof(TeacherSteps),
+                $"{known} / {nameof(Steps)}, for a model that was distilled to {known} steps",
+                TeacherSteps);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Distillation;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Conformance;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Distillation;
+
+/// <summary>The distillation of models that generate 8 x 8 images.</summary>
+[TestClass]
+public sealed class DistillationTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    /// <summary>A model that can be guided, and predicts the velocity.</summary>
+    private static readonly ModelDescription Guided = Tiny.Description with
+    {
+        Timesteps = 40,
+        Prediction = PredictionTarget.Velocity,
+        ScalesVariances = true,
+        GeneratesUnlabelled = true,
+        Sampling = new() { GuidanceScale = 3, GuidanceIntervalLow = 0.2, Precision = Precision.Float32 },
+    };
+
+    /// <summary>A distillation in milliseconds.</summary>
+    private static readonly DistillationTrainer.Options Options = new()
+    {
+        Steps = 4,
+        TeacherSteps = 2,
+        Epochs = 2,
+        BatchSize = 4,
+        Precision = Precision.Float32,
+        Seed = 1,
+    };
+
+    [TestMethod]
+    [DataRow(1000, 400)]
+    [DataRow(400, 0)]
+    public void Velocity_OfAStep_LeadsWhereTheTeacherWent(int t, int s)
+    {
+        using var scope = NewDisposeScope();
+        var schedule = NoiseSchedule.Linear(1000);
+        var xt = randn([2, 1, 3, 3], ScalarType.Float32, CPU, generator: new Generator(1, CPU));
+        var xs = randn([2, 1, 3, 3], ScalarType.Float32, CPU, generator: new Generator(2, CPU));
+
+        var v = DistillationLoss.Velocity(xt, xs, schedule.Angle(t) - schedule.Angle(s));
+        var x0 = PredictionTarget.Velocity.Image(v, xt, schedule.Alpha(t), schedule.Sigma(t));
+        TensorAssert.AreClose(xs, DdimSampler.Step(schedule, xt, x0, t, s), 1e-4);
+    }
+
+    /// <summary>From the noise of an image to its end, the teacher does what the model does in as many steps.</summary>
+    [TestMethod]
+    public void Step_OverTheWholeWay_IsTheModelsOwnGuidedSampling()
+    {
+        using var model = Tiny.Create(Ml, Guided with
+        {
+            Sampling = Guided.Sampling with { Sampler = Sampler.Ddim, Steps = 8, Spacing = StepSpacing.Angle },
+        });
+        Condition[] rows = [new(1, 5, 3), new(0, 6, 3)];
+        var expected = model.Generator.Generate(rows);
+
+        using var scope = NewDisposeScope();
+        RowNoise[] noises = [.. rows.Select(row => new RowNoise(Guided.NoiseSeed, row.NoiseKey))];
+        var start = tensor(RowNoise.Create(noises, 64, index: 0), [2, 1, 8, 8], ScalarType.Float32, CPU);
+        foreach (var steps in new[] { 1, 2, 4 })
+        {
+            DistillationTeacher? teacher = null;
+            model.Generator.UseNetwork(network =>
+                teacher = new(network, Guided, steps, 8 / steps, ScalarType.Float32));
+            var x = start;
+            for (var step = 0; step < steps; step++) x = teacher!.Step(x, [1, 0], step);
+            teacher!.Dispose();
+            Assert.AreSequenceEqual(expected, x.data<float>().ToArray());
+        }
+    }
+
+    /// <summary>
+    /// Images of bars: the distilled model needs two steps for what the model shows in eight, and the model itself
+    /// shows something else in two.
+    /// </summary>
+    [TestMethod]
+    public void Fit_TrainedModel_GeneratesItsImagesInTwoSteps()
+    {
+        using var model = Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options with
+        {
+            ChannelWidths = [16, 16, 16],
+            EmbeddingSize = 16,
+            Timesteps = 200,
+            Epochs = 50,
+            BatchSize = 32,
+            LearningRate = 5e-3,
+            LearningRateDecay = LearningRateDecay.Cosine,
+            Precision = Precision.Float32,
+        }).Fit(Bars());
+        using var distilled = Ml.ImageGeneration.Trainers.Distillation(model, Options with
+        {
+            Steps = 2,
+            TeacherSteps = 4,
+            Epochs = 25,
+            BatchSize = 32,
+            LearningRate = 2e-3,
+        }).Fit(Bars());
+
+        var teacher = Generate(model, 8);
+        var before = Distance(teacher, Generate(model, 2));
+        var after = Distance(teacher, Tiny.Pixels(distilled, Tiny.Rows(Ml, 40)));
+        Assert.IsLessThan(before / 2, after, $"{before} before, {after} after");
+
+        static float[][] Generate(ConditionalDiffusionTransformer model, int steps)
+        {
+            using var sampled = Ml.ImageGeneration.WithSampling(model, model.Sampling with
+            {
+                Sampler = Sampler.Ddim,
+                Steps = steps,
+                Spacing = StepSpacing.Angle,
+            });
+            return Tiny.Pixels(sampled, Tiny.Rows(Ml, 40));
+        }
+
+        static double Distance(float[][] a, float[][] b) =>
+            a.Zip(b, (a, b) => a.Zip(b, (a, b) => (a - b) * (a - b)).Average()).Average();
+    }
+
+    [TestMethod]
+    public void Fit_Distilled_EvaluatesTheNetworkOnceAStepAndSavesItsSteps()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var distilled = Fit(model, Options);
+        var evaluations = 0;
+        distilled.Generator.Shared.Evaluating = rows => evaluations += rows;
+        var pixels = Tiny.Pixels(distilled, Tiny.Rows(Ml));
+        Assert.AreEqual(4 * 2, evaluations);
+
+        using var loaded = (ConditionalDiffusionTransformer)EstimatorConformance.Reload(Ml, distilled, null, out _);
+        Assert.AreSequenceEqual(
+            pixels.SelectMany(row => row), Tiny.Pixels(loaded, Tiny.Rows(Ml)).SelectMany(row => row));
+        Assert.AreEqual(4, loaded.Sampling.Steps);
+
+        var exception = Assert.ThrowsExactly<ArgumentException>(() =>
+            Ml.ImageGeneration.WithSampling(loaded, loaded.Sampling with { Steps = 8, GuidanceScale = 2 }));
+        Assert.Contains("Steps must be 4, since the model was distilled to 4 steps, but is 8.", exception.Message);
+        Assert.Contains("GuidanceScale must be null, since", exception.Message);
+
+        using var seeded = Ml.ImageGeneration.WithSampling(loaded, loaded.Sampling with { Seed = 8 });
+        Assert.AreNotEqual(pixels[0][0], Tiny.Pixels(seeded, Tiny.Rows(Ml))[0][0]);
+    }
+
+    [TestMethod]
+    public void Fit_DistilledModel_HalvesItsSteps()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var four = Fit(model, Options);
+        using var two = Fit(four, Options with { Steps = 2, TeacherSteps = null });
+        Assert.AreEqual(2, two.Sampling.Steps);
+
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => Fit(four, Options with { Steps = 3 }));
+        Assert.Contains("Steps must be less than 4 and a divisor of it", exception.Message);
+        Assert.Contains("TeacherSteps must be 4 / Steps", exception.Message);
+    }
+
+    /// <summary>The statistics of the batch norms are the teacher's, so that both normalize alike.</summary>
+    [TestMethod]
+    public void Fit_Weights_ChangeButNotTheStatistics()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var distilled = Fit(model, Options);
+        using var scope = NewDisposeScope();
+        Assert.AreSequenceEqual(
+            Values(model, network => network.Buffers), Values(distilled, network => network.Buffers));
+        var before = Values(model, network => network.Parameters);
+        Assert.IsFalse(before.SequenceEqual(Values(distilled, network => network.Parameters)));
+    }
+
+    [TestMethod]
+    public void Fit_Cancelled_ResumesToTheSameWeights()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = Tiny.Create(Ml, Guided);
+        using var whole = Fit(model, Options);
+        using var source = new CancellationTokenSource();
+        var options = Options with { CheckpointDirectory = directory.Path, ProgressInterval = TimeSpan.Zero };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Fit(model, options with
+        {
+            CancellationToken = source.Token,
+            Progress = new Reporter(progress =>
+            {
+                if (progress.Step == 2) source.Cancel();
+            }),
+        }));
+
+        using var resumed = Fit(model, options);
+        Assert.AreSequenceEqual(
+            Values(whole, network => network.Parameters), Values(resumed, network => network.Parameters));
+
+        // A checkpoint belongs to one teacher and its guidance.
+        using var weaker = Ml.ImageGeneration.WithSampling(model, model.Sampling with { GuidanceScale = 2 });
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(weaker, options));
+        Assert.Contains("GuidanceScale", exception.Message);
+    }
+
+    [TestMethod]
+    public void Distillation_ModelThatCannotBe_IsRefused()
+    {
+        using var noise = Tiny.Create(Ml);
+        var exception = Assert.ThrowsExactly<ArgumentException>(() => Fit(noise, Options with { Steps = 0 }));
+        Assert.Contains("Prediction of the model must be Velocity", exception.Message);
+        Assert.Contains("Steps must be from 1 to 4, but is 0.", exception.Message);
+
+        var keys = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(Tiny.Rows(Ml));
+        Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.Trainers.Distillation(keys));
+
+        var named = Guided with { Labels = new(2, ["cat", "cow"]) };
+        using var model = Tiny.Create(Ml, named);
+        var trainer = Ml.ImageGeneration.Trainers.Distillation(model, Options);
+        var unknown = Assert.ThrowsExactly<InvalidOperationException>(() => trainer.Fit(Tiny.KeyedAnimals(Ml)));
+        Assert.Contains("Column 'Label' has", unknown.Message);
+        Assert.Contains("knows only 2 labels (cat, cow)", unknown.Message);
+    }
+
+    [TestMethod]
+    public void Options_Identity_HasEveryOptionThatDecides()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var options = new OptionReflection<DistillationTrainer.Options>(
+            Options.For(model), new(2, ["cat", "dog"]), []);
+        options.CheckIdentityIsComplete();
+        options.CheckIdentityOfEachOption();
+    }
+
+    [TestMethod]
+    public void Estimator_Distillation_ConformsToMLNet()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var trainer = Ml.ImageGeneration.Trainers.Distillation(model, Options);
+        EstimatorConformance.Check(Ml, trainer, Ml.Data.LoadFromEnumerable(Tiny.Images), Tiny.Rows(Ml));
+    }
+
+    private static ConditionalDiffusionTransformer Fit(ITransformer model, DistillationTrainer.Options options) =>
+        Ml.ImageGeneration.Trainers.Distillation(model, options).Fit(Ml.Data.LoadFromEnumerable(Tiny.Images));
+
+    private static float[] Values(ConditionalDiffusionTransformer model, Func<ConditionalUNet, Tensor> choose)
+    {
+        float[] values = [];
+        model.Generator.UseNetwork(network => values = choose(network).detach().data<float>().ToArray());
+        return values;
+    }
+
+    /// <summary>Vertical bars of label 0 and horizontal ones of label 1, at every place.</summary>
+    private static IDataView Bars() => Ml.Data.LoadFromEnumerable(Enumerable.Range(0, 64).Select(i => new Tiny.Image
+    {
+        Label = (uint)i % 2,
+        Pixels = [.. Enumerable.Range(0, 64).Select(pixel => IsBar(i, pixel % 8, pixel / 8) ? 1f : -1f)],
+    }));
+
+    private static bool IsBar(int image, int column, int row) =>
+        (image % 2 == 0 ? column : row) == image / 2 % 8;
+}
