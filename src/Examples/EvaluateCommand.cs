@@ -40,7 +40,7 @@ internal static class EvaluateCommand
         };
         var training = DataSet.Load(ml, data, arguments.Find("--data-dir"));
         var test = DataSet.Load(ml, data, arguments.Find("--data-dir"), MnistSplit.Test);
-        using var model = modelFile is null ? null : ModelFile.FindGenerator(ml.Model.Load(modelFile, out _));
+        using var model = modelFile is null ? null : ModelFile.FindGenerator(ModelFile.Load(ml, modelFile));
         var images = model is null
             ? DataSet.Load(ml, arguments.Text("--images"), arguments.Find("--images-dir"), option: "--images")
             : ImageQuality.Generate(ml, model, count, Report, interrupt.Token);

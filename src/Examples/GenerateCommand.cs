@@ -20,11 +20,8 @@ internal static class GenerateCommand
         var file = arguments.Text("--model");
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
-        if (!File.Exists(file))
-            throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
-
         var ml = new MLContext();
-        var loaded = ml.Model.Load(file, out _);
+        var loaded = ModelFile.Load(ml, file);
         using var trained = ModelFile.FindGenerator(loaded);
         var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
         {

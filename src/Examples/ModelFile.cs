@@ -20,6 +20,11 @@ internal static class ModelFile
         }
     }
 
+    /// <summary>Loads the model of an option of the command line.</summary>
+    public static ITransformer Load(MLContext ml, string file) => File.Exists(file)
+        ? ml.Model.Load(file, out _)
+        : throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
+
     /// <summary>Returns the generator of a model, which is the model itself or in its chain.</summary>
     public static ConditionalDiffusionTransformer FindGenerator(ITransformer model) => model switch
     {

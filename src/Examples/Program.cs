@@ -5,6 +5,7 @@ return args switch
     [] => Main(() => DigitsCommand.Run(DigitsCommand.Full)),
     ["--tiny"] => Main(() => DigitsCommand.Run(DigitsCommand.Tiny)),
     ["train", .. var rest] => Main(() => TrainCommand.Run(rest)),
+    ["distill", .. var rest] => Main(() => DistillCommand.Run(rest)),
     ["evaluate", .. var rest] => Main(() => EvaluateCommand.Run(rest)),
     ["generate", .. var rest] => Main(() => GenerateCommand.Run(rest)),
     _ => Main(() => throw new UsageException($"Unknown command '{args[0]}'.")),
@@ -29,6 +30,9 @@ static int Main(Action command)
               train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N]
                            [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip;
                            with --checkpoints, a training that was stopped resumes
+              distill      --model FILE.zip --data mnist|fashion-mnist|digits [--data-dir DIR] [--steps N]
+                           [--guidance G] [--epochs N] [--seed N] [--checkpoints DIR] --out FILE.zip;
+                           the new model generates in N steps what the other one generates in many
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
               evaluate     --model FILE.zip | --images mnist|fashion-mnist|digits [--images-dir DIR]

@@ -28,15 +28,31 @@ internal static class TrainCommand
     /// <summary>Trains on images of any size and saves the fitted pipeline.</summary>
     public static void Train(MLContext ml, IDataView images, string file, ConditionalDiffusionTrainer.Options options)
     {
+        var normalize = ml.Transforms.NormalizeImages(
+            options.FeatureColumnName, "Image", options.Width, options.Height);
+        Fit(ml, images, file, (progress, token) =>
+            normalize.Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
+            {
+                Progress = progress,
+                CancellationToken = token,
+            })));
+    }
+
+    /// <summary>Fits a trainer to labelled images, with a progress bar, and saves the fitted pipeline.</summary>
+    /// <param name="ml">The context.</param>
+    /// <param name="images">The images and labels.</param>
+    /// <param name="file">The model file to write.</param>
+    /// <param name="createTrainer">Creates the trainer, which reports to the progress and heeds the token.</param>
+    public static void Fit(
+        MLContext ml,
+        IDataView images,
+        string file,
+        Func<IProgress<TrainingProgress>, CancellationToken, IEstimator<ITransformer>> createTrainer)
+    {
         ModelFile.CheckWritable(file, "--out");
         using var interrupt = new Interrupt();
-        var pipeline = ml.Transforms.NormalizeImages(options.FeatureColumnName, "Image", options.Width, options.Height)
-            .Append(ml.Transforms.Conversion.MapValueToKey(options.LabelColumnName))
-            .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
-            {
-                Progress = new ProgressBar(Console.Out),
-                CancellationToken = interrupt.Token,
-            }));
+        var pipeline = ml.Transforms.Conversion.MapValueToKey("Label")
+            .Append(createTrainer(new ProgressBar(Console.Out), interrupt.Token));
 
         var model = pipeline.Fit(images);
 

@@ -28,8 +28,9 @@ public sealed partial class DistillationTrainer
         /// of the network for each training image, twice as many with guidance.
         /// </summary>
         /// <value>
-        /// At least 1, or null for 4; where the model is itself distilled, for its own number of steps divided by
-        /// <see cref="Steps"/>, which is then the only valid one. Default: null.
+        /// From 1 to the model's timesteps divided by <see cref="Steps"/>, or null for 4, or for as many as there can be.
+        /// Where the model is itself distilled, only its own number of steps divided by <see cref="Steps"/> is valid, for
+        /// which null stands, too. Default: null.
         /// </value>
         public int? TeacherSteps { get; init; }
 
@@ -63,16 +64,16 @@ public sealed partial class DistillationTrainer
             var model = teacher.Description;
             var errors = new OptionErrors();
             errors.Positive(Steps, model.Timesteps);
-            var ownSteps = model.DistilledSteps is { } known && Steps > 0 ? known / Steps : 4;
+            var most = Math.Max((model.DistilledSteps ?? model.Timesteps) / Math.Max(Steps, 1), 1);
             var options = this with
             {
                 Channels = model.Network.Channels,
                 Height = model.Network.Height,
                 Width = model.Network.Width,
-                TeacherSteps = TeacherSteps ?? ownSteps,
+                TeacherSteps = TeacherSteps ?? (model.DistilledSteps is null ? Math.Min(4, most) : most),
                 Teacher = teacher,
             };
-            options.Check(model, errors);
+            options.Check(model, most, errors);
             if (errors.Text is { } text)
                 throw new ArgumentException($"Invalid options for {nameof(DistillationTrainer)}: {text}");
 
@@ -83,7 +84,7 @@ public sealed partial class DistillationTrainer
         /// <param name="seed">The seed in use, which the options may leave open.</param>
         internal TrainingSettings LoopSettings(ulong seed) => CommonSettings(seed);
 
-        private void Check(ModelDescription model, OptionErrors errors)
+        private void Check(ModelDescription model, int mostTeacherSteps, OptionErrors errors)
         {
             CheckCommon(errors);
             errors.Check(
@@ -93,7 +94,7 @@ public sealed partial class DistillationTrainer
                 model.Prediction);
             if (model.DistilledSteps is not { } known)
             {
-                errors.PositiveOrNull(TeacherSteps, Math.Max(model.Timesteps / Math.Max(Steps, 1), 1));
+                errors.PositiveOrNull(TeacherSteps, mostTeacherSteps);
                 return;
             }
 

@@ -47,7 +47,7 @@ public abstract partial record ImageTrainerOptions
     // Optimization
 
     /// <summary>Passes over the training images.</summary>
-    /// <value>At least 1. Default: 50 for image generation, 10 for classification.</value>
+    /// <value>At least 1. Default: 50 for image generation, 5 for distillation, 10 for classification.</value>
     public int Epochs { get; init; } = 50;
 
     /// <summary>Images in a training step.</summary>
@@ -57,8 +57,8 @@ public abstract partial record ImageTrainerOptions
     /// <summary>Learning rate of Adam (Kingma and Ba 2015, arXiv 1412.6980).</summary>
     /// <value>
     /// Positive and finite; null for the trainer's own, which is 5e-4 for image generation, 1e-4 for image generation
-    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/>, and 2e-3 for classification. Default:
-    /// null.
+    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/> and for distillation, and 2e-3 for
+    /// classification. Default: null.
     /// </value>
     public double? LearningRate { get; init; }
 
@@ -74,7 +74,7 @@ public abstract partial record ImageTrainerOptions
     /// <summary>How the learning rate falls after the warm-up.</summary>
     /// <value>
     /// Default: <see cref="LearningRateDecay.None"/> for image generation, <see cref="LearningRateDecay.Cosine"/> for
-    /// classification.
+    /// distillation and classification.
     /// </value>
     public LearningRateDecay LearningRateDecay { get; init; }
 
@@ -94,7 +94,7 @@ public abstract partial record ImageTrainerOptions
     /// </summary>
     /// <value>
     /// Each from 0.001 to 0.28; more than one needs a <see cref="ValidationFraction"/>. Empty for the last weights.
-    /// Default: 0.09 for image generation, empty for classification.
+    /// Default: 0.09 for image generation, empty for distillation and classification.
     /// </value>
     public IReadOnlyList<double> MovingAverageLengths { get; init; } = [0.09];
 

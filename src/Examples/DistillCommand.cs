@@ -1,0 +1,34 @@
+using CondDiffusion.MLNet;
+using Microsoft.ML;
+
+namespace CondDiffusion.Examples;
+
+/// <summary>Trains a model to generate in a few steps what the model of a file generates in many.</summary>
+internal static class DistillCommand
+{
+    public static void Run(string[] args)
+    {
+        var arguments = new Arguments(
+            args,
+            "--model", "--data", "--data-dir", "--steps", "--epochs", "--guidance", "--seed", "--checkpoints", "--out");
+        var file = arguments.Text("--out");
+        var seed = arguments.Number("--seed", 1);
+        var ml = new MLContext(seed);
+
+        using var trained = ModelFile.FindGenerator(ModelFile.Load(ml, arguments.Text("--model")));
+        using var teacher = ml.ImageGeneration.WithSampling(trained, arguments.Find("--guidance") is null
+            ? trained.Sampling
+            : trained.Sampling with { GuidanceScale = arguments.Double("--guidance", 1) });
+        var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
+        TrainCommand.Fit(ml, images, file, (progress, token) =>
+            ml.ImageGeneration.Trainers.Distillation(teacher, new()
+            {
+                FeatureColumnName = "Image",
+                Steps = arguments.Number("--steps", 4),
+                Epochs = arguments.Number("--epochs", 5),
+                CheckpointDirectory = arguments.Find("--checkpoints"),
+                Progress = progress,
+                CancellationToken = token,
+            }));
+    }
+}
