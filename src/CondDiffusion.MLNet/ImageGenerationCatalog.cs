@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Augmentation;
 using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
@@ -66,6 +67,36 @@ public sealed class ImageGenerationCatalog
             found = true;
             return generator.WithSampling(options);
         }
+    }
+
+    /// <summary>Adds generated images to labelled ones, for labels that have too few.</summary>
+    /// <remarks>
+    /// <para>The view has the columns of the data, and one that says which rows are generated. Real rows are as they
+    /// were. In a generated row, the label column and the image column have values, and every other column has a
+    /// missing one: NaN, an empty text, the missing key, no image; 0 for integers and false for booleans, which ML.NET
+    /// knows no missing values of.</para>
+    /// <para>This method reads the labels once. An image is generated when it is read, in batches; reading the view
+    /// twice generates twice, unless it is cached or saved. The images follow from the seed, whatever the batches. Rows
+    /// whose label is missing stay as they are and are not counted.</para>
+    /// </remarks>
+    /// <param name="data">The real images and their labels.</param>
+    /// <param name="model">
+    /// A model that generates images of those labels, alone or in a chain. It must not be disposed before the view has
+    /// been read.
+    /// </param>
+    /// <param name="options">How many images are added, and which ones are accepted; null for the defaults.</param>
+    /// <returns>The real and the generated rows.</returns>
+    /// <exception cref="ArgumentException">
+    /// An option is out of its range; a column is missing or of the wrong type; the model does not generate images,
+    /// does not know a label, or cannot be guided; or the classifier does not add its columns. The message says which.
+    /// Reading the view throws an <see cref="InvalidOperationException"/> if no image of a label is accepted.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public IDataView Augment(IDataView data, ITransformer model, AugmentationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(model);
+        return Augmenter.Augment(_context, data, model, options ?? new());
     }
 
     /// <summary>Measures how good generated images are, by feature vectors of them and of real images.</summary>

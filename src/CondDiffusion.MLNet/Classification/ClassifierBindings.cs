@@ -34,7 +34,7 @@ internal sealed class ClassifierBindings : RowBindings<ImagePixels>
     public override bool CanCompute(ImagePixels input) => input.Error is null;
 
     public override IRowReader<ImagePixels> CreateReader(DataViewRow row) =>
-        new PixelsReader(row, _feature, _model.Network);
+        new PixelsReader(row, _feature, _model.Network.ToImageShape());
 
     public override Delegate CreateGetter(DataViewSchema.Column column, Func<ReadOnlyMemory<float>> compute)
     {

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 
@@ -8,6 +9,10 @@ internal static class ClassifierShapeExtensions
 {
     private const int MostBlocks = 16;
     private const int MostConvolutions = 16;
+
+    /// <summary>Returns the shape of the network's images.</summary>
+    public static ImageShape ToImageShape(this ClassifierShape shape) =>
+        new(shape.Channels, shape.Height, shape.Width);
 
     /// <summary>Adds what is wrong with a shape.</summary>
     /// <param name="shape">Shape of the network.</param>

@@ -11,14 +11,14 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
 {
     private readonly DataViewRow _row;
     private readonly DataViewSchema.Column _column;
-    private readonly ClassifierShape _shape;
+    private readonly ImageShape _shape;
     private readonly ValueGetter<VBuffer<float>>? _getVector;
     private readonly ValueGetter<MLImage>? _getImage;
     private ImageResizer? _resizer;
     private VBuffer<float> _vector;
     private MLImage? _image;
 
-    public PixelsReader(DataViewRow row, DataViewSchema.Column column, ClassifierShape shape)
+    public PixelsReader(DataViewRow row, DataViewSchema.Column column, ImageShape shape)
     {
         _row = row;
         _column = column;

@@ -37,6 +37,11 @@ internal static class SeedStream
     /// <param name="noiseKey">The row's id or seed.</param>
     public static ulong RowNoise(ulong seed, UInt128 noiseKey) => Philox.Derive(seed, noiseKey);
 
+    /// <summary>Returns the upper half of the noise keys of an augmentation; the lower one is the row.</summary>
+    /// <param name="seed">The seed of the augmentation.</param>
+    /// <param name="attempt">How many images of the row were refused before.</param>
+    public static ulong Augmentation(ulong seed, int attempt) => Derive(seed, 5, attempt);
+
     private static ulong Derive(ulong seed, ulong purpose, long number) =>
         Philox.Derive(seed, new UInt128(purpose, (ulong)number));
 }

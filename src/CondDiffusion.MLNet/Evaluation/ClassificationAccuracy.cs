@@ -1,4 +1,3 @@
-using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -62,9 +61,12 @@ internal sealed class ClassificationAccuracy
     private LabelledPixelsReader Open(IDataView data, string view)
     {
         var classifier = _options.Classifier;
-        var shape = new ClassifierShape(
-            classifier.Channels, classifier.Height, classifier.Width, Labels: 1, [1], Convolutions: 1, Features: 1);
-        return new(data, view, _options.LabelColumnName, _options.ImageColumnName, shape);
+        return new(
+            data,
+            view,
+            _options.LabelColumnName,
+            _options.ImageColumnName,
+            new(classifier.Channels, classifier.Height, classifier.Width));
     }
 
     private ClassificationAccuracyScore TrainAndTest(

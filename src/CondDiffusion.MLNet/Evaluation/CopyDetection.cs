@@ -14,7 +14,14 @@ internal sealed class CopyDetection(Distances distances, Tensor training)
     /// Computes the fraction of rows that are authentic: a row g is not if it is nearer to its nearest training row x
     /// than any other training row is (Alaa et al. 2022, arXiv 2102.08921).
     /// </summary>
-    public double ComputeAuthenticity(Tensor generated)
+    public double ComputeAuthenticity(Tensor generated) =>
+        Compare(generated).Average(row => row.Radius < row.Square ? 1.0 : 0);
+
+    /// <summary>
+    /// Returns, for each row, its squared distance from its nearest training row, and the squared distance of that one
+    /// from its own nearest training row.
+    /// </summary>
+    public IReadOnlyList<(double Square, double Radius)> Compare(Tensor generated)
     {
         var (nearest, squares) = distances.FindNearest(generated, training);
         var found = nearest.Distinct().ToArray();
@@ -23,7 +30,7 @@ internal sealed class CopyDetection(Distances distances, Tensor training)
         var rows = training.index_select(0, tensor(found, ScalarType.Int64, CPU));
         var (_, radii) = distances.FindNearest(rows, training, excluded: found);
         var radiusOf = found.Zip(radii).ToDictionary(pair => pair.First, pair => pair.Second);
-        return nearest.Zip(squares).Average(pair => radiusOf[pair.First] < pair.Second ? 1.0 : 0);
+        return [.. nearest.Zip(squares, (row, square) => (square, radiusOf[row]))];
     }
 
     /// <summary>

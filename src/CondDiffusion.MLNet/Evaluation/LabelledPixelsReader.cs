@@ -1,4 +1,6 @@
 using CondDiffusion.MLNet.Classification;
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
@@ -12,7 +14,7 @@ internal sealed class LabelledPixelsReader
     private readonly string _view;
     private readonly LabelReader _label;
     private readonly DataViewSchema.Column _image;
-    private readonly ClassifierShape _shape;
+    private readonly ImageShape _shape;
 
     /// <param name="data">The view.</param>
     /// <param name="view">The view's part in the evaluation, for messages.</param>
@@ -20,7 +22,7 @@ internal sealed class LabelledPixelsReader
     /// <param name="image">Name of the column of images or of their pixels.</param>
     /// <param name="shape">The shape to bring the images to.</param>
     /// <exception cref="ArgumentException">A column is missing or of the wrong type.</exception>
-    public LabelledPixelsReader(IDataView data, string view, string label, string image, ClassifierShape shape)
+    public LabelledPixelsReader(IDataView data, string view, string label, string image, ImageShape shape)
     {
         _data = data;
         _view = view;

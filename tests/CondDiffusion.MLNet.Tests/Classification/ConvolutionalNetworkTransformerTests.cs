@@ -218,7 +218,7 @@ public sealed class ConvolutionalNetworkTransformerTests
             var view = TestImages.View(Ml, [.. Enumerable.Range(0, 3).Select(Image)]);
             var column = view.Schema["Image"];
             var cursor = view.GetRowCursor([column]);
-            using var reader = new PixelsReader(cursor, column, new(channels, 8, 8, 2, [1], 1, 1));
+            using var reader = new PixelsReader(cursor, column, new(channels, 8, 8));
             foreach (var pixels in expected)
             {
                 Assert.IsTrue(cursor.MoveNext());

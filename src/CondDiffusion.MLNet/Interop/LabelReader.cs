@@ -1,9 +1,8 @@
 using System.Globalization;
-using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
-namespace CondDiffusion.MLNet.Evaluation;
+namespace CondDiffusion.MLNet.Interop;
 
 /// <summary>A column of labels, read as text: that of the value which a key stands for, where it has values.</summary>
 internal sealed class LabelReader
@@ -15,7 +14,7 @@ internal sealed class LabelReader
     private readonly IReadOnlyList<string>? _values;
 
     /// <param name="column">The column.</param>
-    /// <param name="view">The view's part in the evaluation, for messages.</param>
+    /// <param name="view">What messages call the data: "the {view} data".</param>
     /// <exception cref="ArgumentException">The column holds no labels.</exception>
     public LabelReader(DataViewSchema.Column column, string view)
     {

@@ -1,0 +1,29 @@
+using Microsoft.ML;
+
+namespace CondDiffusion.MLNet.Augmentation;
+
+/// <summary>
+/// Shows the rows of its source, and generated ones among or after them. Nothing is generated until an image of a
+/// generated row is read.
+/// </summary>
+internal sealed class AugmentedView(Augmenter augmenter, IDataView source) : IDataView
+{
+    public DataViewSchema Schema => augmenter.Columns.Schema;
+
+    public bool CanShuffle => false;
+
+    public long? GetRowCount() => augmenter.Plan.Rows;
+
+    public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
+    {
+        var needed = columnsNeeded.ToArray();
+        var real = source.GetRowCursor(
+            needed.Where(column => !augmenter.Columns.IsAdded(column)).Select(column => source.Schema[column.Index]));
+        return new AugmentedCursor(augmenter, real, [.. needed.Select(column => column.Index)]);
+    }
+
+    /// <summary>Returns a single cursor: the generation already uses every core.</summary>
+    public DataViewRowCursor[] GetRowCursorSet(
+        IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+        [GetRowCursor(columnsNeeded, rand)];
+}

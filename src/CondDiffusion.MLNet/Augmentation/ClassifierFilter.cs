@@ -1,0 +1,58 @@
+using CondDiffusion.MLNet.Interop;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Augmentation;
+
+/// <summary>Asks a classifier whether generated images show their labels.</summary>
+internal sealed class ClassifierFilter
+{
+    private readonly ITransformer _classifier;
+    private readonly AugmentationOptions _options;
+    private readonly AugmentedColumns _columns;
+
+    /// <param name="classifier">The classifier.</param>
+    /// <param name="options">Its columns, and the least probability.</param>
+    /// <param name="columns">The columns of the rows that it is given.</param>
+    /// <exception cref="ArgumentException">The classifier does not add the columns.</exception>
+    public ClassifierFilter(ITransformer classifier, AugmentationOptions options, AugmentedColumns columns)
+    {
+        _classifier = classifier;
+        _options = options;
+        _columns = columns;
+
+        var schema = classifier.GetOutputSchema(columns.Schema);
+        _ = new LabelReader(Find(schema, options.PredictedLabelColumnName), "classified");
+        var score = Find(schema, options.ScoreColumnName);
+        if (score.Type is not VectorDataViewType { ItemType: NumberDataViewType { RawType: var type } } ||
+            type != typeof(float))
+        {
+            throw new ArgumentException(
+                $"Column '{score.Name}' of the classifier must hold vectors of Single, but is of type {score.Type}.");
+        }
+    }
+
+    /// <summary>Returns, for each row, whether the classifier sees its label.</summary>
+    public bool[] Judge(IReadOnlyList<GeneratedRow> rows)
+    {
+        var view = _classifier.Transform(new GeneratedRowsView(_columns, rows));
+        var label = view.Schema[_options.PredictedLabelColumnName];
+        var score = view.Schema[_options.ScoreColumnName];
+        using var cursor = view.GetRowCursor([label, score]);
+        var readLabel = new LabelReader(label, "classified").CreateGetter(cursor);
+        var getScores = cursor.GetGetter<VBuffer<float>>(score);
+        VBuffer<float> scores = default;
+        var agrees = new bool[rows.Count];
+        for (var i = 0; i < rows.Count && cursor.MoveNext(); i++)
+        {
+            getScores(ref scores);
+            agrees[i] = readLabel() == rows[i].Label &&
+                scores.DenseValues().Max() >= _options.LeastProbability;
+        }
+
+        return agrees;
+    }
+
+    private static DataViewSchema.Column Find(DataViewSchema schema, string name) => schema.GetColumnOrNull(name)
+        ?? throw new ArgumentException($"The classifier adds no column '{name}'.");
+}

@@ -1,0 +1,364 @@
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Conformance;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Tests.Augmentation;
+
+/// <summary>Augmented views of five cats and two dogs, with a model that has not been trained.</summary>
+[TestClass]
+public sealed class AugmentTests
+{
+    private static readonly MLContext Ml = new(seed: 1);
+
+    private static readonly ModelDescription Guided = Tiny.Description with
+    {
+        GeneratesUnlabelled = true,
+        Sampling = new() { Precision = Precision.Float32 },
+        BatchSize = 2,
+    };
+
+    private static readonly AugmentationOptions Vectors = new()
+    {
+        LabelColumnName = "Name",
+        ImageColumnName = "Pixels",
+        Seed = 3,
+    };
+
+    [TestMethod]
+    public void Augment_Balanced_SpreadsDogsAmongTheRealRows()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        Assert.AreEqual(10, view.GetRowCount());
+
+        // Three of ten rows: the fourth, the seventh and the last.
+        var rows = Read(view);
+        Assert.AreEqual("rrrGrrGrrG", string.Concat(rows.Select(row => row.IsGenerated ? 'G' : 'r')));
+        Assert.AreEqual("ccccc", Labels(rows, "cat"));
+        Assert.AreEqual("ddddd", Labels(rows, "dog"));
+        Assert.IsTrue(rows.Where(row => row.IsGenerated).All(row => row.Name == "dog"));
+
+        var real = rows.Where(row => !row.IsGenerated).ToArray();
+        foreach (var (row, expected) in real.Zip(AnimalRows()))
+        {
+            Assert.AreEqual(expected.Name, row.Name);
+            Assert.AreEqual(expected.Weight, row.Weight);
+            Assert.AreEqual(expected.Comment, row.Comment);
+            Assert.AreSequenceEqual(expected.Pixels, row.Pixels);
+        }
+    }
+
+    [TestMethod]
+    public void Augment_Appended_FollowsTheRealRows()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var rows = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(6),
+            Order = AugmentationOrder.Appended,
+        }));
+        Assert.AreEqual("rrrrrrrGGGGG", string.Concat(rows.Select(row => row.IsGenerated ? 'G' : 'r')));
+
+        // One cat and four dogs, spread evenly.
+        Assert.AreEqual("dog dog cat dog dog", string.Join(' ', rows.Skip(7).Select(row => row.Name)));
+    }
+
+    [TestMethod]
+    [DataRow("Balance", null, 0, 6)]
+    [DataRow("AtLeast", null, 0, 2)]
+    [DataRow("PerReal", null, 15, 6)]
+    [DataRow("Balance", 1.5, 0, 6)]
+    [DataRow("Balance", 0.3, 0, 1)]
+    [DataRow("PerReal", 1.0, 10, 4)]
+    public void Generated_TenAndFour_IsTheAmount(string kind, double? most, int ofTen, int ofFour)
+    {
+        var amount = kind switch
+        {
+            "Balance" => AugmentationAmount.Balance,
+            "AtLeast" => AugmentationAmount.AtLeast(6),
+            _ => AugmentationAmount.PerReal(1.5),
+        };
+        Assert.AreEqual(ofTen, amount.Generated(10, largest: 10, most));
+        Assert.AreEqual(ofFour, amount.Generated(4, largest: 10, most));
+    }
+
+    /// <summary>The images are the model's own for the noise keys of the seed, whatever the batches.</summary>
+    [TestMethod]
+    public void Augment_Images_FollowFromTheSeedAlone()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var other = Tiny.Create(Ml, Guided with { BatchSize = 3 });
+        var first = Generated(Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors)));
+        Assert.AreSequenceEqual(first, Generated(Read(Ml.ImageGeneration.Augment(Animals(), other, Vectors))));
+
+        var reseeded = Generated(Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors with { Seed = 4 })));
+        Assert.IsFalse(first.SequenceEqual(reseeded));
+
+        // Without guidance they are other images, and with that of the model itself, too.
+        var unguided = Generated(
+            Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors with { GuidanceScale = 1 })));
+        Assert.IsFalse(first.SequenceEqual(unguided));
+        var guided = Generated(
+            Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors with { GuidanceScale = 1.25 })));
+        Assert.AreSequenceEqual(first, guided);
+    }
+
+    [TestMethod]
+    public void Augment_OtherColumns_HaveMissingValuesInGeneratedRows()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var row = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors)).First(row => row.IsGenerated);
+        Assert.IsTrue(float.IsNaN(row.Weight));
+        Assert.AreEqual("", row.Comment);
+        Assert.AreEqual(0, row.Number);
+        Assert.AreSequenceEqual([double.NaN, double.NaN], row.Position);
+        Assert.AreEqual(0u, row.Group);
+    }
+
+    [TestMethod]
+    public void Augment_NotReadImages_AreNotGenerated()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var evaluations = 0;
+        model.Generator.Shared.Evaluating = rows => evaluations += rows;
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        Assert.AreEqual(5, view.GetColumn<string>("Name").Count(name => name == "dog"));
+        Assert.AreEqual(3, view.GetColumn<bool>("IsGenerated").Count(generated => generated));
+        Assert.AreEqual(0, evaluations);
+    }
+
+    /// <summary>Each of ML.NET's types of keys, and each order of the columns.</summary>
+    [TestMethod]
+    public void Augment_KeysAndImages_AreThoseOfTheData()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var photos = Ml.Data.LoadFromEnumerable(AnimalRows().Select(row => new Photo
+        {
+            Image = TestImages.Random(12, 10, MLPixelFormat.Bgra32, 1),
+            Name = row.Name,
+        }));
+        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(photos).Transform(photos);
+        var view = Ml.ImageGeneration.Augment(keyed, model, new());
+        var labels = view.GetColumn<uint>("Label").ToArray();
+        Assert.AreEqual(5, labels.Count(label => label == 1));
+        Assert.AreEqual(5, labels.Count(label => label == 2));
+        foreach (var image in view.GetColumn<MLImage>("Image"))
+        {
+            Assert.AreEqual((10, 12), (image.Width, image.Height));
+            image.Dispose();
+        }
+    }
+
+    [TestMethod]
+    public void Augment_Classifier_RefusesWhatItDisputes()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var counts = new List<AugmentationProgress>();
+        var options = Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(12),
+            Classifier = Classifier(pixels => pixels.Average() < 0 ? "cat" : "dog"),
+            MostAttempts = 100,
+            Progress = new Progress(counts.Add),
+        };
+        var rows = Read(Ml.ImageGeneration.Augment(Animals(), model, options));
+        foreach (var row in rows.Where(row => row.IsGenerated))
+            Assert.AreEqual(row.Name == "cat", row.Pixels.Average() < 0);
+
+        Assert.AreEqual(new() { Accepted = 17, Images = 17, Disputed = counts[^1].Disputed, Copied = 0 }, counts[^1]);
+        Assert.IsGreaterThan(0, counts[^1].Disputed);
+        Assert.HasCount(9, counts); // batches of two
+
+        // Undisputed images are those that would have been generated without a classifier.
+        var all = Read(Ml.ImageGeneration.Augment(Animals(), model, options with { Classifier = null }));
+        var same = rows.Zip(all).Count(pair =>
+            pair.First.IsGenerated && pair.First.Pixels.SequenceEqual(pair.Second.Pixels));
+        Assert.IsGreaterThan(0, same);
+        Assert.IsLessThan(17, same);
+    }
+
+    [TestMethod]
+    public void Augment_LabelThatIsNeverAccepted_EndsWithAnError()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Classifier = Classifier(_ => "cow"),
+            MostAttempts = 3,
+        });
+        var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Read(view));
+        Assert.Contains("No image of the label 'dog' was accepted in 3 attempts", exception.Message);
+        Assert.Contains("disputed 6 images and 0 were copies", exception.Message);
+
+        var unsure = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            LeastProbability = 0.8,
+            MostAttempts = 1,
+        });
+        Assert.ThrowsExactly<InvalidOperationException>(() => Read(unsure));
+    }
+
+    [TestMethod]
+    public void Augment_Copies_AreGeneratedAgain()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var rows = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors));
+        var first = rows.Where(row => row.IsGenerated).ToArray();
+
+        // Two of the three images that the seed gives are in the real data. Three more dogs are due as before.
+        var known = Ml.Data.LoadFromEnumerable(AnimalRows().Concat(first[..2].Select(row => new Animal
+        {
+            Name = "",
+            Pixels = row.Pixels,
+        })));
+        var counts = new List<AugmentationProgress>();
+        var again = Read(Ml.ImageGeneration.Augment(known, model, Vectors with
+        {
+            CopyDistance = 1e-3,
+            Progress = new Progress(counts.Add),
+        }));
+        Assert.AreEqual(2, counts[^1].Copied);
+        var images = again.Where(row => row.IsGenerated).ToArray();
+        Assert.IsFalse(images[0].Pixels.SequenceEqual(first[0].Pixels));
+        Assert.AreSequenceEqual(first[2].Pixels, images[2].Pixels);
+    }
+
+    [TestMethod]
+    public void Augment_ThenATrainer_Trains()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(view).Transform(view);
+        using var classifier = Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new()
+        {
+            FeatureColumnName = "Pixels",
+            Height = 8,
+            Width = 8,
+            ChannelWidths = [2],
+            Epochs = 1,
+        }).Fit(keyed);
+        Assert.AreSequenceEqual(["cat", "dog"], classifier.LabelValues);
+        ViewConformance.Refuses(view);
+    }
+
+    [TestMethod]
+    public void Augment_BadInput_IsRefused()
+    {
+        Refused("no column 'Kind'", Vectors with { LabelColumnName = "Kind" });
+        Refused("no column 'Photo'", Vectors with { ImageColumnName = "Photo" });
+        Refused("'Position' must hold images, or vectors of 64 Single", Vectors with { ImageColumnName = "Position" });
+        Refused("'Position' of the real data must hold labels", Vectors with { LabelColumnName = "Position" });
+        Refused("MostAttempts must be at least 1", Vectors with { MostAttempts = 0 });
+        Refused("adds no column 'Guess'", Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            PredictedLabelColumnName = "Guess",
+        });
+        Refused("label 'dog', of which the model cannot", Vectors, Guided with { Labels = new(2, ["cat", "cow"]) });
+        Refused(
+            "GuidanceScale is 2, but the model cannot be guided",
+            Vectors with { GuidanceScale = 2 },
+            Tiny.Description);
+
+        static void Refused(string message, AugmentationOptions options, ModelDescription? description = null)
+        {
+            using var model = Tiny.Create(Ml, description ?? Guided);
+            var exception = Assert.ThrowsExactly<ArgumentException>(
+                () => Ml.ImageGeneration.Augment(Animals(), model, options));
+            Assert.Contains(message, exception.Message);
+        }
+    }
+
+    private static string Labels(IEnumerable<AugmentedAnimal> rows, string name) =>
+        string.Concat(rows.Where(row => row.Name == name).Select(_ => name[0]));
+
+    private static float[] Generated(IEnumerable<AugmentedAnimal> rows) =>
+        [.. rows.Where(row => row.IsGenerated).SelectMany(row => row.Pixels)];
+
+    private static AugmentedAnimal[] Read(IDataView view) =>
+        [.. Ml.Data.CreateEnumerable<AugmentedAnimal>(view, reuseRowObject: false)];
+
+    private static IDataView Animals() => Ml.Data.LoadFromEnumerable(AnimalRows());
+
+    private static Animal[] AnimalRows() =>
+    [
+        .. Enumerable.Range(0, 7).Select(i => new Animal
+        {
+            Name = i is 2 or 5 ? "dog" : "cat",
+            Weight = i,
+            Comment = $"number {i}",
+            Number = i,
+            Position = [i, -i],
+            Pixels = [.. Enumerable.Range(0, 64).Select(pixel => (pixel * (i + 1) % 7 - 3) / 3f)],
+        }),
+    ];
+
+    /// <summary>A classifier that is sure by 0.7 of what a function says.</summary>
+    private static CustomMappingTransformer<Pixel, Guess> Classifier(Func<float[], string> classify)
+    {
+        return Ml.Transforms.CustomMapping<Pixel, Guess>(Map, contractName: null).Fit(Animals());
+
+        void Map(Pixel pixel, Guess guess)
+        {
+            guess.PredictedLabel = classify(pixel.Pixels);
+            guess.Score = [0.3f, 0.7f];
+        }
+    }
+
+    private sealed class Progress(Action<AugmentationProgress> report) : IProgress<AugmentationProgress>
+    {
+        public void Report(AugmentationProgress value) => report(value);
+    }
+
+    private class Animal
+    {
+        public string Name { get; set; } = "";
+
+        public float Weight { get; set; }
+
+        public string Comment { get; set; } = "";
+
+        public int Number { get; set; }
+
+        [KeyType(3)]
+        public uint Group { get; set; } = 1;
+
+        [VectorType(2)]
+        public double[] Position { get; set; } = [0, 0];
+
+        [VectorType(64)]
+        public float[] Pixels { get; set; } = [];
+    }
+
+    private sealed class AugmentedAnimal : Animal
+    {
+        public bool IsGenerated { get; set; }
+    }
+
+    private sealed class Photo
+    {
+        public string Name { get; set; } = "";
+
+        [ImageType(12, 10)]
+        public MLImage? Image { get; set; }
+    }
+
+    private sealed class Pixel
+    {
+        [VectorType(64)]
+        public float[] Pixels { get; set; } = [];
+    }
+
+    private sealed class Guess
+    {
+        public string PredictedLabel { get; set; } = "";
+
+        [VectorType(2)]
+        public float[] Score { get; set; } = [];
+    }
+}

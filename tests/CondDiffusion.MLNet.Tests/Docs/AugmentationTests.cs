@@ -1,0 +1,41 @@
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Docs;
+
+/// <summary>Runs the code of docs/augmentation.md.</summary>
+[TestClass]
+public sealed class AugmentationTests
+{
+    [TestMethod]
+    public void Augment_AsItStands_BalancesTheLabels()
+    {
+        using var directory = new DocsDirectory();
+        var ml = new MLContext(seed: 1);
+        var images = ml.Data.LoadMnist("data/mnist");
+        var model = DocsDirectory.SaveModel(ml, Tiny.Shrink(new()));
+        using var disposable = (IDisposable)model;
+        // snippet: augment
+        var balanced = ml.ImageGeneration.Augment(images, model);
+        var pipeline = ml.Transforms.Conversion.MapValueToKey("Label")
+            .Append(ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new() { FeatureColumnName = "Image" }));
+        var classifier = pipeline.Fit(balanced);
+        // end
+        using var trained = classifier;
+        var counts = balanced.GetColumn<uint>("Label").CountBy(label => label).Select(label => label.Value);
+        Assert.HasCount(1, counts.Distinct());
+
+        // snippet: filter
+        var checkedImages = ml.ImageGeneration.Augment(images, model, new AugmentationOptions
+        {
+            Amount = AugmentationAmount.AtLeast(200),
+            Classifier = classifier,     // refuses images that do not show their label to it
+            LeastProbability = 0.7,
+            CopyDistance = 0.5,          // refuses images that are nearly a real one
+            Seed = 1,
+        });
+        // end
+        Assert.IsTrue(checkedImages.GetColumn<uint>("Label").CountBy(label => label).All(label => label.Value >= 200));
+    }
+}
