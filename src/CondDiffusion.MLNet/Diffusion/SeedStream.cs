@@ -37,6 +37,9 @@ internal static class SeedStream
     /// <param name="noiseKey">The row's id or seed.</param>
     public static ulong RowNoise(ulong seed, UInt128 noiseKey) => Philox.Derive(seed, noiseKey);
 
+    /// <summary>Returns the number that rounds how often each image comes in an epoch. Epochs count from 1.</summary>
+    public static ulong EpochRows(ulong seed, long epoch) => Derive(seed, 6, epoch);
+
     /// <summary>Returns the upper half of the noise keys of an augmentation; the lower one is the row.</summary>
     /// <param name="seed">The seed of the augmentation.</param>
     /// <param name="attempt">How many images of the row were refused before.</param>

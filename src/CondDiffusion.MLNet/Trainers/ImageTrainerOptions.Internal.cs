@@ -40,6 +40,7 @@ public abstract partial record ImageTrainerOptions
             [nameof(WarmUpSteps)] = Text(WarmUpSteps),
             [nameof(LearningRateDecay)] = $"{LearningRateDecay}",
             [nameof(GradientClipNorm)] = Text(GradientClipNorm),
+            [nameof(LabelBalance)] = Text(LabelBalance),
             [nameof(ValidationFraction)] = Text(ValidationFraction),
             [nameof(MovingAverageLengths)] = Text(MovingAverageLengths),
             [nameof(Precision)] = $"{type}",
@@ -67,6 +68,7 @@ public abstract partial record ImageTrainerOptions
         Seed = seed,
         GradientClipNorm = GradientClipNorm,
         MovingAverageLengths = MovingAverageLengths,
+        LabelBalance = LabelBalance,
         ValidationFraction = ValidationFraction,
         ReportInterval = ProgressInterval,
     };
@@ -90,6 +92,7 @@ public abstract partial record ImageTrainerOptions
 
         errors.NotNegative(ProgressInterval);
         errors.PathOrNull(TensorBoardDirectory);
+        errors.FractionOrAll(LabelBalance);
         errors.Fraction(ValidationFraction);
 
         errors.Defined(OnCancellation);

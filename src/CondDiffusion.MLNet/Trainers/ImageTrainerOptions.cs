@@ -54,6 +54,15 @@ public abstract partial record ImageTrainerOptions
     /// <value>At least 1. Default: 128.</value>
     public int BatchSize { get; init; } = 128;
 
+    /// <summary>
+    /// How far rare labels come more often than their images do: an image is as frequent as n to the power of minus
+    /// this, where n is the number of images of its label. 0.5 is square-root sampling (Mahajan et al. 2018, arXiv
+    /// 1805.00932, section 2.2), and with 1 all labels come equally often. An epoch has as many images as without, some
+    /// of them several times and others not at all.
+    /// </summary>
+    /// <value>In [0, 1]; 0 takes each image once in an epoch. Default: 0.</value>
+    public double LabelBalance { get; init; }
+
     /// <summary>Learning rate of Adam (Kingma and Ba 2015, arXiv 1412.6980).</summary>
     /// <value>
     /// Positive and finite; null for the trainer's own, which is 5e-4 for image generation, 1e-4 for image generation

@@ -93,7 +93,7 @@ internal sealed class ImageTraining : IDisposable
     /// </exception>
     public void Train(TrainingLoop loop, TrainingSettings settings, TrainingSamples? samples = null)
     {
-        var plan = new EpochPlan(_images!.Count, settings, loop.State.Network.SmallestBatch);
+        var plan = new EpochPlan(_images!.Labels, settings, loop.State.Network.SmallestBatch);
         if (loop.State.Averages.Count > 1 && plan.HeldOut.IsEmpty)
         {
             throw new InvalidOperationException(

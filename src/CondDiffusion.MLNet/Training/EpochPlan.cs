@@ -8,23 +8,26 @@ internal sealed class EpochPlan
 {
     private readonly ulong _seed;
     private readonly int[] _training;
+    private readonly double[]? _ends; // the sum of the frequencies up to each training image, itself included
 
-    /// <param name="images">Images in all, at least one.</param>
-    /// <param name="settings">Epochs, batch size, validation fraction and seed.</param>
+    /// <param name="labels">The label row of each image; there is at least one.</param>
+    /// <param name="settings">Epochs, batch size, label balance, validation fraction and seed.</param>
     /// <param name="smallestBatch">
     /// The fewest images that a step can have. A last batch of an epoch with fewer is left out; its images come in
     /// other epochs, since each has another order.
     /// </param>
     /// <exception cref="InvalidOperationException">No batch has that many images.</exception>
-    public EpochPlan(int images, TrainingSettings settings, int smallestBatch = 1)
+    public EpochPlan(IReadOnlyList<int> labels, TrainingSettings settings, int smallestBatch = 1)
     {
         _seed = settings.Seed;
+        var images = labels.Count;
         var rows = Shuffle([.. Enumerable.Range(0, images)], SeedStream.HeldOut(_seed));
         var heldOut = Math.Min((int)(settings.ValidationFraction * images), images - 1);
 
         HeldOut = rows.AsMemory(0, heldOut);
         _training = rows[heldOut..];
         Array.Sort(_training);
+        if (settings.LabelBalance > 0) _ends = Accumulate(labels, settings.LabelBalance);
 
         // No more than there are images: a batch size of int.MaxValue is a way to say "all of them".
         BatchSize = Math.Min(settings.BatchSize, _training.Length);
@@ -62,10 +65,47 @@ internal sealed class EpochPlan
     /// <param name="stepsDone">Steps that the training has done.</param>
     public ReadOnlyMemory<int> RestOfEpoch(long stepsDone)
     {
-        var order = Shuffle(_training, SeedStream.EpochOrder(_seed, EpochOf(stepsDone + 1)));
+        var epoch = EpochOf(stepsDone + 1);
+        var order = Shuffle(Rows(epoch), SeedStream.EpochOrder(_seed, epoch));
         var start = (int)(stepsDone % StepsPerEpoch) * BatchSize;
         var end = (int)Math.Min((long)StepsPerEpoch * BatchSize, order.Length);
         return order.AsMemory(start..end);
+    }
+
+    /// <summary>
+    /// Returns the rows of an epoch. Where labels are balanced, a row comes as often as its frequency says, rounded up
+    /// or down by one random number for all, so that the epoch is as long as without.
+    /// </summary>
+    private int[] Rows(long epoch)
+    {
+        if (_ends is null) return _training;
+
+        var start = (SeedStream.EpochRows(_seed, epoch) >> 11) * Math.Pow(2, -53); // in [0, 1)
+        var rows = new int[_training.Length];
+        var filled = 0;
+        for (var i = 0; i < _training.Length; i++)
+        {
+            while (filled < rows.Length && filled + start < _ends[i]) rows[filled++] = _training[i];
+        }
+
+        return rows;
+    }
+
+    /// <summary>
+    /// Sums the frequencies of the training images, n^-balance for an image whose label has n of them, as multiples of
+    /// their mean.
+    /// </summary>
+    private double[] Accumulate(IReadOnlyList<int> labels, double balance)
+    {
+        var counts = _training.CountBy(row => labels[row]).ToDictionary();
+        double[] frequencies = [.. _training.Select(row => Math.Pow(counts[labels[row]], -balance))];
+        var mean = frequencies.Average();
+        var ends = new double[frequencies.Length];
+        var sum = 0.0;
+        for (var i = 0; i < ends.Length; i++) ends[i] = sum += frequencies[i] / mean;
+
+        ends[^1] = ends.Length; // which rounding may have missed
+        return ends;
     }
 
     private static int[] Shuffle(int[] rows, ulong seed)

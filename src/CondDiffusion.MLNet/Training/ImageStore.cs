@@ -37,6 +37,9 @@ internal sealed class ImageStore(
     /// <summary>The number of images.</summary>
     public int Count => _labels.Count;
 
+    /// <summary>The label row of each image.</summary>
+    public IReadOnlyList<int> Labels => _labels;
+
     /// <summary>The number of bytes that are on disk.</summary>
     public long OnDisk => _bytes.OnDisk;
 

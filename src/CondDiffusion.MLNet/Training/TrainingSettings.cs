@@ -26,6 +26,9 @@ internal record TrainingSettings
     /// </summary>
     public IReadOnlyList<double> MovingAverageLengths { get; init; } = [];
 
+    /// <summary>How far rare labels come more often than their images do, from 0 to 1.</summary>
+    public double LabelBalance { get; init; }
+
     /// <summary>Fraction of images that are held out for the validation loss.</summary>
     public double ValidationFraction { get; init; }
 

@@ -73,10 +73,38 @@ public sealed class EpochPlanTests
         Throws.Saying<InvalidOperationException>(
             () => Create(images, batchSize, heldOut: 0, smallestBatch: 2), "at least 2", part);
 
+    /// <summary>Of 100 images, 80 have one label, 16 another and 4 a third one.</summary>
+    [TestMethod]
+    [DataRow(0, 80, 16, 4)]
+    [DataRow(0.5, 59.85, 26.77, 13.38, DisplayName = "sqrt(80), 4 and 2, as parts of 100")]
+    [DataRow(1, 33.3, 33.3, 33.3)]
+    public void RestOfEpoch_LabelBalance_GivesEachLabelItsFrequency(
+        double balance, double first, double second, double third)
+    {
+        int[] labels = [.. Enumerable.Range(0, 100).Select(i => i < 80 ? 0 : i < 96 ? 1 : 2)];
+        var settings = SmallTraining.Create(epochs: 500, batchSize: 100, seed: 3) with { LabelBalance = balance };
+        var plan = new EpochPlan(labels, settings);
+        var counts = new int[100];
+        for (var epoch = 0; epoch < 500; epoch++)
+        {
+            var rows = plan.RestOfEpoch(epoch).ToArray();
+            Assert.HasCount(100, rows);
+            foreach (var row in rows) counts[row]++;
+        }
+
+        // In the mean of many epochs each image of a label is as frequent as the others.
+        double[] expected = [first, second, third];
+        foreach (var (row, count) in counts.Index())
+        {
+            var images = new[] { 80, 16, 4 }[labels[row]];
+            Assert.AreEqual(expected[labels[row]] / images, count / 500.0, 0.1, $"image {row}");
+        }
+    }
+
     private static EpochPlan Create(
         int images = 10, int batchSize = 3, double heldOut = 0.2, int smallestBatch = 1, ulong seed = 3) =>
         new(
-            images,
+            new int[images],
             SmallTraining.Create(epochs: 5, batchSize, seed: seed) with { ValidationFraction = heldOut },
             smallestBatch);
 }
