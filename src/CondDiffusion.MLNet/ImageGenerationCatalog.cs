@@ -23,6 +23,8 @@ public sealed class ImageGenerationCatalog
     /// <summary>Gets the trainers of image generation.</summary>
     public ImageGenerationTrainers Trainers { get; }
 
+    internal MLContext Context => _context;
+
     /// <summary>
     /// Creates a copy of a model that generates with other sampling options. The model itself does not change.
     /// </summary>

@@ -23,8 +23,8 @@ internal static class DpmSolverSampler
         Denoiser denoiser, NoiseSchedule schedule, IReadOnlyList<int> timesteps, Tensor start,
         Action<int, Tensor>? visit = null)
     {
+        var steps = Steps(schedule, timesteps);
         Tensor? x0Before = null;
-        var hBefore = 0.0;
         try
         {
             return ReverseLoop.Run(timesteps, start, TakeStep, visit);
@@ -37,19 +37,38 @@ internal static class DpmSolverSampler
         Tensor TakeStep(Tensor xt, int t, int s, int step)
         {
             var x0 = denoiser(xt, t, step);
-            var h = schedule.HalfLogSnr(s) - schedule.HalfLogSnr(t);
-
-            // D = (1 + 1 / (2 r)) x_0 - 1 / (2 r) x_0' with r = h' / h, where ' marks the step before
-            var d = x0Before is null || s == 0 ? x0 : x0 + (x0 - x0Before).Times(h / (2 * hBefore));
-
-            // x_s = sigma_s / sigma_t x_t - alpha_s (e^-h - 1) D
-            var xs = xt.Times(schedule.Sigma(s) / schedule.Sigma(t)) -
-                d.Times(schedule.Alpha(s) * (Math.Exp(-h) - 1));
+            var numbers = steps[step];
+            var d = numbers.Change == 0 ? x0 : x0 + (x0 - x0Before!).Times(numbers.Change);
+            var xs = xt.Times(numbers.Noisy) + d.Times(numbers.Image);
 
             x0Before?.Dispose();
             x0Before = x0.DetachFromDisposeScope(); // the next step needs it
-            hBefore = h;
             return xs;
         }
+    }
+
+    /// <summary>Returns the numbers of the steps.</summary>
+    /// <param name="schedule">The schedule that the network was trained with.</param>
+    /// <param name="timesteps">The timesteps at which to take a step, falling. The last step leads to 0.</param>
+    public static DpmSolverStep[] Steps(NoiseSchedule schedule, IReadOnlyList<int> timesteps)
+    {
+        var steps = new DpmSolverStep[timesteps.Count];
+        var hBefore = 0.0;
+        for (var i = 0; i < steps.Length; i++)
+        {
+            var t = timesteps[i];
+            var s = i + 1 < steps.Length ? timesteps[i + 1] : 0;
+            var h = schedule.HalfLogSnr(s) - schedule.HalfLogSnr(t);
+
+            // D = (1 + 1 / (2 r)) x_0 - 1 / (2 r) x_0' with r = h' / h, where ' marks the step before
+            var change = i == 0 || s == 0 ? 0 : h / (2 * hBefore);
+
+            // x_s = sigma_s / sigma_t x_t - alpha_s (e^-h - 1) D
+            steps[i] = new(
+                schedule.Sigma(s) / schedule.Sigma(t), -schedule.Alpha(s) * (Math.Exp(-h) - 1), change);
+            hBefore = h;
+        }
+
+        return steps;
     }
 }

@@ -80,6 +80,12 @@ namespace CondDiffusion.MLNet.Interop
             }
         }
 
+        /// <summary>Lists the folders of a model file that have an entry; "" stands for the file itself.</summary>
+        public static IEnumerable<string> FindFolders(RepositoryReader repository, string name) =>
+            Entries(repository).Keys
+                .Where(path => Path.GetFileName(path.Replace('\\', '/')) == name)
+                .Select(path => path[..^name.Length].TrimEnd('\\', '/'));
+
         public static SchemaShape Shape(DataViewSchema schema) => SchemaShape.Create(schema);
 
         public static SchemaShape.Column Column(

@@ -17,7 +17,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     /// <summary>
     /// The index of a row's initial noise. The noise that is added in the step from timestep t has index t, from 1.
     /// </summary>
-    private const int InitialNoise = 0;
+    public const int InitialNoise = 0;
 
     private readonly ModelDescription _model;
     private readonly Action _checkAlive;

@@ -128,6 +128,23 @@ internal sealed record ModelDescription
     /// <summary>Creates the noise schedule that the network was trained with.</summary>
     public NoiseSchedule CreateSchedule() => NoiseSchedule.Create(Schedule, Timesteps, ScalesVariances);
 
+    /// <summary>Returns the description of the same model with other sampling options.</summary>
+    /// <exception cref="ArgumentException">
+    /// An option is out of its range, or the model cannot be guided. The message lists every invalid option.
+    /// </exception>
+    public ModelDescription WithSampling(SamplingOptions options)
+    {
+        var errors = new OptionErrors();
+        options.Check(errors, GeneratesUnlabelled, DistilledSteps);
+        if (errors.Text is { } text)
+        {
+            throw new ArgumentException(
+                $"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options));
+        }
+
+        return this with { Sampling = options };
+    }
+
     /// <summary>Reads a description from the JSON of a model file.</summary>
     /// <exception cref="FormatException">
     /// The JSON does not describe a possible model; the message says what is wrong.

@@ -17,7 +17,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
     /// The number of heads. With more than one, libtorch computes each head in one thread, and an image alone gets the
     /// same bits as in a batch.
     /// </summary>
-    private const int Heads = 4;
+    public const int Heads = 4;
 
     public static BlockKind Kind { get; } = new(Tensors, Take, place => 3 * place.Outputs);
 

@@ -77,7 +77,9 @@ internal sealed class ConditionalUNet : FlatNetwork
 
         x = PixelSquares.ToChannels(x, form.Stem).to(type);                                 // B C H W
         var y = form.Apply(
-            x, Shape.Widths.Count, (number, input) => weights.Blocks[number].Forward(input, v, training));
+            x,
+            Shape.Widths.Count,
+            (number, x, skip, pools) => weights.Blocks[number].Forward(new(x, skip, pools), v, training));
         y = Project(weights.Output, y).to(ScalarType.Float32);                              // B C H W
         return PixelSquares.ToPixels(y, form.Stem).MoveToOuterDisposeScope();
     }

@@ -11,7 +11,8 @@ namespace CondDiffusion.MLNet.Network;
 /// </summary>
 internal sealed class FusedConvolution : IDisposable
 {
-    private const double Epsilon = 1e-5; // of the batch norm
+    /// <summary>What a batch norm adds to the variance.</summary>
+    public const double Epsilon = 1e-5;
 
     private static readonly Lazy<jit.ScriptModule?> OneDnn = new(LoadOneDnn);
     private static readonly ConcurrentDictionary<ScalarType, bool> Packable = [];

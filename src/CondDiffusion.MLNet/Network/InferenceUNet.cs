@@ -122,7 +122,9 @@ internal sealed class InferenceUNet : IDisposable
         var side = _shape.Form.Stem;
         x = _image.Pad(PixelSquares.ToChannels(x, side), 1);                                // B C H W
         var y = _shape.Form.Apply(
-            x, _shape.Widths.Count, (number, input) => _blocks[number].Forward(input, e[number]));
+            x,
+            _shape.Widths.Count,
+            (number, x, skip, pools) => _blocks[number].Forward(new(x, skip, pools), e[number]));
         y = _output.ForwardLinear(y).narrow(1, 0, _channels).to(ScalarType.Float32);        // B C H W
         return PixelSquares.ToPixels(y, side).contiguous().MoveToOuterDisposeScope();
     }

@@ -25,4 +25,21 @@ internal static class NoiseLevelEmbedding
         var angles = halfLogSnr.to(ScalarType.Float32).unsqueeze(1) * exponents.exp();      // B ceil(D/2)
         return cat([angles.sin(), angles.cos()], 1).narrow(1, 0, size).MoveToOuterDisposeScope();   // B D
     }
+
+    /// <summary>Returns the encoding of one noise level without libtorch.</summary>
+    /// <param name="halfLogSnr">log(alpha_t / sigma_t).</param>
+    /// <param name="size">Size of the encoding, D.</param>
+    public static float[] Encode(float halfLogSnr, int size)
+    {
+        var count = (size + 1) / 2;
+        var encoding = new float[size];
+        for (var k = 0; k < size; k++)
+        {
+            var fraction = k % count / (double)Math.Max(count - 1, 1);
+            var angle = halfLogSnr * Lowest * Math.Pow(Highest / Lowest, fraction);
+            encoding[k] = (float)(k < count ? Math.Sin(angle) : Math.Cos(angle));
+        }
+
+        return encoding;
+    }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using static TorchSharp.torch;
 
@@ -53,6 +54,25 @@ internal static class Safetensors
         foreach (var (entry, values) in targets) read(entry, values);
     }
 
+    /// <summary>Reads tensors of known shapes into arrays, without libtorch.</summary>
+    /// <param name="stream">The stream. It must be seekable and hold nothing else.</param>
+    /// <param name="tensors">The tensors: all that the stream holds.</param>
+    /// <exception cref="FormatException">The stream does not hold exactly those tensors.</exception>
+    public static IReadOnlyList<(TensorEntry Entry, float[] Values)> ReadArrays(
+        Stream stream, IReadOnlyList<TensorEntry> tensors)
+    {
+        var find = Check(stream, tensors);
+        return [.. tensors.Select(tensor => (tensor, ReadArray(tensor)))];
+
+        float[] ReadArray(TensorEntry tensor)
+        {
+            var values = new float[tensor.Length];
+            stream.Position = find(tensor);
+            stream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
+            return values;
+        }
+    }
+
     /// <summary>Reads the texts about the tensors, by name; there may be none.</summary>
     /// <exception cref="FormatException">The stream is not in the format.</exception>
     public static IReadOnlyDictionary<string, string> ReadMetadata(Stream stream) => ReadHeader(stream, json =>
@@ -74,18 +94,14 @@ internal static class Safetensors
     /// <exception cref="FormatException">The stream does not hold exactly those tensors.</exception>
     public static Action<TensorEntry, Tensor> Open(Stream stream, IReadOnlyList<TensorEntry> tensors)
     {
-        var header = ReadHeader(stream, json => json.EnumerateObject()
-            .Where(entry => entry.Name != MetadataName)
-            .ToDictionary(entry => entry.Name, entry => ReadTensorHeader(entry.Value)));
-        var data = stream.Position;
-        CheckHeader(header, tensors, stream.Length - data);
+        var find = Check(stream, tensors);
 
         // This is the only memory that reading needs besides that of the targets.
         var longest = Math.Min(tensors.Max(tensor => tensor.Length), PieceLength);
         var buffer = empty(longest, ScalarType.Float32, CPU);
         return (tensor, target) =>
         {
-            stream.Position = data + header[tensor.Name].Offsets[0];
+            stream.Position = find(tensor);
             foreach (var piece in Pieces(target))
             {
                 var values = buffer.narrow(0, 0, piece.shape[0]);
@@ -93,6 +109,19 @@ internal static class Safetensors
                 piece.copy_(values);
             }
         };
+    }
+
+    /// <summary>
+    /// Checks every name, shape and size, and returns what finds the position of a tensor's values in the stream.
+    /// </summary>
+    private static Func<TensorEntry, long> Check(Stream stream, IReadOnlyList<TensorEntry> tensors)
+    {
+        var header = ReadHeader(stream, json => json.EnumerateObject()
+            .Where(entry => entry.Name != MetadataName)
+            .ToDictionary(entry => entry.Name, entry => ReadTensorHeader(entry.Value)));
+        var data = stream.Position;
+        CheckHeader(header, tensors, stream.Length - data);
+        return tensor => data + header[tensor.Name].Offsets[0];
     }
 
     /// <summary>Takes a contiguous tensor apart into flat views, each valid until the next.</summary>

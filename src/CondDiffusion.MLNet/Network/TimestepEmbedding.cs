@@ -24,4 +24,20 @@ internal static class TimestepEmbedding
         var pairs = stack([angles.sin(), angles.cos()], 2);                                 // B ceil(D/2) 2
         return pairs.flatten(1).narrow(1, 0, size).MoveToOuterDisposeScope();               // B D
     }
+
+    /// <summary>Returns the encoding of one timestep without libtorch, rounded to float32 at the same places.</summary>
+    /// <param name="t">The timestep.</param>
+    /// <param name="size">Size of the encoding, D.</param>
+    public static float[] Encode(float t, int size)
+    {
+        var encoding = new float[size];
+        for (var k = 0; k < size; k++)
+        {
+            var period = (float)Math.Pow(10000, (float)(k - k % 2) / size);
+            double angle = t / period;
+            encoding[k] = (float)(k % 2 == 0 ? Math.Sin(angle) : Math.Cos(angle));
+        }
+
+        return encoding;
+    }
 }

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace CondDiffusion.MLNet.Network;
 
 /// <summary>
@@ -47,34 +45,46 @@ internal sealed record UNetForm
     /// <summary>What each width is a multiple of.</summary>
     public int WidthMultiple { get; init; } = 1;
 
+    /// <summary>Applies a block.</summary>
+    /// <typeparam name="T">The type of an activation: a tensor, or what stands for one.</typeparam>
+    /// <param name="number">The number of the block in the order of evaluation, from 0.</param>
+    /// <param name="x">The output of the block before it.</param>
+    /// <param name="skip">
+    /// The activation of the encoder that <paramref name="x"/> is upsampled to and joined with; null for none.
+    /// </param>
+    /// <param name="pools">Whether height and width of <paramref name="x"/> are halved first.</param>
+    /// <returns>The output of the block.</returns>
+    public delegate T ApplyBlock<T>(int number, T x, T? skip, bool pools)
+        where T : class;
+
     /// <summary>Returns the form of an architecture; null if there is none such.</summary>
     public static UNetForm? Find(NetworkArchitecture architecture) => All.GetValueOrDefault(architecture);
 
     /// <summary>Applies the blocks of a U-Net.</summary>
+    /// <typeparam name="T">The type of an activation.</typeparam>
     /// <param name="x">The input of the first block.</param>
     /// <param name="resolutions">The number of resolutions.</param>
-    /// <param name="apply">Applies the block with a number.</param>
-    public Tensor Apply(Tensor x, int resolutions, Func<int, BlockInput, Tensor> apply)
+    /// <param name="apply">Applies one block.</param>
+    /// <returns>The output of the last block.</returns>
+    public T Apply<T>(T x, int resolutions, ApplyBlock<T> apply)
+        where T : class
     {
-        var skips = new Stack<Tensor>();
+        var skips = new Stack<T>();
         var number = 0;
         for (var level = 0; level < resolutions - 1; level++)
         {
-            ApplyAll(Encoder, new(x, Pools: level > 0));
+            ApplyAll(Encoder, pools: level > 0);
             skips.Push(x);
         }
 
-        ApplyAll(Middle, new(x, Pools: resolutions > 1));
-        while (skips.TryPop(out var skip)) ApplyAll(Decoder, new(x, skip));
+        ApplyAll(Middle, pools: resolutions > 1);
+        while (skips.TryPop(out var skip)) ApplyAll(Decoder, skip);
         return x;
 
-        void ApplyAll(IReadOnlyList<BlockKind> blocks, BlockInput input)
+        void ApplyAll(IReadOnlyList<BlockKind> blocks, T? skip = null, bool pools = false)
         {
-            foreach (var _ in blocks)
-            {
-                x = apply(number++, input);
-                input = new(x);
-            }
+            for (var i = 0; i < blocks.Count; i++)
+                x = i == 0 ? apply(number++, x, skip, pools) : apply(number++, x, null, false);
         }
     }
 }

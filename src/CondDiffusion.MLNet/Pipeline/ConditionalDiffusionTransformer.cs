@@ -42,12 +42,12 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     /// <summary>The loader's name in model files. Never change it: existing files contain it.</summary>
     internal const string LoaderSignature = "CondDiffusionTransform";
 
-    private const uint FirstFormat = 0x00010000; // 1.0
-
     // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
     // of the noise schedule; 1.4 the network's architecture; 1.5 distilled models.
-    private static readonly ModelFile File = new(
+    internal static readonly ModelFile File = new(
         "CONDDIFF", LoaderSignature, newest: FirstFormat + ModelDescription.NewestFormat, oldest: FirstFormat + 1);
+
+    private const uint FirstFormat = 0x00010000; // 1.0
 
     private readonly IHost _host;
     private readonly ModelDescription _model;
@@ -226,18 +226,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     /// <exception cref="ArgumentException">
     /// An option is out of its range, or the model cannot be guided. The message lists every invalid option.
     /// </exception>
-    internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options)
-    {
-        var errors = new OptionErrors();
-        options.Check(errors, _model.GeneratesUnlabelled, _model.DistilledSteps);
-        if (errors.Text is { } text)
-        {
-            throw new ArgumentException(
-                $"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options));
-        }
-
-        return new(_host, _model with { Sampling = options }, Generator.Share());
-    }
+    internal ConditionalDiffusionTransformer WithSampling(SamplingOptions options) =>
+        new(_host, _model.WithSampling(options), Generator.Share());
 
     // ML.NET calls this to load a model file. It finds the method by its name and parameters.
     private static ConditionalDiffusionTransformer Create(IHostEnvironment environment, ModelLoadContext context)
@@ -269,12 +259,6 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     /// <summary>Checks the arguments of a direct call and returns what decides each of its images.</summary>
     private Condition[] CreateConditions(IReadOnlyList<string?> labels, IReadOnlyList<long>? seeds)
     {
-        ArgumentNullException.ThrowIfNull(labels);
-        if (labels.Count == 0)
-            throw new ArgumentException("There are no labels to generate images for.", nameof(labels));
-        if (seeds is not null && seeds.Count != labels.Count)
-            throw new ArgumentException($"There are {seeds.Count} seeds for {labels.Count} labels.", nameof(seeds));
-
         if (_model.Network.Channels is not (1 or 3) and var channels)
         {
             var column = _model.PixelsColumnName is { } name
@@ -285,21 +269,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
                 $"Generate: it gives their pixels as vectors, in {column}.");
         }
 
-        return
-        [
-            .. labels.Select((_, i) =>
-                new Condition(FindLabel(labels, i), (ulong)(seeds?[i] ?? i), _model.GuidanceScale)),
-        ];
-    }
-
-    /// <summary>Returns the row of a label in the label embedding table.</summary>
-    private int FindLabel(IReadOnlyList<string?> labels, int index)
-    {
-        if (labels[index] is { } label) return _model.Labels.IndexOf(label);
-
-        return _model.Unlabelled ?? throw new ArgumentException(
-            "A label is null, but this model was trained with a label for every image (LabelDropout is 0).",
-            nameof(labels));
+        return Conditions.Create(_model, labels, seeds);
     }
 
     private GeneratedBindings Bind(DataViewSchema inputSchema)

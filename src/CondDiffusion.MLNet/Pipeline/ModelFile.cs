@@ -77,14 +77,54 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
     public (TDescription Description, TNetwork Network) Load<TDescription, TNetwork>(
         IHost host,
         ModelLoadContext context,
-        Func<byte[], Stream, Device, (TDescription Description, TNetwork Network)> read)
+        Func<byte[], Stream, Device, (TDescription Description, TNetwork Network)> read) =>
+        Read(host, context, (json, weights) =>
+        {
+            TorchRuntime.EnsureLoaded();
+            var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
+            return read(json, weights, device);
+        });
+
+    /// <summary>
+    /// Reads the first model of this kind in a file, alone or in a chain, without creating any component of the file
+    /// and without libtorch.
+    /// </summary>
+    /// <param name="host">The reader.</param>
+    /// <param name="file">The file, which is seekable.</param>
+    /// <param name="read">Reads the description and the weights; called when both have the right hash.</param>
+    /// <exception cref="FormatException">
+    /// The file is damaged, needs a newer version of the library, or has no such model.
+    /// </exception>
+    public T Find<T>(IHost host, Stream file, Func<byte[], Stream, T> read)
+    {
+        using var repository = RepositoryReader.Open(file, host);
+        foreach (var folder in MLNetInternals.FindFolders(repository, DescriptionEntry))
+        {
+            using var entry = repository.OpenEntry(folder, ModelLoadContext.ModelStreamName);
+            using var context = new ModelLoadContext(repository, entry, folder);
+            if (context.Header.ModelSignature == Version(newest).ModelSignature) return Read(host, context, read);
+        }
+
+        throw host.ExceptDecode("The model file holds no generator of images.");
+    }
+
+    /// <summary>Computes the SHA-256 of a description and weights.</summary>
+    /// <param name="json">The description, in UTF-8.</param>
+    /// <param name="writeWeights">Writes the weights to a stream.</param>
+    public static byte[] ComputeHash(byte[] json, Action<Stream> writeWeights)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var stream = new HashingStream(hash);
+        stream.Write(json);
+        writeWeights(stream);
+        return hash.GetHashAndReset();
+    }
+
+    private T Read<T>(IHost host, ModelLoadContext context, Func<byte[], Stream, T> read)
     {
         try
         {
             ReadHeader(context);
-            TorchRuntime.EnsureLoaded();
-            var device = TorchDevice.Choose(MLNetInternals.GpuDeviceId(host), MLNetInternals.FallbackToCpu(host));
-
             var hash = context.Reader.ReadBytes(SHA256.HashSizeInBytes);
 
             _ = CheckUnpacked(context, DescriptionEntry, CharacterBytes);
@@ -94,7 +134,7 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
             {
                 CheckHash(hash, json, stream);
                 if (FindSizeError(json, gain) is { } error) throw new FormatException(error);
-                return read(json, stream, device);
+                return read(json, stream);
             });
         }
         catch (Exception exception) when (exception is FormatException or InvalidDataException or EndOfStreamException)
@@ -189,14 +229,5 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
         }
 
         weights.Position = 0;
-    }
-
-    private static byte[] ComputeHash(byte[] json, Action<Stream> writeWeights)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using var stream = new HashingStream(hash);
-        stream.Write(json);
-        writeWeights(stream);
-        return hash.GetHashAndReset();
     }
 }

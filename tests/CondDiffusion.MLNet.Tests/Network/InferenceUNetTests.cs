@@ -59,7 +59,7 @@ public sealed class InferenceUNetTests
         foreach (var shape in Shapes)
         {
             using var scope = NewDisposeScope();
-            using var network = TrainedLike(shape);
+            using var network = RandomNetwork.Create(shape);
             using var fused = InferenceUNet.Create(network, type);
             var x = SeedUNet.Wave(5, 33, shape.Channels, shape.Height, shape.Width);
             long[] labels = [.. Enumerable.Range(0, 33).Select(i => i % (shape.Labels + 1) - 1L)];
@@ -89,7 +89,7 @@ public sealed class InferenceUNetTests
         {
             Architecture = NetworkArchitecture.Residual,
         };
-        using var network = TrainedLike(isResidual ? residual : Colour);
+        using var network = RandomNetwork.Create(isResidual ? residual : Colour);
         using (var warm = InferenceUNet.Create(network, ScalarType.BFloat16)) { }
         var before = TensorAssert.Count();
         using (var fused = InferenceUNet.Create(network, ScalarType.BFloat16))
@@ -112,7 +112,7 @@ public sealed class InferenceUNetTests
     public void Prepare_ManySteps_GivesEachItsOwnEmbedding()
     {
         using var scope = NewDisposeScope();
-        using var network = TrainedLike(Colour);
+        using var network = RandomNetwork.Create(Colour);
         using var fused = InferenceUNet.Create(network, ScalarType.Float32);
         using var embeddings = fused.Prepare([.. Enumerable.Range(1, 100).Select(t => (float)t)], Labels);
         foreach (var step in new[] { 0, 31, 32, 99, 3 })
@@ -138,7 +138,7 @@ public sealed class InferenceUNetTests
         double bound)
     {
         using var scope = NewDisposeScope();
-        using var network = TrainedLike(shape);
+        using var network = RandomNetwork.Create(shape);
         using var fused = InferenceUNet.Create(network, type, pack);
         using var embeddings = fused.Prepare(Noises(shape, 900, 40, 1), Labels);
         var x = SeedUNet.Wave(5, Labels.Length, shape.Channels, shape.Height, shape.Width);
@@ -151,30 +151,5 @@ public sealed class InferenceUNetTests
             var actual = fused.Forward(x, embeddings, step);
             Assert.IsLessThan(bound, error(expected, actual).item<float>(), $"{shape} at {t}");
         }
-    }
-
-    /// <summary>
-    /// Creates a network with random weights that keep the activations' size from layer to layer, and with batch-norm
-    /// statistics like those after a training.
-    /// </summary>
-    private static ConditionalUNet TrainedLike(UNetShape shape)
-    {
-        using var generator = new Generator(3, CPU);
-        return ConditionalUNet.Create(shape, CPU, entry =>
-        {
-            bool Ends(string name) => entry.Name.EndsWith(name, StringComparison.Ordinal);
-            Tensor Normal(double deviation) => empty(entry.Shape).normal_(0, deviation, generator);
-            Tensor Uniform(double low, double high) => empty(entry.Shape).uniform_(low, high, generator);
-
-            return entry switch
-            {
-                _ when Ends("running_var") => Uniform(0.5, 2),
-                _ when Ends("running_mean") => Normal(0.3),
-                _ when Ends("bias") => Normal(0.2),
-                { Role: TensorRole.Embedding } => Normal(1),
-                { FanIn: > 0 } => Normal(Math.Sqrt(2.0 / entry.FanIn)),
-                _ => Uniform(0.5, 1.5),
-            };
-        });
     }
 }

@@ -100,11 +100,10 @@ public sealed class ResidualUNetTests
             Decoder = [ResidualBlock.Kind],
         };
         var visited = new List<string>();
-        using var scope = NewDisposeScope();
-        form.Apply(ones(1), resolutions: 3, (number, input) =>
+        form.Apply("x", resolutions: 3, (number, x, skip, pools) =>
         {
-            visited.Add($"{number}{(input.Pools ? " pools" : "")}{(input.Skip is null ? "" : " joins")}");
-            return input.X;
+            visited.Add($"{number}{(pools ? " pools" : "")}{(skip is null ? "" : " joins")}");
+            return x;
         });
         Assert.AreSequenceEqual(["0", "1", "2 pools", "3", "4 pools", "5 joins", "6 joins"], visited);
     }
@@ -116,6 +115,20 @@ public sealed class ResidualUNetTests
         var codes = NoiseLevelEmbedding.Encode(tensor([0f, 0.01f, 3f]), 100);
         Assert.IsLessThan(0.5, (codes[0] - codes[1]).norm().item<float>());
         Assert.IsGreaterThan(5, (codes[0] - codes[2]).norm().item<float>());
+    }
+
+    [TestMethod]
+    public void Encode_WithoutLibtorch_GivesTheSameNumbers()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var size in new[] { 1, 2, 7, 100 })
+        {
+            foreach (var level in new[] { -5.1f, 0, 0.3f, 4.9f })
+            {
+                TensorAssert.AreClose(
+                    NoiseLevelEmbedding.Encode(level, size), NoiseLevelEmbedding.Encode(tensor([level]), size), 1e-5);
+            }
+        }
     }
 
     private static ConditionalUNet Create()

@@ -1,0 +1,13 @@
+namespace CondDiffusion.MLNet;
+
+/// <summary>
+/// The data type that an ONNX file stores the weights in. The model computes in float32 in either case.
+/// </summary>
+public enum OnnxWeights
+{
+    /// <summary>32 bits, as the model has them.</summary>
+    Float32,
+
+    /// <summary>16 bits: half the size of the file, and images of which some pixels differ by a grey level.</summary>
+    Float16,
+}

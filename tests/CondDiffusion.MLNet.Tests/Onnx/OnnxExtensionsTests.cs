@@ -1,0 +1,211 @@
+using System.Security.Cryptography;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.OnnxRuntime;
+using static TorchSharp.torch;
+
+namespace CondDiffusion.MLNet.Tests.Onnx;
+
+[TestClass]
+public sealed class OnnxExtensionsTests
+{
+    private static readonly SamplingOptions Dpm = OnnxModel.Description.Sampling;
+
+    private static readonly SamplingOptions Ddim = Dpm with { Sampler = Sampler.Ddim, Spacing = StepSpacing.Uniform };
+
+    private static readonly UNetShape Plain = OnnxModel.Description.Network;
+
+    private static readonly UNetShape Residual = new(3, 8, 12, Labels: 2, EmbeddingSize: 8, [32, 64])
+    {
+        Architecture = NetworkArchitecture.Residual,
+    };
+
+    /// <summary>Together they have every architecture, with one level and several, and every way of sampling.</summary>
+    private static readonly ModelDescription[] Models =
+    [
+        OnnxModel.Description,
+        OnnxModel.Description with
+        {
+            Network = Plain with { Channels = 3, Height = 12, Width = 8 },
+            Prediction = PredictionTarget.Noise,
+            Sampling = Ddim,
+        },
+        OnnxModel.Description with { Sampling = Ddim with { GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.8 } },
+        OnnxModel.Description with { Network = Residual },
+        OnnxModel.Description with
+        {
+            Network = Residual with { Channels = 1, Height = 24, Width = 16, Widths = [32, 32, 64] },
+            GeneratesUnlabelled = false,
+            Schedule = BetaSchedule.Cosine,
+            Sampling = Dpm with { Steps = 1, ClipPixels = false },
+        },
+        OnnxModel.Description with
+        {
+            Network = Residual with { Channels = 2, Widths = [64] },
+            GeneratesUnlabelled = false,
+            DistilledSteps = 4,
+            Sampling = Ddim with { Steps = 4, Spacing = StepSpacing.Angle, ClipPixels = false },
+        },
+    ];
+
+    public static IEnumerable<int> Numbers => Enumerable.Range(0, Models.Length);
+
+    [TestMethod]
+    public void Models_Architectures_AreAll() => Assert.AreSequenceEqual(
+        Enum.GetValues<NetworkArchitecture>(), Models.Select(model => model.Network.Architecture).Distinct());
+
+    [TestMethod]
+    [DynamicData(nameof(Numbers))]
+    public void SaveAsOnnx_EveryModel_GivesItsImages(int number)
+    {
+        var description = Models[number];
+        using var model = new OnnxModel(description);
+        using var strict = new SessionOptions();
+        strict.AddSessionConfigEntry("session.strict_shape_type_inference", "1");
+        using var generator = OnnxImageGenerator.Load(model.Save(), strict);
+
+        Condition[] rows = description.GeneratesUnlabelled
+            ? [new(0, 1, 2), new(LabelRow.None, 2, 5), new(1, 3, 1), new(0, 4, 0), new(1, new(5, 6), 3.5f)]
+            : [new(0, 1, 1), new(1, 2, 1)];
+        AreTheSame(model.Transformer.Generator.Generate(rows), generator.Generate(rows));
+
+        // No row is guided.
+        rows = [.. rows.Select(row => row with { Guidance = 1 })];
+        AreTheSame(model.Transformer.Generator.Generate(rows), generator.Generate(rows));
+    }
+
+    [TestMethod]
+    public void SaveAsOnnx_Float16_IsHalfTheSizeAndGivesNearlyItsImages()
+    {
+        var options = new OnnxExportOptions { Weights = OnnxWeights.Float16 };
+        using var model = new OnnxModel(Models[3]);
+        var size = new FileInfo(model.Save()).Length;
+        Assert.IsLessThan(0.55 * size, new FileInfo(model.Save(options)).Length);
+
+        using var generator = OnnxImageGenerator.Load(model.Path);
+        Condition[] rows = [new(0, 1, 2), new(1, 2, 1)];
+        var differences = model.Transformer.Generator.Generate(rows)
+            .Zip(generator.Generate(rows), (a, b) => Math.Abs(a - b));
+        Assert.IsLessThan(1 / 127.5f, differences.Average());
+    }
+
+    [TestMethod]
+    public void SaveAsOnnx_WeightBeyondFloat16_IsRefused()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        model.Transformer.Generator.UseNetwork(network =>
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            network.StateDict().Single(tensor => tensor.Entry.Name == "up1.mlp.2.weight").Values.fill_(70000);
+        });
+        Throws.Saying<InvalidOperationException>(
+            () => model.Save(new() { Weights = OnnxWeights.Float16 }),
+            "Weights must be Float32", "'up1.mlp.2.weight' holds 70000", "65504");
+        Assert.IsFalse(File.Exists(model.Path));
+        model.Save();
+    }
+
+    [TestMethod]
+    [DataRow(Sampler.Ancestral, 0, "is Ancestral,")]
+    [DataRow(Sampler.Ddim, 0.5, "is Ddim with Eta 0.5,")]
+    public void SaveAsOnnx_SamplerThatAddsNoise_IsRefusedWithTheWayOut(Sampler sampler, double eta, string found)
+    {
+        using var model = new OnnxModel(OnnxModel.Description with
+        {
+            Sampling = Dpm with { Sampler = sampler, Eta = eta },
+        });
+        Throws.Saying<ArgumentException>(
+            () => model.Save(), found, "DpmSolver, or Ddim with Eta 0", "WithSampling", "OnnxExportOptions.Sampling");
+
+        using var other = model.Ml.ImageGeneration.WithSampling(model.Transformer, Ddim);
+        using var generator = OnnxImageGenerator.Load(model.Save(new() { Sampling = Ddim }));
+        Assert.AreEqual(Ddim, generator.Sampling);
+        Condition[] rows = [new(0, 1, 2), new(1, 2, 1)];
+        AreTheSame(other.Generator.Generate(rows), generator.Generate(rows));
+    }
+
+    [TestMethod]
+    public void SaveAsOnnx_InvalidArguments_SaysWhatIsWrongAndLeavesTheFile()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        File.WriteAllText(model.Path, "before");
+        Throws.Saying<ArgumentException>(
+            () => model.Save(new() { Weights = (OnnxWeights)9 }), "Weights must be a value of its type, but is 9");
+        Throws.Saying<ArgumentException>(
+            () => model.Save(new() { Sampling = new() { Steps = 0 } }), "Steps must be from 1 to 10000, but is 0");
+        var chain = new TransformerChain<ITransformer>();
+        Throws.Saying<ArgumentException>(
+            () => model.Ml.ImageGeneration.SaveAsOnnx(chain, model.Path), "does not generate images");
+        Assert.AreEqual("before", File.ReadAllText(model.Path));
+
+        Assert.ThrowsExactly<DirectoryNotFoundException>(
+            () => model.Ml.ImageGeneration.SaveAsOnnx(model.Transformer, model.File("none/model.onnx")));
+        Assert.AreSequenceEqual([model.Path], Directory.GetFiles(Path.GetDirectoryName(model.Path)!));
+    }
+
+    [TestMethod]
+    public void ConvertToOnnx_ModelFile_GivesTheFileOfTheModel()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        var expected = File.ReadAllBytes(model.Save());
+        var chain = new TransformerChain<ITransformer>(model.Transformer);
+        foreach (var saved in new ITransformer[] { model.Transformer, chain })
+        {
+            var zip = model.File("model.zip");
+            model.Ml.Model.Save(saved, null, zip);
+            model.Ml.ImageGeneration.ConvertToOnnx(zip, model.Path);
+            Assert.AreSequenceEqual(expected, File.ReadAllBytes(model.Path));
+        }
+
+        var entries = new ModelZip(File.ReadAllBytes(model.File("model.zip")));
+        using var session = new InferenceSession(model.Path);
+        var metadata = session.ModelMetadata.CustomMetadataMap;
+        Assert.AreEqual(
+            Convert.ToHexStringLower(SHA256.HashData([.. entries[ModelZip.Description], .. entries[ModelZip.Weights]])),
+            metadata["sha256"]);
+        Assert.AreSequenceEqual(
+            entries[ModelZip.Description], System.Text.Encoding.UTF8.GetBytes(metadata["description"]));
+    }
+
+    [TestMethod]
+    public void ConvertToOnnx_OtherFiles_NamesTheFileAndSaysWhatIsWrong()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        var zip = model.File("model.zip");
+        model.Ml.Model.Save(model.Transformer, null, zip);
+        var bytes = File.ReadAllBytes(zip);
+        void Refuses(byte[] file, string message)
+        {
+            File.WriteAllBytes(zip, file);
+            Throws.Saying<FormatException>(
+                () => model.Ml.ImageGeneration.ConvertToOnnx(zip, model.Path), $"'{zip}': ", message);
+            Assert.IsFalse(File.Exists(model.Path));
+        }
+
+        Refuses(bytes[..^30], "");
+        Refuses([1, 2, 3], "");
+
+        var entries = new ModelZip(bytes);
+        entries[ModelZip.Weights][^1] ^= 1;
+        Refuses(entries.ToBytes(), "do not have the checksum");
+        entries.Remove(ModelZip.Weights);
+        Refuses(entries.ToBytes(), "'weights.safetensors' is missing");
+        entries.Remove(ModelZip.Description);
+        Refuses(entries.ToBytes(), "holds no generator of images");
+        Assert.ThrowsExactly<FileNotFoundException>(
+            () => model.Ml.ImageGeneration.ConvertToOnnx(model.File("none.zip"), model.Path));
+    }
+
+    /// <summary>Asserts that the largest difference is below one grey level.</summary>
+    private static void AreTheSame(float[] expected, float[] actual)
+    {
+        // Not clipped everywhere, or the comparison would see little.
+        Assert.IsGreaterThan(0.1, expected.Count(pixel => Math.Abs(pixel) != 1) / (double)expected.Length);
+        var difference = expected.Zip(actual, (a, b) => Math.Abs(a - b)).Max();
+        Assert.IsLessThan(1 / 127.5f, difference);
+    }
+}

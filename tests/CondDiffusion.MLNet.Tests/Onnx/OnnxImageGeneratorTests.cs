@@ -1,0 +1,203 @@
+using System.Diagnostics;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Onnx.Format;
+using CondDiffusion.MLNet.Tests.Support;
+using Google.Protobuf;
+using Microsoft.ML.Data;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CondDiffusion.MLNet.Tests.Onnx;
+
+[TestClass]
+public sealed class OnnxImageGeneratorTests
+{
+    private static readonly ModelDescription Description = OnnxModel.Description;
+
+    /// <summary>A model that takes many seconds for an image.</summary>
+    private static readonly ModelDescription Slow = Description with
+    {
+        Timesteps = 10_000,
+        Sampling = Description.Sampling with { Steps = 10_000 },
+    };
+
+    [TestMethod]
+    public void Generate_LabelsAndSeeds_GivesTheModelsImagesInBatches()
+    {
+        using var model = new OnnxModel(Description with { Sampling = Description.Sampling with { Seed = -5 } });
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        string?[] labels = ["cat", "dog", null, "cat", "dog", "cat", "dog"];
+        long[] seeds = [3, -1, long.MinValue, 3, 5, 6, 7];
+        var reports = new List<GenerationProgress>();
+        var images = Bytes(generator.Generate(labels, seeds, progress: report =>
+        {
+            reports.Add(report);
+            foreach (var image in report.ToImages()) image.Dispose();
+        }));
+
+        Tiny.AreClose(Bytes(model.Transformer.Generate(labels, seeds)), images);
+        Tiny.AreClose(Bytes(model.Transformer.Generate(["dog", "cat"])), Bytes(generator.Generate(["dog", "cat"])));
+        Assert.AreSequenceEqual(
+            [(1, 3, 0), (2, 3, 3), (3, 3, 6)],
+            reports.Select(report => (report.BatchNumber, report.Batches, report.FirstImage)));
+        Assert.IsTrue(reports.All(report => report is { Step: 6, Steps: 6, Timestep: 0 }));
+
+        Assert.AreSequenceEqual(["cat", "dog"], generator.LabelValues);
+        Assert.AreEqual(model.Transformer.Sampling, generator.Sampling);
+        Assert.IsTrue(generator.GeneratesUnlabelled);
+    }
+
+    [TestMethod]
+    public void Generate_GuidanceOfEachImage_GivesTheImagesOfThatSampling()
+    {
+        using var model = new OnnxModel(Description);
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        var images = Bytes(generator.Generate(["cat", "cat"], [4, 4], guidance: [1, 3]));
+        foreach (var (i, scale) in new[] { 1, 3 }.Index())
+        {
+            using var other = model.Ml.ImageGeneration.WithSampling(
+                model.Transformer, Description.Sampling with { GuidanceScale = scale });
+            Tiny.AreClose(Bytes(other.Generate(["cat"], [4])), [images[i]]);
+        }
+    }
+
+    [TestMethod]
+    public void Generate_InvalidArguments_SaysWhatIsWrong()
+    {
+        using var model = new OnnxModel(Description with { GeneratesUnlabelled = false });
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        void Refuses(string message, string?[] labels, long[]? seeds = null, float[]? guidance = null) =>
+            Throws.Saying<ArgumentException>(() => generator.Generate(labels, seeds, guidance), message);
+
+        Refuses("no labels", []);
+        Refuses("'eel' is not one of the model's 2 labels (cat, dog)", ["cat", "eel"]);
+        Refuses("A label is null", [null]);
+        Refuses("1 seeds for 2 labels", ["cat", "dog"], [1]);
+        Refuses("cannot be guided", ["cat"], null, [2]);
+
+        using var guided = new OnnxModel(Description);
+        using var other = OnnxImageGenerator.Load(guided.Save());
+        Throws.Saying<ArgumentException>(() => other.Generate(["cat"], null, [1, 2]), "2 guidance scales for 1 labels");
+        Throws.Saying<ArgumentException>(() => other.Generate(["cat"], null, [-1]), "in [0, 1000], but is -1");
+        Throws.Saying<ArgumentException>(() => other.Generate(["cat"], null, [float.NaN]), "but is NaN");
+
+        using var two = new OnnxModel(Description with { Network = Description.Network with { Channels = 2 } });
+        using var pixels = OnnxImageGenerator.Load(two.Save());
+        Throws.Saying<InvalidOperationException>(() => pixels.Generate(["cat"]), "1 or 3 channels", "generates 2");
+    }
+
+    [TestMethod]
+    public void Generate_Cancelled_EndsAtOnce()
+    {
+        using var model = new OnnxModel(Slow);
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+        var clock = Stopwatch.StartNew();
+        var exception = Assert.ThrowsExactly<OperationCanceledException>(
+            () => generator.Generate(["cat"], cancellationToken: source.Token));
+        Assert.AreEqual(source.Token, exception.CancellationToken);
+        Assert.IsLessThan(TimeSpan.FromSeconds(2), clock.Elapsed);
+        Assert.ThrowsExactly<OperationCanceledException>(
+            () => generator.Generate(["cat"], cancellationToken: source.Token));
+    }
+
+    [TestMethod]
+    public void Generate_CallbackThrows_StopsBeforeTheNextBatch()
+    {
+        using var model = new OnnxModel(Description);
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        var reports = 0;
+        Throws.Saying<InvalidOperationException>(
+            () => generator.Generate([.. Enumerable.Repeat("cat", 7)], progress: _ =>
+            {
+                reports++;
+                throw new InvalidOperationException("enough");
+            }),
+            "enough");
+        Assert.AreEqual(1, reports);
+    }
+
+    [TestMethod]
+    public async Task Dispose_DuringAGeneration_EndsIt()
+    {
+        using var model = new OnnxModel(Slow);
+        var generator = OnnxImageGenerator.Load(model.Save());
+        var running = Task.Run(() => generator.Generate(["cat"]));
+        await Task.Delay(100);
+        generator.Dispose();
+        generator.Dispose();
+        await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => running);
+        Assert.ThrowsExactly<ObjectDisposedException>(() => generator.Generate(["cat"]));
+    }
+
+    [TestMethod]
+    public void Load_OtherFiles_NamesTheFileAndSaysWhatIsWrong()
+    {
+        using var model = new OnnxModel(Description);
+        var bytes = File.ReadAllBytes(model.Save());
+        void Refuses(byte[] file, string message = "")
+        {
+            File.WriteAllBytes(model.Path, file);
+            Throws.Saying<FormatException>(
+                () => OnnxImageGenerator.Load(model.Path),
+                $"'{model.Path}' is not a complete file of SaveAsOnnx: ", message);
+        }
+
+        foreach (var length in new[] { 0, 1, 100, bytes.Length / 2, bytes.Length - 100, bytes.Length - 1 })
+            Refuses(bytes[..length]);
+        Refuses([.. Enumerable.Range(0, 1000).Select(i => (byte)(i * i))]);
+        Refuses(Change(file => file.MetadataProps.Clear()), "it has no metadata 'description'");
+        Refuses(
+            Change(file => file.MetadataProps[0].Value =
+                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 12", StringComparison.Ordinal)),
+            "its input 'noise' has the sizes [-1, 1, 8, 12], expected [-1, 1, 12, 12]");
+        Refuses(
+            Change(file => file.MetadataProps[0].Value =
+                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 9", StringComparison.Ordinal)),
+            "Network.Height must be a positive multiple of 4, but is 9");
+        Assert.ThrowsExactly<FileNotFoundException>(() => OnnxImageGenerator.Load(model.File("none.onnx")));
+
+        byte[] Change(Action<ModelProto> change)
+        {
+            var file = ModelProto.Parser.ParseFrom(bytes);
+            change(file);
+            return file.ToByteArray();
+        }
+    }
+
+    /// <summary>The file itself refuses what its graph cannot mean, whoever runs it.</summary>
+    [TestMethod]
+    public void Session_LabelsAndNoiseOfOtherModels_AreRefused()
+    {
+        using var model = new OnnxModel(Description);
+        using var session = new InferenceSession(model.Save());
+        Assert.HasCount(96, Run(session, 1, 12, 1));
+        Assert.HasCount(96, Run(session, -7, 12, 1));
+        Throws.Saying<OnnxRuntimeException>(() => Run(session, 2, 12, 1), "out of data bounds");
+        Throws.Saying<OnnxRuntimeException>(() => Run(session, 1, 8, 1), "noise", "Got: 8 Expected: 12");
+
+        using var labelled = new OnnxModel(Description with { GeneratesUnlabelled = false });
+        using var other = new InferenceSession(labelled.Save());
+        Assert.AreSequenceEqual(["label", "noise"], other.InputNames);
+        Assert.HasCount(96, Run(other, 0, 12));
+        Throws.Saying<OnnxRuntimeException>(() => Run(other, -1, 12), "out of data bounds");
+    }
+
+    private static float[] Run(InferenceSession session, long label, int width, params float[] guidance)
+    {
+        using var labels = OrtValue.CreateTensorValueFromMemory([label], [1]);
+        using var noise = OrtValue.CreateTensorValueFromMemory(new float[8 * width], [1, 1, 8, width]);
+        using var scales = OrtValue.CreateTensorValueFromMemory(guidance, [guidance.Length]);
+        var inputs = new Dictionary<string, OrtValue> { ["label"] = labels, ["noise"] = noise };
+        if (guidance.Length > 0) inputs["guidance"] = scales;
+        using var run = new RunOptions();
+        using var outputs = session.Run(run, inputs, ["pixels"]);
+        return outputs[0].GetTensorDataAsSpan<float>().ToArray();
+    }
+
+    private static byte[][] Bytes(IReadOnlyList<MLImage> images)
+    {
+        byte[][] bytes = [.. images.Select(image => image.Pixels.ToArray())];
+        foreach (var image in images) image.Dispose();
+        return bytes;
+    }
+}
