@@ -201,9 +201,9 @@ public sealed class ImageGenerationCatalog
             new(_context, options);
 
         /// <summary>
-        /// Creates a trainer that distills a model: the new model generates in a few steps what the model generates in
-        /// many. It samples as the model does, with its guidance and without a choice of its own;
-        /// <see cref="WithSampling"/> changes the guidance that is distilled.
+        /// Creates a trainer that distills a model: the new model generates in a few steps of
+        /// <see cref="Sampler.Ddim"/> what the model generates in many, with the guidance of the model's sampling
+        /// options. <see cref="WithSampling"/> changes that guidance.
         /// </summary>
         /// <param name="model">
         /// The transformer that a training returned, or a chain with it. It must not be disposed before the training

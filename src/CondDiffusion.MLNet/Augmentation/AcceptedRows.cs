@@ -36,6 +36,7 @@ internal sealed class AcceptedRows(Augmenter augmenter)
             int[] open = [.. Enumerable.Range(0, count).Where(i => accepted[i] is null)];
             if (open.Length == 0) break;
 
+            augmenter.CheckAlive();
             var rows = Generate([.. open.Select(i => first + i)], attempt);
             var isAccepted = Judge(rows);
             for (var i = 0; i < open.Length; i++)
@@ -44,7 +45,7 @@ internal sealed class AcceptedRows(Augmenter augmenter)
             }
         }
 
-        if (Array.IndexOf(accepted, null) is var refused and >= 0) throw GaveUp(Plan.LabelOf(first + refused));
+        if (Array.IndexOf(accepted, null) is var refused and >= 0) throw GaveUp(first + refused);
 
         _batch.AddRange(accepted!);
         _accepted += count;
@@ -66,11 +67,15 @@ internal sealed class AcceptedRows(Augmenter augmenter)
 
     private bool[] Judge(GeneratedRow[] rows)
     {
-        var agrees = augmenter.Classifier?.Judge(rows) ?? [.. rows.Select(_ => true)];
-        var copies = augmenter.Copies?.Value.Judge(rows) ?? new bool[rows.Length];
-        _disputed += agrees.Count(agree => !agree);
-        _copied += agrees.Zip(copies).Count(row => row.First && row.Second);
-        return [.. agrees.Zip(copies, (agree, copy) => agree && !copy)];
+        var accepted = augmenter.Classifier?.Judge(rows) ?? [.. rows.Select(_ => true)];
+        _disputed += accepted.Count(isAccepted => !isAccepted);
+        if (augmenter.Copies is not { } copies || !accepted.Contains(true)) return accepted;
+
+        int[] agreed = [.. Enumerable.Range(0, rows.Length).Where(i => accepted[i])];
+        var isCopy = copies.Value.Judge([.. agreed.Select(i => rows[i])]);
+        _copied += isCopy.Count(copy => copy);
+        for (var i = 0; i < agreed.Length; i++) accepted[agreed[i]] = !isCopy[i];
+        return accepted;
     }
 
     private void Report()
@@ -78,8 +83,8 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         if (_accepted == Plan.GeneratedRows)
         {
             augmenter.Log(
-                $"Generated {_accepted} images. Besides, {_disputed} were disputed by the classifier and {_copied} " +
-                "were copies.");
+                $"Generated {_accepted} images. In addition, the classifier disputed {_disputed} images, and " +
+                $"{_copied} were copies.");
         }
 
         augmenter.Options.Progress?.Report(new()
@@ -91,8 +96,8 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         });
     }
 
-    private InvalidOperationException GaveUp(string label) => new(
-        $"No image of the label '{label}' was accepted in {augmenter.Options.MostAttempts} attempts " +
-        $"({nameof(AugmentationOptions.MostAttempts)}): so far, the classifier disputed {_disputed} images and " +
-        $"{_copied} were copies.");
+    private InvalidOperationException GaveUp(int row) => new(
+        $"Generated row {row}, of the label '{Plan.LabelOf(row)}': each of {augmenter.Options.MostAttempts} images " +
+        $"({nameof(AugmentationOptions.MostAttempts)}) was refused. Of all images so far, {_accepted} were accepted, " +
+        $"the classifier disputed {_disputed}, and {_copied} were copies.");
 }

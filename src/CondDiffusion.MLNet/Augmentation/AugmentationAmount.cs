@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace CondDiffusion.MLNet;
 
 /// <summary>How many images of each label an augmentation generates.</summary>
@@ -35,7 +37,8 @@ public sealed class AugmentationAmount
             throw new ArgumentOutOfRangeException(nameof(ratio), ratio, "The ratio must be positive and finite.");
 
         return new(
-            string.Create(null, $"{nameof(PerReal)}({ratio})"), (real, _) => real + Math.Round(real * ratio));
+            string.Create(CultureInfo.InvariantCulture, $"{nameof(PerReal)}({ratio})"),
+            (real, _) => real + Math.Round(real * ratio));
     }
 
     /// <inheritdoc/>

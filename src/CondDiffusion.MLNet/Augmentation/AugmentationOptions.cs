@@ -13,13 +13,16 @@ public sealed record AugmentationOptions
     public string LabelColumnName { get; init; } = "Label";
 
     /// <summary>
-    /// The column with the images, or with vectors of Single of the model's channels x height x width values. Generated
-    /// images are resized where the column states another size.
+    /// The column with the images, or with vectors of Single: the values of the model's channels x height x width
+    /// pixels, in [-1, 1]. Generated images are resized where the column states another size.
     /// </summary>
     /// <value>A column name. Default: "Image".</value>
     public string ImageColumnName { get; init; } = "Image";
 
-    /// <summary>The boolean column that is added: whether the row is a generated one.</summary>
+    /// <summary>
+    /// The boolean column that is added: whether the row is a generated one. Data that has such a column already, since
+    /// it was augmented before, keeps its values.
+    /// </summary>
     /// <value>A column name. Default: "IsGenerated".</value>
     public string IsGeneratedColumnName { get; init; } = "IsGenerated";
 
@@ -45,7 +48,7 @@ public sealed record AugmentationOptions
 
     /// <summary>
     /// Scale of classifier-free guidance of the generated images, as in <see cref="SamplingOptions.GuidanceScale"/>. A
-    /// classifier learns more from diverse images than from typical ones, so that it should be small.
+    /// classifier learns more from diverse images than from typical ones, so keep it small.
     /// </summary>
     /// <value>
     /// In [0, 1000], or null for 1.25 where the model can be guided and 1 where it cannot. Default: null.
@@ -79,13 +82,16 @@ public sealed record AugmentationOptions
     /// <summary>
     /// When an image is a copy: its distance from the nearest real image is less than this fraction of the distance of
     /// that image from its nearest neighbour among the real ones. With 1, it is what
-    /// <see cref="ImageGenerationMetrics.Authenticity"/> counts, which real images are often found to be, too. The real
-    /// images are kept in memory, 4 bytes for each value, and compared by their pixels.
+    /// <see cref="ImageGenerationMetrics.Authenticity"/> counts; by that measure many real images are copies, too. The
+    /// images are compared by their pixels. The real ones are kept in memory, 4 bytes for each value, as long as the
+    /// view is.
     /// </summary>
     /// <value>Finite and not negative; 0 accepts copies. Default: 0.</value>
     public double CopyDistance { get; init; }
 
-    /// <summary>How many images are generated for a row before its label is given up with an error.</summary>
+    /// <summary>
+    /// The most images that are generated for a row. If all of them are refused, reading ends with an error.
+    /// </summary>
     /// <value>At least 1. Default: 20.</value>
     public int MostAttempts { get; init; } = 20;
 
@@ -107,6 +113,8 @@ public sealed record AugmentationOptions
         errors.ColumnName(ImageColumnName);
         errors.ColumnName(IsGeneratedColumnName);
         errors.AnotherColumn(ImageColumnName, LabelColumnName);
+        errors.AnotherColumn(IsGeneratedColumnName, LabelColumnName);
+        errors.AnotherColumn(IsGeneratedColumnName, ImageColumnName);
         errors.NotNull(Amount);
         if (MostPerReal is { } ratio) errors.Positive(ratio, nameof(MostPerReal));
         errors.Defined(Order);

@@ -9,6 +9,8 @@ namespace CondDiffusion.MLNet.Augmentation;
 /// <summary>The columns of an augmented view, and their values in generated rows.</summary>
 internal sealed class AugmentedColumns
 {
+    private readonly DataViewSchema _real;
+    private readonly string _isGenerated;
     private readonly int _label;
     private readonly int _image;
     private readonly ImageShape _shape;
@@ -25,6 +27,8 @@ internal sealed class AugmentedColumns
         ImageShape shape,
         IReadOnlyDictionary<string, object> labelValues)
     {
+        _real = real;
+        _isGenerated = options.IsGeneratedColumnName;
         _label = real[options.LabelColumnName].Index;
         _image = real[options.ImageColumnName].Index;
         _shape = shape;
@@ -37,7 +41,7 @@ internal sealed class AugmentedColumns
 
         var schema = new DataViewSchema.Builder();
         schema.AddColumns(real);
-        schema.AddColumn(options.IsGeneratedColumnName, BooleanDataViewType.Instance);
+        schema.AddColumn(_isGenerated, BooleanDataViewType.Instance);
         Schema = schema.ToSchema();
     }
 
@@ -49,8 +53,12 @@ internal sealed class AugmentedColumns
     /// <summary>Whether a column is that of the images.</summary>
     public bool IsImage(DataViewSchema.Column column) => column.Index == _image;
 
-    /// <summary>Whether a column is the added one.</summary>
-    public bool IsAdded(DataViewSchema.Column column) => column.Index == Schema.Count - 1;
+    /// <summary>
+    /// Finds the column that a column's values in real rows come from. The added one has those of the column of the
+    /// same name, where rows that were generated before are known by it; null where there is none.
+    /// </summary>
+    public DataViewSchema.Column? FindReal(DataViewSchema.Column column) =>
+        IsAdded(column) ? _real.GetColumnOrNull(_isGenerated) : _real[column.Index];
 
     /// <summary>Creates a getter of a column's value in generated rows.</summary>
     /// <param name="column">The column.</param>
@@ -67,12 +75,15 @@ internal sealed class AugmentedColumns
         return (ref value) => value = MissingValues.Create<T>(column.Type);
     }
 
+    private bool IsAdded(DataViewSchema.Column column) => column.Index == Schema.Count - 1;
+
     private Delegate CreateImageGetter(DataViewType type, Func<ReadOnlyMemory<float>> readPixels)
     {
         if (type is ImageDataViewType)
             return (ValueGetter<MLImage>)((ref image) => image = ToImage(readPixels().Span));
 
-        return (ValueGetter<VBuffer<float>>)((ref vector) => vector = new(_shape.Pixels, readPixels().ToArray()));
+        return (ValueGetter<VBuffer<float>>)((ref values) =>
+            PixelConversion.CopyClamped(readPixels().Span, ref values));
     }
 
     private MLImage ToImage(ReadOnlySpan<float> pixels)

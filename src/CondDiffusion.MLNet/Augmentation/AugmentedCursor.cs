@@ -25,7 +25,7 @@ internal sealed class AugmentedCursor(Augmenter augmenter, DataViewRowCursor rea
         return (ref id) =>
         {
             CheckOnRow();
-            if (_generated is { } row) id = new((ulong)row, ulong.MaxValue); // which real rows do not have
+            if (_generated is { } row) id = new((ulong)row, augmenter.IdOfGeneratedRows);
             else getRealId(ref id);
         };
     }
@@ -34,21 +34,20 @@ internal sealed class AugmentedCursor(Augmenter augmenter, DataViewRowCursor rea
     {
         _generated = augmenter.Plan.GeneratedRowAt(position);
         if (_generated is not null) return true;
-        if (real.MoveNext()) return true;
-        if (position >= augmenter.Plan.Rows) return false;
-
-        throw new InvalidOperationException(
-            $"The data had {augmenter.Plan.RealRows} rows when they were counted, but ended before row {position} of " +
-            $"{augmenter.Plan.Rows} real and generated ones. Cache the data first, with Data.Cache.");
+        var hasReal = real.MoveNext();
+        var isExpected = position < augmenter.Plan.Rows;
+        return hasReal == isExpected ? hasReal : throw new InvalidOperationException(
+            $"The data had {augmenter.Plan.RealRows} rows when they were counted, and now has " +
+            $"{(hasReal ? "more" : "fewer")}. The rows must be the same at every reading.");
     }
 
     protected override ValueGetter<TValue> CreateGetter<TValue>(DataViewSchema.Column column)
     {
         var getGenerated = augmenter.Columns.CreateGetter<TValue>(
             column, () => augmenter.Plan.LabelOf(_generated!.Value), () => _rows.Read(_generated!.Value).Pixels);
-        var getReal = augmenter.Columns.IsAdded(column)
-            ? (ref value) => value = default!
-            : real.GetGetter<TValue>(real.Schema[column.Index]);
+        var getReal = augmenter.Columns.FindReal(column) is { } found
+            ? real.GetGetter<TValue>(real.Schema[found.Index])
+            : (ref value) => value = default!;
         return (ref value) =>
         {
             CheckOnRow();

@@ -17,8 +17,7 @@ internal sealed class AugmentedView(Augmenter augmenter, IDataView source) : IDa
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
         var needed = columnsNeeded.ToArray();
-        var real = source.GetRowCursor(
-            needed.Where(column => !augmenter.Columns.IsAdded(column)).Select(column => source.Schema[column.Index]));
+        var real = source.GetRowCursor(needed.Select(augmenter.Columns.FindReal).OfType<DataViewSchema.Column>());
         return new AugmentedCursor(augmenter, real, [.. needed.Select(column => column.Index)]);
     }
 

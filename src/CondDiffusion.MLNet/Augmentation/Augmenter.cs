@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
@@ -11,8 +12,11 @@ namespace CondDiffusion.MLNet.Augmentation;
 /// <summary>Everything that decides the generated rows of an augmented view.</summary>
 internal sealed class Augmenter
 {
-    // The classification accuracy score is highest near it: diversity counts for more than purity.
+    // More guidance costs diversity, which a classifier needs (docs/benchmarks.md, Quality).
     private const double DefaultGuidance = 1.25;
+
+    /// <summary>The most rows to generate: their labels are in memory.</summary>
+    private const int MostRows = 1 << 27;
 
     private readonly IHost _host;
 
@@ -26,21 +30,30 @@ internal sealed class Augmenter
 
         var shape = model.Description.Network.ToImageShape();
         CheckImages(data, shape);
-        var labels = CountLabels(data, out var values, out var rows);
+        CheckAddedColumn(data);
+        var reader = new LabelReader(Find(data, options.LabelColumnName), nameof(data));
+        var labels = CountLabels(data, reader, out var values, out var rows);
         var largest = labels.Values.DefaultIfEmpty().Max();
         (string Label, long Count)[] wanted =
         [
             .. labels.Select(label => (
                 label.Key, options.Amount.Generated(label.Value, largest, options.MostPerReal))),
         ];
+        CheckSize(wanted.Sum(label => (double)label.Count));
         LabelRows = wanted.Where(label => label.Count > 0).ToDictionary(
-            label => label.Label, label => FindRow(model.Description.Labels, label.Label));
+            label => label.Label,
+            label => FindRow(model.Description.Labels, label.Label, reader.HasValues));
 
         Plan = new(rows, wanted, options.Order);
         Columns = new(data.Schema, options, shape, values);
-        if (options.Classifier is { } classifier) Classifier = new(classifier, options, Columns);
+        if (options.Classifier is { } classifier) Classifier = new(classifier, options, Columns, reader.HasValues);
         if (options.CopyDistance > 0)
-            Copies = new(() => new(data, options.ImageColumnName, shape, options.CopyDistance, CheckAlive));
+        {
+            // What a failure leaves is not kept: the next reading tries again.
+            Copies = new(
+                () => new(data, options.ImageColumnName, shape, options.CopyDistance, CheckAlive),
+                LazyThreadSafetyMode.PublicationOnly);
+        }
 
         if (Columns.Resizes)
         {
@@ -61,6 +74,12 @@ internal sealed class Augmenter
     public ulong Seed { get; }
 
     public float Guidance { get; }
+
+    /// <summary>
+    /// The upper half of the ids of generated rows, which neither real rows have nor those that an augmentation of
+    /// these rows adds.
+    /// </summary>
+    public ulong IdOfGeneratedRows => SeedStream.GeneratedRowIds(Seed, Plan.RealRows);
 
     /// <summary>The row of the model's label table for each label that images are generated of.</summary>
     public IReadOnlyDictionary<string, int> LabelRows { get; }
@@ -87,6 +106,12 @@ internal sealed class Augmenter
         channel.Info(MessageSensitivity.None, line);
     }
 
+    public void CheckAlive()
+    {
+        Options.CancellationToken.ThrowIfCancellationRequested();
+        MLNetInternals.CheckAlive(_host);
+    }
+
     private static float ChooseGuidance(ModelDescription model, double? scale)
     {
         if (scale is not (null or 1) && !model.GeneratesUnlabelled)
@@ -99,11 +124,23 @@ internal sealed class Augmenter
         return (float)(scale ?? (model.GeneratesUnlabelled ? DefaultGuidance : 1));
     }
 
-    private static int FindRow(LabelVocabulary labels, string label)
+    /// <summary>Returns the row of a label in the model's label table.</summary>
+    /// <param name="labels">The model's labels.</param>
+    /// <param name="label">The label, as text: its value or, where the column has none, the number of its key.</param>
+    /// <param name="hasValues">Whether the label column has values.</param>
+    private static int FindRow(LabelVocabulary labels, string label, bool hasValues)
     {
+        if (hasValues && labels.Values is null)
+        {
+            throw new ArgumentException(
+                "The data has labels with values, but the model was trained on keys without values, and does not " +
+                "know which is which.");
+        }
+
         try
         {
-            return labels.IndexOf(label);
+            // Keys without values are matched by their numbers, as they are in Transform.
+            return (hasValues ? labels : labels with { Values = null }).IndexOf(label);
         }
         catch (ArgumentException exception)
         {
@@ -113,37 +150,64 @@ internal sealed class Augmenter
         }
     }
 
+    private void CheckAddedColumn(IDataView data)
+    {
+        if (data.Schema.GetColumnOrNull(Options.IsGeneratedColumnName) is { } column &&
+            column.Type is not BooleanDataViewType)
+        {
+            throw new ArgumentException(
+                $"The data has a column '{column.Name}' of type {column.Type}, which is the name of the added column " +
+                $"({nameof(AugmentationOptions.IsGeneratedColumnName)}). Expected a boolean one or none.",
+                nameof(data));
+        }
+    }
+
+    private void CheckSize(double rows)
+    {
+        if (rows <= MostRows) return;
+
+        throw new ArgumentException(
+            $"{nameof(AugmentationOptions.Amount)} {Options.Amount} asks for {rows:F0} generated images; " +
+            $"{MostRows} are the most.");
+    }
+
     private void CheckImages(IDataView data, ImageShape shape)
     {
         var column = Find(data, Options.ImageColumnName);
         if (column.Type is ImageDataViewType)
         {
-            PixelConversion.CheckChannels(shape.Channels);
-            return;
+            if (shape.Channels is 1 or 3) return;
+
+            throw new ArgumentException(
+                $"Column '{column.Name}' holds images, which have 1 or 3 channels, but the model generates " +
+                $"{shape.Channels}.",
+                nameof(data));
         }
 
+        int[] planes = [shape.Channels, shape.Height, shape.Width];
         if (column.Type is VectorDataViewType { Size: var size } vector && size == shape.Pixels &&
-            vector.ItemType == NumberDataViewType.Single)
+            vector.ItemType == NumberDataViewType.Single &&
+            (vector.Dimensions.Length == 1 || vector.Dimensions.SequenceEqual(planes)))
         {
             return;
         }
 
         throw new ArgumentException(
-            $"Column '{column.Name}' must hold images, or vectors of {shape.Pixels} Single as the model generates " +
-            $"them, but is of type {column.Type}.",
+            $"Column '{column.Name}' must hold images, or vectors of {shape.Pixels} Single in the order " +
+            $"[{string.Join(", ", planes)}] as the model generates them, but is of type {column.Type}.",
             nameof(data));
     }
 
     /// <summary>Reads the label column once.</summary>
     /// <param name="data">The real rows.</param>
+    /// <param name="reader">The label column.</param>
     /// <param name="values">The value of the label column for each label.</param>
     /// <param name="rows">The number of rows.</param>
     /// <returns>The number of rows of each label, in the order in which they come first.</returns>
     private OrderedDictionary<string, long> CountLabels(
-        IDataView data, out Dictionary<string, object> values, out long rows)
+        IDataView data, LabelReader reader, out Dictionary<string, object> values, out long rows)
     {
-        var column = Find(data, Options.LabelColumnName);
-        var reader = new LabelReader(column, "real");
+        var column = data.Schema[reader.Name];
         using var cursor = data.GetRowCursor([column]);
         var readLabel = reader.CreateGetter(cursor);
         var readValue = BoxedGetter.Create(cursor, column);
@@ -159,12 +223,6 @@ internal sealed class Augmenter
         }
 
         return counts;
-    }
-
-    private void CheckAlive()
-    {
-        Options.CancellationToken.ThrowIfCancellationRequested();
-        MLNetInternals.CheckAlive(_host);
     }
 
     private static DataViewSchema.Column Find(IDataView data, string name) => data.Schema.GetColumnOrNull(name)

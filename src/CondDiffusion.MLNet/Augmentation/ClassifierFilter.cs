@@ -14,15 +14,26 @@ internal sealed class ClassifierFilter
     /// <param name="classifier">The classifier.</param>
     /// <param name="options">Its columns, and the least probability.</param>
     /// <param name="columns">The columns of the rows that it is given.</param>
-    /// <exception cref="ArgumentException">The classifier does not add the columns.</exception>
-    public ClassifierFilter(ITransformer classifier, AugmentationOptions options, AugmentedColumns columns)
+    /// <param name="hasValues">Whether the labels of the data have values, not only the numbers of keys.</param>
+    /// <exception cref="ArgumentException">
+    /// The classifier does not add the columns, or its labels cannot be compared with those of the data.
+    /// </exception>
+    public ClassifierFilter(
+        ITransformer classifier, AugmentationOptions options, AugmentedColumns columns, bool hasValues)
     {
         _classifier = classifier;
         _options = options;
         _columns = columns;
 
         var schema = classifier.GetOutputSchema(columns.Schema);
-        _ = new LabelReader(Find(schema, options.PredictedLabelColumnName), "classified");
+        var predicted = new LabelReader(Find(schema, options.PredictedLabelColumnName), "classified");
+        if (predicted.HasValues != hasValues)
+        {
+            throw new ArgumentException(
+                $"Column '{predicted.Name}' of the classifier has {Describe(!hasValues)}, and the labels of the data " +
+                $"have {Describe(hasValues)}: they cannot be compared.");
+        }
+
         var score = Find(schema, options.ScoreColumnName);
         if (score.Type is not VectorDataViewType { ItemType: NumberDataViewType { RawType: var type } } ||
             type != typeof(float))
@@ -47,11 +58,13 @@ internal sealed class ClassifierFilter
         {
             getScores(ref scores);
             agrees[i] = readLabel() == rows[i].Label &&
-                scores.DenseValues().Max() >= _options.LeastProbability;
+                scores.DenseValues().DefaultIfEmpty().Max() >= _options.LeastProbability;
         }
 
         return agrees;
     }
+
+    private static string Describe(bool hasValues) => hasValues ? "values" : "only numbers of keys";
 
     private static DataViewSchema.Column Find(DataViewSchema schema, string name) => schema.GetColumnOrNull(name)
         ?? throw new ArgumentException($"The classifier adds no column '{name}'.");

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Imaging;
@@ -29,17 +31,23 @@ internal sealed class CopyFilter
         using var cursor = data.GetRowCursor([column]);
         using var reader = new PixelsReader(cursor, column, shape);
         var rows = new List<Tensor>();
+
+        // Of equal images one is enough, and its nearest neighbour is another image.
+        var known = new HashSet<string>();
         while (cursor.MoveNext())
         {
             checkAlive();
-            rows.Add(tensor(reader.ReadChecked().Values, ScalarType.Float32, CPU));
+            var pixels = reader.ReadChecked().Values;
+            var hash = SHA256.HashData(MemoryMarshal.AsBytes<float>(pixels));
+            if (known.Add(Convert.ToHexString(hash)))
+                rows.Add(tensor(pixels, ScalarType.Float32, CPU));
         }
 
         if (rows.Count < 2)
         {
             throw new InvalidOperationException(
-                $"{nameof(AugmentationOptions.CopyDistance)} compares the distances between real images, but there " +
-                $"are {rows.Count}: two are the least.");
+                $"{nameof(AugmentationOptions.CopyDistance)} compares distances between different real images, but " +
+                $"there are {rows.Count}: two are the least.");
         }
 
         // These live as long as the view, which nobody disposes.
@@ -56,6 +64,6 @@ internal sealed class CopyFilter
         var compared = _detection.Compare(stack([.. pixels]));
 
         // Both distances are squares.
-        return [.. compared.Select(row => row.Square < _fraction * _fraction * row.Radius)];
+        return [.. compared.Select(row => row.Square <= _fraction * _fraction * row.Radius)];
     }
 }

@@ -8,32 +8,20 @@ namespace CondDiffusion.MLNet.Augmentation;
 /// </summary>
 internal static class MissingValues
 {
-    private static readonly Dictionary<Type, Func<int, object>> Vectors = new()
-    {
-        [typeof(VBuffer<float>)] = size => Fill(size, float.NaN),
-        [typeof(VBuffer<double>)] = size => Fill(size, double.NaN),
-        [typeof(VBuffer<ReadOnlyMemory<char>>)] = size => Fill<ReadOnlyMemory<char>>(size, default),
-        [typeof(VBuffer<bool>)] = size => Fill(size, false),
-        [typeof(VBuffer<sbyte>)] = size => Fill<sbyte>(size, 0),
-        [typeof(VBuffer<byte>)] = size => Fill<byte>(size, 0),
-        [typeof(VBuffer<short>)] = size => Fill<short>(size, 0),
-        [typeof(VBuffer<ushort>)] = size => Fill<ushort>(size, 0),
-        [typeof(VBuffer<int>)] = size => Fill(size, 0),
-        [typeof(VBuffer<uint>)] = size => Fill(size, 0u),
-        [typeof(VBuffer<long>)] = size => Fill(size, 0L),
-        [typeof(VBuffer<ulong>)] = size => Fill(size, 0ul),
-    };
-
     /// <summary>Returns the missing value of a column.</summary>
-    public static T Create<T>(DataViewType type)
-    {
-        if (typeof(T) == typeof(float)) return (T)(object)float.NaN;
-        if (typeof(T) == typeof(double)) return (T)(object)double.NaN;
+    public static T Create<T>(DataViewType type) => (T)(Find(typeof(T), type) ?? default(T))!;
 
-        // A vector of unknown size is empty.
-        return type is VectorDataViewType vector && Vectors.TryGetValue(typeof(T), out var create)
-            ? (T)create(vector.Size)
-            : default!;
+    /// <summary>Returns the missing value of a column; null if that is the default of its type.</summary>
+    private static object? Find(Type raw, DataViewType type)
+    {
+        if (raw == typeof(float)) return float.NaN;
+        if (raw == typeof(double)) return double.NaN;
+        if (type is not VectorDataViewType { Size: > 0 and var size }) return null;
+        if (raw == typeof(VBuffer<float>)) return Fill(size, float.NaN);
+        if (raw == typeof(VBuffer<double>)) return Fill(size, double.NaN);
+
+        // A vector of the type's size without explicit values.
+        return Activator.CreateInstance(raw, size, 0, null, null);
     }
 
     private static VBuffer<T> Fill<T>(int size, T value)

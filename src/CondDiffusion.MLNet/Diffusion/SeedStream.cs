@@ -45,6 +45,11 @@ internal static class SeedStream
     /// <param name="attempt">How many images of the row were refused before.</param>
     public static ulong Augmentation(ulong seed, int attempt) => Derive(seed, 5, attempt);
 
+    /// <summary>Returns the upper half of the ids of the rows that an augmentation adds.</summary>
+    /// <param name="seed">The seed of the augmentation.</param>
+    /// <param name="rows">The number of rows that it adds them to.</param>
+    public static ulong GeneratedRowIds(ulong seed, long rows) => Derive(seed, 7, rows);
+
     private static ulong Derive(ulong seed, ulong purpose, long number) =>
         Philox.Derive(seed, new UInt128(purpose, (ulong)number));
 }

@@ -24,8 +24,8 @@ public enum StepSpacing
 
     /// <summary>
     /// Evenly in the angle arctan(sigma_t / alpha_t), which is 0 at t = 0: step i of 0..N-1 is at (N - i) / N of the
-    /// angle of T, at the nearest timestep. The steps of N / 2 are among those of N. Distilled models have this spacing
-    /// (Salimans and Ho 2022, arXiv 2202.00512, section 4).
+    /// angle of T, at the nearest timestep. Distilled models have this spacing (Salimans and Ho 2022, arXiv 2202.00512,
+    /// section 4).
     /// </summary>
     Angle,
 }

@@ -16,7 +16,7 @@ internal static class Timesteps
             StepSpacing.Uniform => Uniform(schedule.Timesteps, steps),
             StepSpacing.Trailing => Trailing(schedule.Timesteps, steps),
             StepSpacing.LogSnr => LogSnr(schedule, steps),
-            StepSpacing.Angle => Angle(schedule, steps),
+            StepSpacing.Angle => FindAngles(schedule, steps),
             _ => throw new UnreachableException($"{spacing}"),
         };
 
@@ -37,10 +37,31 @@ internal static class Timesteps
         return FindNearest(schedule.Timesteps, steps, schedule.HalfLogSnr, i => first + Fraction(i, steps) * rise);
     }
 
-    private static int[] Angle(NoiseSchedule schedule, int steps)
+    private static int[] FindAngles(NoiseSchedule schedule, int steps)
     {
         var whole = schedule.Angle(schedule.Timesteps);
         return FindNearest(schedule.Timesteps, steps, schedule.Angle, i => whole * (steps - i) / steps);
+    }
+
+    /// <summary>
+    /// Returns falling timesteps that divide each step of a sampler in <see cref="StepSpacing.Angle"/> into several, as
+    /// far as there are timesteps between its ends. The given ones are among them.
+    /// </summary>
+    /// <param name="schedule">The schedule with the timesteps to choose from.</param>
+    /// <param name="timesteps">The timesteps of the sampler.</param>
+    /// <param name="parts">The number of parts of each step.</param>
+    public static int[] Divide(NoiseSchedule schedule, IReadOnlyList<int> timesteps, int parts)
+    {
+        var even = FindAngles(schedule, timesteps.Count * parts);
+        return
+        [
+            .. even.Select((t, i) =>
+            {
+                var step = i / parts;
+                var end = step + 1 < timesteps.Count ? timesteps[step + 1] : 0;
+                return i % parts == 0 ? timesteps[step] : Math.Clamp(t, end + 1, timesteps[step]);
+            }).Distinct(),
+        ];
     }
 
     /// <summary>

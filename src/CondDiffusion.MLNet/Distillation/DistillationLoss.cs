@@ -20,7 +20,7 @@ internal sealed class DistillationLoss : ITrainingLoss
     private readonly ScalarType _type;
 
     /// <param name="student">The network to train. It normalizes as in evaluation mode, like the teacher.</param>
-    /// <param name="teacher">The teacher. It is disposed with the loss.</param>
+    /// <param name="teacher">The teacher.</param>
     /// <param name="model">The student's description.</param>
     /// <param name="type">Data type of the convolutions and activations.</param>
     public DistillationLoss(
@@ -39,13 +39,14 @@ internal sealed class DistillationLoss : ITrainingLoss
     {
         using var scope = NewDisposeScope();
         var (x0, labels) = batch.To(_student.Device);
+        var (_, labelsOnCpu) = batch.To(CPU);
         var eps = randn(x0.shape, ScalarType.Float32, CPU, generator: random).to(x0.device);
         var first = randint(0, _timesteps.Length, [1], ScalarType.Int64, CPU, generator: random).item<long>();
 
         // A part of the batch for each step, so that the teacher evaluates one noise level at a time.
         var images = x0.chunk(_timesteps.Length);
         var noises = eps.chunk(_timesteps.Length);
-        var rows = labels.chunk(_timesteps.Length);
+        var rows = labelsOnCpu.chunk(_timesteps.Length);
         Sample[] samples =
         [
             .. images.Select((image, part) =>
@@ -58,11 +59,7 @@ internal sealed class DistillationLoss : ITrainingLoss
         return nn.functional.mse_loss(prediction, target).MoveToOuterDisposeScope();
     }
 
-    public void Dispose()
-    {
-        _process.Dispose();
-        _teacher.Dispose();
-    }
+    public void Dispose() => _process.Dispose();
 
     /// <summary>Returns the velocity with which one step of DDIM leads from x_t to x_s.</summary>
     /// <param name="xt">x_t, (B, C, H, W).</param>
@@ -75,6 +72,10 @@ internal sealed class DistillationLoss : ITrainingLoss
     }
 
     /// <summary>Returns noisy images at the beginning of a step, their noise, and what to predict from them.</summary>
+    /// <param name="x0">The images, (B, C, H, W).</param>
+    /// <param name="eps">Standard normal noise, (B, C, H, W).</param>
+    /// <param name="labels">The label row of each image, on the CPU.</param>
+    /// <param name="step">The index of the step.</param>
     private Sample Take(Tensor x0, Tensor eps, Tensor labels, int step)
     {
         var t = _timesteps[step];
@@ -83,7 +84,7 @@ internal sealed class DistillationLoss : ITrainingLoss
         var (xt, _) = _process.Sample(x0, full([count], t, ScalarType.Int64, x0.device), eps);
         var noise = full([count], _student.Shape.NoiseAt(_schedule, t), ScalarType.Float32, x0.device);
 
-        var xs = _teacher.Step(xt, labels.cpu().data<long>().ToArray(), step);
+        var xs = _teacher.Go(xt, labels.data<long>().ToArray(), t, s);
         return new(xt, noise, Velocity(xt, xs, _schedule.Angle(t) - _schedule.Angle(s)));
     }
 

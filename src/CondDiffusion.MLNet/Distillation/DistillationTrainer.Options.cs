@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Training;
 
@@ -28,9 +29,9 @@ public sealed partial class DistillationTrainer
         /// of the network for each training image, twice as many with guidance.
         /// </summary>
         /// <value>
-        /// From 1 to the model's timesteps divided by <see cref="Steps"/>, or null for 4, or for as many as there can be.
-        /// Where the model is itself distilled, only its own number of steps divided by <see cref="Steps"/> is valid, for
-        /// which null stands, too. Default: null.
+        /// From 1 to the model's timesteps divided by <see cref="Steps"/>, or null for 4, or for as many as there can
+        /// be. Where the model is itself distilled, only its own number of steps divided by <see cref="Steps"/> is
+        /// valid, for which null stands, too. Default: null.
         /// </value>
         public int? TeacherSteps { get; init; }
 
@@ -62,52 +63,77 @@ public sealed partial class DistillationTrainer
         internal Options For(ITrainedModel teacher)
         {
             var model = teacher.Description;
-            var errors = new OptionErrors();
-            errors.Positive(Steps, model.Timesteps);
-            var most = Math.Max((model.DistilledSteps ?? model.Timesteps) / Math.Max(Steps, 1), 1);
             var options = this with
             {
                 Channels = model.Network.Channels,
                 Height = model.Network.Height,
                 Width = model.Network.Width,
-                TeacherSteps = TeacherSteps ?? (model.DistilledSteps is null ? Math.Min(4, most) : most),
                 Teacher = teacher,
             };
-            options.Check(model, most, errors);
+            var errors = new OptionErrors();
+            options.Check(model, errors);
             if (errors.Text is { } text)
                 throw new ArgumentException($"Invalid options for {nameof(DistillationTrainer)}: {text}");
 
-            return options;
+            return options with { TeacherSteps = TeacherSteps ?? OwnTeacherSteps(model) };
+        }
+
+        /// <summary>
+        /// Returns the timesteps at which the model takes a step, those of the distilled one among them.
+        /// </summary>
+        internal int[] TeacherTimesteps(ModelDescription model)
+        {
+            var schedule = model.CreateSchedule();
+            return model.DistilledSteps is { } known
+                ? Timesteps.Choose(schedule, StepSpacing.Angle, known)
+                : Timesteps.Divide(
+                    schedule, Timesteps.Choose(schedule, StepSpacing.Angle, Steps), TeacherSteps!.Value);
         }
 
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
         internal TrainingSettings LoopSettings(ulong seed) => CommonSettings(seed);
 
-        private void Check(ModelDescription model, int mostTeacherSteps, OptionErrors errors)
+        private int OwnTeacherSteps(ModelDescription model) =>
+            model.DistilledSteps is { } known ? known / Steps : Math.Min(4, model.Timesteps / Steps);
+
+        private void Check(ModelDescription model, OptionErrors errors)
         {
             CheckCommon(errors);
+            errors.Positive(Steps, model.Timesteps);
             errors.Check(
                 model.Prediction == PredictionTarget.Velocity,
                 $"{nameof(model.Prediction)} of the model",
                 $"{PredictionTarget.Velocity} to be distilled",
                 model.Prediction);
+            if (Steps < 1 || Steps > model.Timesteps) return;
+
             if (model.DistilledSteps is not { } known)
             {
-                errors.PositiveOrNull(TeacherSteps, mostTeacherSteps);
+                errors.PositiveOrNull(TeacherSteps, model.Timesteps / Steps);
                 return;
             }
 
             errors.Check(
-                Steps < known && known % Math.Max(Steps, 1) == 0,
+                Steps < known && known % Steps == 0 && HasTimesteps(model, known),
                 nameof(Steps),
-                $"less than {known} and a divisor of it, for a model that was distilled to {known} steps",
+                $"less than {known} and a divisor of it, for a model of {model.Timesteps} timesteps that was " +
+                    $"distilled to {known} steps",
                 Steps);
             errors.Check(
-                TeacherSteps * Steps == known,
+                TeacherSteps is null || TeacherSteps * Steps == known,
                 nameof(TeacherSteps),
-                $"{known} / {nameof(Steps)}, for a model that was distilled to {known} steps",
+                $"null or {known} / {nameof(Steps)}, for a model that was distilled to {known} steps",
                 TeacherSteps);
+        }
+
+        /// <summary>Whether a distilled model knows the timesteps of these options' steps.</summary>
+        private bool HasTimesteps(ModelDescription model, int known)
+        {
+            var schedule = model.CreateSchedule();
+            return !Timesteps.Choose(schedule, StepSpacing.Angle, Steps)
+                .Except(Timesteps.Choose(schedule, StepSpacing.Angle, known))
+                .Any();
         }
     }
 }

@@ -4,6 +4,7 @@ using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 namespace CondDiffusion.MLNet;
@@ -41,7 +42,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
-        _columns.Check(inputSchema);
+        Check(inputSchema);
         var model = _teacher.Description;
         return GeneratedColumns.Add(
             inputSchema,
@@ -63,7 +64,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
     public ConditionalDiffusionTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _columns.Check(MLNetInternals.Shape(input.Schema));
+        Check(MLNetInternals.Shape(input.Schema));
         _columns.CheckLayout(input.Schema);
 
         using var training = new ImageTraining(_host, _options, input);
@@ -76,9 +77,9 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
         var network = source.CopyWith(source.Parameters, source.Buffers);
         try
         {
-            var teacher = new DistillationTeacher(
-                source, _teacher.Description, _options.Steps, _options.TeacherSteps!.Value, training.Type);
-            var loss = new DistillationLoss(network, teacher, model, training.Type);
+            using var teacher = new DistillationTeacher(
+                source, _teacher.Description, _options.TeacherTimesteps(_teacher.Description), training.Type);
+            using var loss = new DistillationLoss(network, teacher, model, training.Type);
             using var loop = new TrainingLoop(network, loss, settings);
             training.ReadImages();
             training.Train(loop, settings);
@@ -89,6 +90,15 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
             network.Dispose();
             throw;
         }
+    }
+
+    private void Check(SchemaShape schema)
+    {
+        _columns.Check(schema);
+
+        // In a chain the transformer is shown the training data: an error now, not after the training.
+        _columns.CheckIfThere(
+            schema, "seed", _teacher.Description.Sampling.SeedColumnName, NumberDataViewType.Int64);
     }
 
     /// <summary>Returns everything about the distilled model except its weights.</summary>

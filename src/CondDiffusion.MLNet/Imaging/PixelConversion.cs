@@ -44,6 +44,14 @@ internal static class PixelConversion
         return MLImage.CreateFromPixels(width, height, MLPixelFormat.Bgra32, bytes);
     }
 
+    /// <summary>Copies pixels to a vector. Values outside [-1, 1] are clamped.</summary>
+    public static void CopyClamped(ReadOnlySpan<float> pixels, ref VBuffer<float> values)
+    {
+        var editor = VBufferEditor.Create(ref values, pixels.Length);
+        for (var i = 0; i < pixels.Length; i++) editor.Values[i] = Math.Clamp(pixels[i], -1, 1);
+        values = editor.Commit();
+    }
+
     /// <summary>Creates an image from each [C, H, W] of a batch of pixels, [B, C, H, W].</summary>
     public static MLImage[] ToImages(float[] pixels, ImageShape shape) =>
         [.. pixels.Chunk(shape.Pixels).Select(image => ToImage(image, shape))];

@@ -58,7 +58,7 @@ internal static class Conditions
         if (label is not null) return model.Labels.IndexOf(label);
 
         return model.Unlabelled ?? throw new ArgumentException(
-            "A label is null, but this model was trained with a label for every image (LabelDropout is 0).",
+            $"A label is null, but this model {model.WhyLabelled}.",
             nameof(label));
     }
 }

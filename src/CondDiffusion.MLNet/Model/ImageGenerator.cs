@@ -183,11 +183,8 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         var network = GetNetwork(cancellationToken);
         using var conditional = Prepare(labels);
         using var evaluations = guided.Any ? Prepare(guided.LabelsOf(labels, LabelRow.None)) : null;
-        var denoiser = guided.Any
-            ? Denoisers.Guide(
-                Denoise(conditional), Denoise(evaluations!), guided, t => Sampling.Guides(t, _schedule.Timesteps))
-            : Denoise(conditional);
-        if (Sampling.ClipPixels) denoiser = denoiser.ClipImage();
+        var denoiser = GuidedDenoiser.Create(
+            _model, _schedule, guided, Evaluate(conditional), evaluations is null ? null : Evaluate(evaluations));
 
         RowNoise[] rowNoises = [.. rows.Select(row => new RowNoise(_model.NoiseSeed, row.NoiseKey))];
         Tensor Noise(int index) => CreateNoise(rowNoises, index);
@@ -208,11 +205,8 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
             return network.Prepare(_noises, labels);
         }
 
-        Denoiser Denoise(StepEmbeddings embeddings) => (xt, t, step) =>
-        {
-            var prediction = Evaluate(network, embeddings, xt, step, cancellationToken);
-            return _model.Prediction.Image(prediction, xt, _schedule.Alpha(t), _schedule.Sigma(t));
-        };
+        GuidedDenoiser.Evaluation Evaluate(StepEmbeddings embeddings) =>
+            (xt, step) => this.Evaluate(network, embeddings, xt, step, cancellationToken);
     }
 
     private InferenceUNet GetNetwork(CancellationToken cancellationToken)

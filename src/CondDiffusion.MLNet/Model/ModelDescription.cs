@@ -17,7 +17,7 @@ internal sealed record ModelDescription
     /// <summary>The last format before there were architectures, which files of the first one still have.</summary>
     private const int PlainFormat = 3;
 
-    /// <summary>The format that has architectures, but no distilled models.</summary>
+    /// <summary>The format that has architectures, but neither distilled models nor the spacing by angle.</summary>
     private const int ArchitectureFormat = 4;
 
     /// <summary>
@@ -29,7 +29,7 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int WrittenFormat => this switch
     {
-        { DistilledSteps: not null } => NewestFormat,
+        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle } => NewestFormat,
         { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
         _ => ArchitectureFormat,
     };
@@ -61,6 +61,12 @@ internal sealed record ModelDescription
     /// <summary>Whether the network has learnt to generate without a label.</summary>
     [JsonPropertyName("DrawsUnlabelled")] // the name in existing files
     public bool GeneratesUnlabelled { get; init; }
+
+    /// <summary>Why the network needs a label, to follow "the model" in messages.</summary>
+    [JsonIgnore]
+    public string WhyLabelled => DistilledSteps is null
+        ? "was trained with a label for every image (LabelDropout is 0)"
+        : "was distilled, with a label for every image";
 
     /// <summary>The label row that stands for no label; null where the network needs a label.</summary>
     [JsonIgnore]
@@ -215,7 +221,12 @@ internal sealed record ModelDescription
             $"in {nameof(Sampling)} from format 1.{PlainFormat} on",
             "here");
 
-        errors.PositiveOrNull(DistilledSteps, ModelLimits.Timesteps);
+        errors.PositiveOrNull(DistilledSteps, Timesteps);
+        errors.Check(
+            DistilledSteps is null || (Prediction == PredictionTarget.Velocity && !GeneratesUnlabelled),
+            nameof(DistilledSteps),
+            $"null unless {nameof(Prediction)} is {PredictionTarget.Velocity} and DrawsUnlabelled is false",
+            DistilledSteps);
         Sampling.Check(errors, GeneratesUnlabelled, DistilledSteps, owner: nameof(Sampling));
         errors.PositiveOrNull(BatchSize, ModelLimits.BatchSize);
 

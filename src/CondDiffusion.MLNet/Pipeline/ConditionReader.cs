@@ -68,7 +68,7 @@ internal sealed class ConditionReader : IRowReader<Condition>
         var cure = model.GeneratesUnlabelled
             ? $"To generate such rows without a label, set {nameof(SamplingOptions.MissingLabels)} in the sampling " +
                 $"options to {MissingLabelBehavior.Unconditional}."
-            : "It was trained with a label for every image (LabelDropout is 0), and cannot generate without one.";
+            : $"The model {model.WhyLabelled}, and cannot generate without one.";
         return new($"Row {_input.Position}: column '{_bindings.Label.Name}' has no label: {reason}. {cure}");
     }
 

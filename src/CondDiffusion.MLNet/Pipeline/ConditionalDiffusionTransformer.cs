@@ -89,7 +89,7 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
 
     /// <summary>
     /// Gets whether the model can generate images without a label and with guidance. It can if it was trained with
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>, unless it is distilled.
     /// </summary>
     public bool GeneratesUnlabelled => _model.GeneratesUnlabelled;
 

@@ -63,13 +63,7 @@ internal sealed class GeneratedBindings : RowBindings<Condition>
         IsImage(column) ? CreateImageGetter(column, compute) : CreatePixelsGetter(compute);
 
     private static ValueGetter<VBuffer<float>> CreatePixelsGetter(Func<ReadOnlyMemory<float>> compute) =>
-        (ref values) =>
-        {
-            var pixels = compute().Span;
-            var editor = VBufferEditor.Create(ref values, pixels.Length);
-            for (var i = 0; i < pixels.Length; i++) editor.Values[i] = Math.Clamp(pixels[i], -1, 1);
-            values = editor.Commit();
-        };
+        (ref values) => PixelConversion.CopyClamped(compute().Span, ref values);
 
     private ValueGetter<MLImage> CreateImageGetter(
         DataViewSchema.Column column, Func<ReadOnlyMemory<float>> compute)

@@ -25,7 +25,8 @@ public abstract partial record ImageTrainerOptions
 
     /// <summary>Channels of an image, C.</summary>
     /// <value>
-    /// From 1 to 2^24; for image columns, 1 (grey) or 3 (red, green, blue). C x H x W is at most 2^22. Default: 1.
+    /// From 1 to 2^24; for image columns, 1 (grey) or 3 (red, green, blue). C x H x W is at most 2^22. A distillation
+    /// takes channels, height and width from its model. Default: 1.
     /// </value>
     public int Channels { get; init; } = 1;
 
@@ -76,7 +77,8 @@ public abstract partial record ImageTrainerOptions
     /// al. 2017, arXiv 1706.02677, section 2.2).
     /// </summary>
     /// <value>
-    /// Not negative; 0 turns the warm-up off. Default: 0 for image generation, 100 for classification.
+    /// Not negative; 0 turns the warm-up off. Default: 0 for image generation and distillation, 100 for
+    /// classification.
     /// </value>
     public int WarmUpSteps { get; init; }
 
@@ -108,7 +110,7 @@ public abstract partial record ImageTrainerOptions
     public IReadOnlyList<double> MovingAverageLengths { get; init; } = [0.09];
 
     /// <summary>
-    /// Decides the initial weights, the order of the images, the random numbers in training and, unless
+    /// Decides the initial weights of an untrained network, the order of the images, the random numbers in training and, unless
     /// <see cref="SamplingOptions.Seed"/> is given, the noise in generation.
     /// </summary>
     /// <value>

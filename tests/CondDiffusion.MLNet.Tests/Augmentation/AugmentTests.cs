@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
@@ -131,7 +132,6 @@ public sealed class AugmentTests
         Assert.AreEqual(0, evaluations);
     }
 
-    /// <summary>Each of ML.NET's types of keys, and each order of the columns.</summary>
     [TestMethod]
     public void Augment_KeysAndImages_AreThoseOfTheData()
     {
@@ -191,8 +191,8 @@ public sealed class AugmentTests
             MostAttempts = 3,
         });
         var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Read(view));
-        Assert.Contains("No image of the label 'dog' was accepted in 3 attempts", exception.Message);
-        Assert.Contains("disputed 6 images and 0 were copies", exception.Message);
+        Assert.Contains("Generated row 0, of the label 'dog': each of 3 images", exception.Message);
+        Assert.Contains("0 were accepted, the classifier disputed 6, and 0 were copies", exception.Message);
 
         var unsure = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
         {
@@ -228,10 +228,86 @@ public sealed class AugmentTests
         Assert.AreSequenceEqual(first[2].Pixels, images[2].Pixels);
     }
 
+    /// <summary>A copy of an image that the real data has twice, whose nearest neighbour is equal to it.</summary>
+    [TestMethod]
+    public void Augment_CopiesOfRepeatedImages_AreGeneratedAgain()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var first = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors)).First(row => row.IsGenerated);
+        var repeated = new Animal { Name = "", Pixels = first.Pixels };
+        var known = Ml.Data.LoadFromEnumerable(AnimalRows().Append(repeated).Append(repeated));
+        var counts = new List<AugmentationProgress>();
+        Read(Ml.ImageGeneration.Augment(known, model, Vectors with
+        {
+            CopyDistance = 1e-3,
+            Progress = new Progress(counts.Add),
+        }));
+        Assert.AreEqual(1, counts[^1].Copied);
+    }
+
+    /// <summary>Keys without values are matched by their numbers, as in Transform: key 1 is cat.</summary>
+    [TestMethod]
+    public void Augment_KeysWithoutValues_AreMatchedByNumber()
+    {
+        using var model = Tiny.Create(Ml, Guided with { Labels = new(2, ["2", "1"]) });
+        var options = Vectors with { LabelColumnName = "Label", Amount = AugmentationAmount.AtLeast(6) };
+        var keys = Ml.Data.LoadFromEnumerable(Tiny.Images);
+        var view = Ml.ImageGeneration.Augment(keys, model, options);
+        var generated = view.GetColumn<float[]>("Pixels")
+            .Zip(view.GetColumn<uint>("Label"), view.GetColumn<bool>("IsGenerated"))
+            .Where(row => row.Third)
+            .ToArray();
+        Assert.HasCount(2, generated);
+        var noise = new UInt128(SeedStream.Augmentation(3, 0), 1);
+        var expected = model.Generator.Generate([new Condition((int)generated[1].Second - 1, noise, 1.25f)]);
+        Assert.AreSequenceEqual(expected.Select(value => Math.Clamp(value, -1, 1)), generated[1].First);
+
+        var named = Assert.ThrowsExactly<ArgumentException>(() => Ml.ImageGeneration.Augment(
+            Animals(), Tiny.Create(Ml, Guided with { Labels = new(2, null) }), Vectors));
+        Assert.Contains("was trained on keys without values", named.Message);
+    }
+
+    [TestMethod]
+    public void Augment_AugmentedRows_KeepTheirIdsAndStayGenerated()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var once = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        var twice = Ml.ImageGeneration.Augment(once, model, Vectors with { Amount = AugmentationAmount.AtLeast(6) });
+        Assert.AreEqual(5, twice.GetColumn<bool>("IsGenerated").Count(x => x));
+        var rows = ViewConformance.Read(twice, column => !column.IsHidden);
+        Assert.HasCount(12, rows.Select(row => row.Id).Distinct());
+    }
+
+    [TestMethod]
+    public void Augment_DataThatChangeAfterTheCount_AreAnError()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        foreach (var change in new[] { -1, 1 })
+        {
+            var rows = new List<Animal>(AnimalRows());
+            var view = Ml.ImageGeneration.Augment(Ml.Data.LoadFromEnumerable(rows), model, Vectors);
+            if (change < 0) rows.RemoveAt(0);
+            else rows.Add(rows[0]);
+            var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Read(view));
+            Assert.Contains($"now has {(change < 0 ? "fewer" : "more")}", exception.Message);
+        }
+    }
+
+    [TestMethod]
+    public void Augment_Cancelled_Stops()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var source = new CancellationTokenSource();
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with { CancellationToken = source.Token });
+        source.Cancel();
+        Assert.ThrowsExactly<OperationCanceledException>(() => Read(view));
+    }
+
+    /// <summary>A distilled model does not clip its pixels, which a trainer wants to be in [-1, 1].</summary>
     [TestMethod]
     public void Augment_ThenATrainer_Trains()
     {
-        using var model = Tiny.Create(Ml, Guided);
+        using var model = Tiny.Create(Ml, Guided with { Sampling = Guided.Sampling with { ClipPixels = false } });
         var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
         var keyed = Ml.Transforms.Conversion.MapValueToKey("Label", "Name").Fit(view).Transform(view);
         using var classifier = Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new()
@@ -253,6 +329,9 @@ public sealed class AugmentTests
         Refused("no column 'Photo'", Vectors with { ImageColumnName = "Photo" });
         Refused("'Position' must hold images, or vectors of 64 Single", Vectors with { ImageColumnName = "Position" });
         Refused("'Position' of the real data must hold labels", Vectors with { LabelColumnName = "Position" });
+        Refused("IsGeneratedColumnName must be another", Vectors with { IsGeneratedColumnName = "Name" });
+        Refused("'Comment' of type", Vectors with { IsGeneratedColumnName = "Comment" });
+        Refused("generated images; 134217728 are the most", Vectors with { Amount = AugmentationAmount.PerReal(5e11) });
         Refused("MostAttempts must be at least 1", Vectors with { MostAttempts = 0 });
         Refused("adds no column 'Guess'", Vectors with
         {

@@ -25,10 +25,40 @@ public sealed class TimestepsTests
         }
     }
 
+    /// <summary>Of the angle of x_T, arctan(sigma / alpha), four steps are at 4/4, 3/4, 2/4 and 1/4.</summary>
+    [TestMethod]
+    public void Choose_Angle_AreTheNearestToEvenOnes()
+    {
+        var schedule = NoiseSchedule.Linear(1000);
+        var whole = Math.Acos(schedule.Alpha(1000));
+        var expected = Enumerable.Range(1, 4).Reverse().Select(quarter => Enumerable.Range(1, 1000)
+            .MinBy(t => Math.Abs(Math.Acos(schedule.Alpha(t)) - whole * quarter / 4)));
+        Assert.AreSequenceEqual(expected, Timesteps.Choose(schedule, StepSpacing.Angle, 4));
+    }
+
+    [TestMethod]
+    [DataRow(1000, 4, 4)]
+    [DataRow(1000, 4, 250)]
+    [DataRow(20, 4, 5)]
+    [DataRow(50, 8, 6)]
+    [DataRow(4, 4, 1)]
+    public void Divide_Steps_HasTheirTimestepsAndFallsBetweenThem(int last, int steps, int parts)
+    {
+        var schedule = NoiseSchedule.Linear(last);
+        var timesteps = Timesteps.Choose(schedule, StepSpacing.Angle, steps);
+        var divided = Timesteps.Divide(schedule, timesteps, parts);
+        Assert.IsEmpty(timesteps.Except(divided));
+        Assert.IsTrue(divided.Zip(divided.Skip(1)).All(pair => pair.First > pair.Second));
+        Assert.IsGreaterThanOrEqualTo(1, divided[^1]);
+        Assert.IsLessThanOrEqualTo(steps * parts, divided.Length);
+        if (last == 1000 && parts == 4) Assert.HasCount(16, divided);
+    }
+
     [TestMethod]
     [DataRow(StepSpacing.Uniform)]
     [DataRow(StepSpacing.Trailing)]
     [DataRow(StepSpacing.LogSnr)]
+    [DataRow(StepSpacing.Angle)]
     public void Choose_AnyCount_GivesThatManyDistinctOnesFallingFromTheLast(StepSpacing spacing)
     {
         foreach (var last in new[] { 1, 2, 3, 10, 77 })

@@ -67,11 +67,13 @@ public sealed class DistillationTests
         var start = tensor(RowNoise.Create(noises, 64, index: 0), [2, 1, 8, 8], ScalarType.Float32, CPU);
         foreach (var steps in new[] { 1, 2, 4 })
         {
+            var student = Timesteps.Choose(Guided.CreateSchedule(), StepSpacing.Angle, steps);
+            var divided = Timesteps.Divide(Guided.CreateSchedule(), student, 8 / steps);
             DistillationTeacher? teacher = null;
-            model.Generator.UseNetwork(network =>
-                teacher = new(network, Guided, steps, 8 / steps, ScalarType.Float32));
+            model.Generator.UseNetwork(network => teacher = new(network, Guided, divided, ScalarType.Float32));
             var x = start;
-            for (var step = 0; step < steps; step++) x = teacher!.Step(x, [1, 0], step);
+            foreach (var (step, t) in student.Index())
+                x = teacher!.Go(x, [1, 0], t, step + 1 < steps ? student[step + 1] : 0);
             teacher!.Dispose();
             Assert.AreSequenceEqual(expected, x.data<float>().ToArray());
         }
@@ -158,7 +160,10 @@ public sealed class DistillationTests
 
         var exception = Assert.ThrowsExactly<ArgumentException>(() => Fit(four, Options with { Steps = 3 }));
         Assert.Contains("Steps must be less than 4 and a divisor of it", exception.Message);
-        Assert.Contains("TeacherSteps must be 4 / Steps", exception.Message);
+        Assert.DoesNotContain("TeacherSteps", exception.Message);
+        exception = Assert.ThrowsExactly<ArgumentException>(
+            () => Fit(four, Options with { Steps = 2, TeacherSteps = 3 }));
+        Assert.Contains("TeacherSteps must be null or 4 / Steps", exception.Message);
     }
 
     /// <summary>The statistics of the batch norms are the teacher's, so that both normalize alike.</summary>
@@ -218,6 +223,12 @@ public sealed class DistillationTests
         var unknown = Assert.ThrowsExactly<InvalidOperationException>(() => trainer.Fit(Tiny.KeyedAnimals(Ml)));
         Assert.Contains("Column 'Label' has", unknown.Message);
         Assert.Contains("knows only 2 labels (cat, cow)", unknown.Message);
+
+        var seeded = Guided with { Sampling = Guided.Sampling with { SeedColumnName = "Name" } };
+        using var withSeeds = Tiny.Create(Ml, seeded);
+        var wrongSeed = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
+            Ml.ImageGeneration.Trainers.Distillation(withSeeds, Options).Fit(Tiny.KeyedAnimals(Ml)));
+        Assert.Contains("seed column 'Name'", wrongSeed.Message);
     }
 
     [TestMethod]

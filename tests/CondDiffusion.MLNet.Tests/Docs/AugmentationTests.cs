@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
@@ -13,7 +14,9 @@ public sealed class AugmentationTests
     {
         using var directory = new DocsDirectory();
         var ml = new MLContext(seed: 1);
-        var images = ml.Data.LoadMnist("data/mnist");
+        var digits = ml.Data.LoadMnist("data/mnist"); // a 3 and an 8
+        var rows = ml.Data.CreateEnumerable<Digit>(digits, reuseRowObject: false).ToArray();
+        var images = ml.Data.LoadFromEnumerable([rows[0], rows[0], rows[1]]);
         var model = DocsDirectory.SaveModel(ml, Tiny.Shrink(new()));
         using var disposable = (IDisposable)model;
         // snippet: augment
@@ -24,7 +27,7 @@ public sealed class AugmentationTests
         // end
         using var trained = classifier;
         var counts = balanced.GetColumn<uint>("Label").CountBy(label => label).Select(label => label.Value);
-        Assert.HasCount(1, counts.Distinct());
+        Assert.AreSequenceEqual([2, 2], counts);
 
         // snippet: filter
         var checkedImages = ml.ImageGeneration.Augment(images, model, new AugmentationOptions
@@ -36,6 +39,15 @@ public sealed class AugmentationTests
             Seed = 1,
         });
         // end
+        Assert.AreEqual(400, checkedImages.GetRowCount());
         Assert.IsTrue(checkedImages.GetColumn<uint>("Label").CountBy(label => label).All(label => label.Value >= 200));
+    }
+
+    private sealed class Digit
+    {
+        [ImageType(28, 28)]
+        public MLImage? Image { get; set; }
+
+        public uint Label { get; set; }
     }
 }
