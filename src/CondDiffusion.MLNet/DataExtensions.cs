@@ -44,6 +44,7 @@ public static class DataExtensions
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
 
         var (images, labels) = MnistFiles.Find(directory, split);
-        return new MnistDataView(IdxFile.Open(images, dimensions: 3), IdxFile.Open(labels, dimensions: 1));
+        return new RowSourceView(
+            new MnistRows(IdxFile.Open(images, dimensions: 3), IdxFile.Open(labels, dimensions: 1)));
     }
 }
