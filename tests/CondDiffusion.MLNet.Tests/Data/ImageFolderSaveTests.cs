@@ -161,6 +161,8 @@ public sealed class ImageFolderSaveTests : IDisposable
         _read.Clear();
 
         Throws.Saying<InvalidOperationException>(() => Save(View(labels)), _directory.File("metadata.csv"), where);
+        Throws.Saying<InvalidOperationException>(
+            () => Save(View("cat", "dog"), new() { SeedColumnName = "Label" }), "row 0", ",cat,100,", ",cat,cat,");
         Assert.IsEmpty(_read);
         Assert.AreSequenceEqual(["cat/000000.png", "dog/000001.png", "metadata.csv"], Files());
     }
