@@ -11,7 +11,7 @@ public sealed class CsvTests
     [DataRow("\ufeffa,b\r\nc,d", "1: a|b", "2: c|d")]
     [DataRow("\n\na\n\nb\n\n", "3: a", "5: b")]
     [DataRow(",\n\"\",x\n", "1: |", "2: |x")]
-    [DataRow("\"a,b\",\"say \"\"c\"\"\"\n", "1: a,b|say \"c\"")]
+    [DataRow("\"a,b\",\"say \"\"c,d\"\"\"\n", "1: a,b|say \"c,d\"")]
     [DataRow("\"a\nb\r\nc\",d\ne\n", "1: a\nb\r\nc|d", "4: e")]
     [DataRow("")]
     public void Read_Records_GivesTheirLinesAndFields(string text, params string[] expected)
