@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Data;
+using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 
 namespace CondDiffusion.MLNet;
@@ -44,6 +45,49 @@ public static class DataExtensions
         ArgumentException.ThrowIfNullOrWhiteSpace(directory);
 
         var (images, labels) = MnistFiles.Find(directory, split);
-        return new MnistDataView(IdxFile.Open(images, dimensions: 3), IdxFile.Open(labels, dimensions: 1));
+        return new RowSourceView(
+            new MnistRows(IdxFile.Open(images, dimensions: 3), IdxFile.Open(labels, dimensions: 1)));
+    }
+
+    /// <summary>
+    /// Loads a folder of labelled images, in the layout of Hugging Face's ImageFolder: a directory for each label, or a
+    /// <c>metadata.csv</c> that lists files and labels.
+    /// </summary>
+    /// <remarks>
+    /// <para>The view has three columns. <c>Image</c> holds an <c>MLImage</c> of the size and the colors of the file;
+    /// as with ML.NET's LoadImages, colors are multiplied by their opacity, and the orientation in a photo's EXIF data
+    /// is ignored. <c>Label</c> holds a text. <c>FileName</c> holds the path of the file within the directory, as a
+    /// text, with slashes.</para>
+    /// <para>A folder may have splits, such as the directories <c>train</c> and <c>test</c>: see
+    /// <see cref="ImageFolderOptions.Split"/>. If the directory that is loaded holds <c>metadata.csv</c>, its columns
+    /// <c>file_name</c> and <c>label</c> say which images there are, in which order; other columns are ignored.
+    /// Otherwise the images are the files whose extension is .png, .jpg, .jpeg, .webp, .bmp or .gif, in the order of
+    /// their names, and the label of each is the name of the directory that it is in. Hidden files and directories are
+    /// passed over with the files of other kinds, and a warning counts them.</para>
+    /// <para>This method lists the files. A cursor decodes an image when it is read; of an animation that is the first
+    /// frame. A row's id is its index in the list, whatever the order of the rows.</para>
+    /// </remarks>
+    /// <param name="catalog">The catalog, <see cref="MLContext.Data"/>.</param>
+    /// <param name="path">The folder.</param>
+    /// <param name="options">The split, and what to do with broken images; null for the defaults.</param>
+    /// <returns>A view of the rows, in a fixed order. Its number of rows is known, and it can be shuffled.</returns>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is empty.</exception>
+    /// <exception cref="DirectoryNotFoundException">The folder or its split does not exist.</exception>
+    /// <exception cref="FileNotFoundException">
+    /// A file that <c>metadata.csv</c> lists is missing; the message names it.
+    /// </exception>
+    /// <exception cref="FormatException">
+    /// There are no images; an image has no label; or <c>metadata.csv</c> lacks a column or lists a file twice. The
+    /// message names the directory, file or line. A broken image is such an exception when a cursor reads it.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
+    public static IDataView LoadImageFolder(
+        this DataOperationsCatalog catalog, string path, ImageFolderOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+
+        return new RowSourceView(
+            ImageFolderLoader.Load(MLNetInternals.Environment(catalog), path, options ?? new()));
     }
 }

@@ -31,7 +31,7 @@ internal sealed class Augmenter
         var shape = model.Description.Network.ToImageShape();
         CheckImages(data, shape);
         CheckAddedColumn(data);
-        var reader = new LabelReader(Find(data, options.LabelColumnName), nameof(data));
+        var reader = new LabelReader(Find(data, options.LabelColumnName), "real");
         var labels = CountLabels(data, reader, out var values, out var rows);
         var largest = labels.Values.DefaultIfEmpty().Max();
         (string Label, long Count)[] wanted =

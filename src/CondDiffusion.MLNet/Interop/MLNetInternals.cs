@@ -35,7 +35,7 @@ namespace CondDiffusion.MLNet.Interop
 
         public static string TempFilePath(IHostEnvironment host) => ((IHostEnvironmentInternal)host).TempFilePath;
 
-        /// <summary>Returns the environment of the context that a catalog of trainers belongs to.</summary>
+        /// <summary>Returns the environment of the context that a catalog belongs to.</summary>
         public static IHostEnvironment Environment(IInternalCatalog catalog) => catalog.Environment;
 
         /// <summary>Creates the catalog of transforms of an environment, as its context has it.</summary>

@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Tests.Docs;
 
@@ -14,9 +13,10 @@ public sealed class AugmentationTests
     {
         using var directory = new DocsDirectory();
         var ml = new MLContext(seed: 1);
-        var digits = ml.Data.LoadMnist("data/mnist"); // a 3 and an 8
-        var rows = ml.Data.CreateEnumerable<Digit>(digits, reuseRowObject: false).ToArray();
-        var images = ml.Data.LoadFromEnumerable([rows[0], rows[0], rows[1]]);
+        var pixels = Enumerable.Range(0, 3 * 28 * 28).Select(i => (byte)(i / 7)).ToArray();
+        File.WriteAllBytes(Path.Combine("data/mnist", IdxWriter.Images), IdxWriter.Bytes(2051, [3, 28, 28], pixels));
+        File.WriteAllBytes(Path.Combine("data/mnist", IdxWriter.Labels), IdxWriter.Bytes(2049, [3], [3, 3, 8]));
+        var images = ml.Data.LoadMnist("data/mnist");
         var model = DocsDirectory.SaveModel(ml, Tiny.Shrink(new()));
         using var disposable = (IDisposable)model;
         // snippet: augment
@@ -41,13 +41,5 @@ public sealed class AugmentationTests
         // end
         Assert.AreEqual(400, checkedImages.GetRowCount());
         Assert.IsTrue(checkedImages.GetColumn<uint>("Label").CountBy(label => label).All(label => label.Value >= 200));
-    }
-
-    private sealed class Digit
-    {
-        [ImageType(28, 28)]
-        public MLImage? Image { get; set; }
-
-        public uint Label { get; set; }
     }
 }

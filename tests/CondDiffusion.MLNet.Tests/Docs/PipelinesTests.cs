@@ -44,10 +44,11 @@ public sealed class PipelinesTests
     }
 
     [TestMethod]
-    public void Folder_AsItStands_TrainsOnItsImages()
+    public void Folders_AsTheyStand_AreTrainedOnAndWritten()
     {
         using var directory = new DocsDirectory();
-        foreach (var (file, level) in new[] { ("cat/1.png", 0), ("cat/2.png", 50), ("dog/1.png", 255) })
+        foreach (var (file, level) in new[]
+            { ("train/cat/1.png", 0), ("train/cat/2.png", 50), ("train/dog/1.png", 255), ("test/dog/7.jpg", 9) })
         {
             Directory.CreateDirectory(Path.Combine("photos", Path.GetDirectoryName(file)!));
             using var image = TestImages.Plain(4, 4, (byte)level, (byte)level, (byte)level);
@@ -55,28 +56,35 @@ public sealed class PipelinesTests
         }
 
         var ml = new MLContext(seed: 1);
-        // snippet: folder
-        IDataView files = ml.Data.LoadFromEnumerable(
-            from file in Directory.EnumerateFiles("photos", "*.png", SearchOption.AllDirectories) // photos/cat/1.png
-            select new { File = file, Label = Path.GetFileName(Path.GetDirectoryName(file)) });   // cat
-        IDataView photos = ml.Transforms.LoadImages("Image", imageFolder: "", "File").Fit(files).Transform(files);
+        // snippet: load a folder
+        IDataView photos = ml.Data.LoadImageFolder("photos");                         // photos/train/cat/1.png: a cat
+        IDataView test = ml.Data.LoadImageFolder("photos", new() { Split = "test" }); // photos/test/dog/7.jpg: a dog
         // end
+        Assert.AreSequenceEqual(["dog/7.jpg"], test.GetColumn<string>("FileName"));
+        var normalized = ml.Transforms.NormalizeImages("Pixels", "Image", 1, 1).Normalize(photos);
+        Assert.AreSequenceEqual(
+            ["cat -1", "cat -0.6", "dog 1"],
+            normalized.GetColumn<string>("Label").Zip(
+                normalized.GetColumn<float[]>("Pixels"),
+                (label, pixels) => FormattableString.Invariant($"{label} {pixels[0]:0.#}")));
+
         var options = _options;
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options));
         using var model = pipeline.Fit(photos);
-
-        Assert.AreSequenceEqual(["cat", "dog"], model.LastTransformer.LabelValues!.Order(StringComparer.Ordinal));
-        var dark = ml.Transforms.NormalizeImages("Pixels", "Image", 1, 1).Normalize(photos);
+        // snippet: save a folder
+        ITransformer generator = ml.ImageGeneration.WithSampling(model, new() { SeedColumnName = "Seed" });
+        IDataView rows = ml.Data.LoadFromEnumerable(
+            Enumerable.Range(0, 100).Select(i => new { Label = i % 2 == 0 ? "cat" : "dog", Seed = (long)i }));
+        int written = ImageFolder.Save(generator.Transform(rows), "more", new() { ImageColumnName = "GeneratedImage" });
+        IDataView more = ml.Data.LoadImageFolder("more");
+        // end
+        using var disposable = (IDisposable)generator;
+        Assert.AreEqual((100, 100L), (written, more.GetRowCount()));
         Assert.AreSequenceEqual(
-            ["cat -1", "cat -0.6", "dog 1"],
-            dark.GetColumn<string>("Label").Zip(
-                dark.GetColumn<float[]>("Pixels"),
-                (label, pixels) => FormattableString.Invariant($"{label} {pixels[0]:0.#}")),
-            SequenceOrder.InAnyOrder);
-        var dog = ml.Data.LoadFromEnumerable([new { Label = "dog" }]);
-        Assert.HasCount(1, model.Transform(dog).GetColumn<MLImage>("GeneratedImage"));
+            ["file_name,label,seed", "cat/000000.png,cat,0", "dog/000001.png,dog,1"],
+            File.ReadLines("more/metadata.csv").Take(3));
     }
 
     [TestMethod]

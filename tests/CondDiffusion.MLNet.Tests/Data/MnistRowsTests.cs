@@ -6,14 +6,14 @@ using static CondDiffusion.MLNet.Tests.Support.IdxWriter;
 namespace CondDiffusion.MLNet.Tests.Data;
 
 [TestClass]
-public sealed class MnistDataViewTests : IDisposable
+public sealed class MnistRowsTests : IDisposable
 {
     private const int Rows = 20;
 
     private readonly TemporaryDirectory _directory = new();
     private readonly IDataView _view;
 
-    public MnistDataViewTests()
+    public MnistRowsTests()
     {
         WriteSet(_directory, Rows);
         _view = new MLContext(seed: 1).Data.LoadMnist(_directory.Path);

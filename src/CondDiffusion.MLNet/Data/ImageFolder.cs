@@ -1,0 +1,47 @@
+using CondDiffusion.MLNet.Data;
+using Microsoft.ML;
+
+namespace CondDiffusion.MLNet;
+
+/// <summary>
+/// Saves labelled images as a folder that <see cref="DataExtensions.LoadImageFolder"/> loads, and other tools that know
+/// Hugging Face's ImageFolder or a directory for each label.
+/// </summary>
+public static class ImageFolder
+{
+    /// <summary>Saves the images of a view, generated ones or others. It never overwrites a file.</summary>
+    /// <remarks>
+    /// <para>The folder has a directory for each label, with the label as its name; characters that a name of a file
+    /// cannot have on every system become <c>%</c> and their code. In it, the image of row 12, counted from 0, is
+    /// <c>000012.png</c>: exact, but without transparency. The file <c>metadata.csv</c> lists <c>file_name</c> and
+    /// <c>label</c> of every row, and its <c>seed</c> and <c>model</c> where the data has them.</para>
+    /// <para><c>metadata.csv</c> is written first; that reads no image, so a lazy view generates none. Then the images
+    /// are read and written one by one, so any number of rows takes the memory of one. Each file appears under its name
+    /// only when it is complete.</para>
+    /// <para>A call that was stopped is continued by the same call: it leaves the images that are there and does not
+    /// read them from the view. The view must have the same labels, seeds and models in the same rows as
+    /// <c>metadata.csv</c>; other ones need a folder of their own.</para>
+    /// </remarks>
+    /// <param name="data">The rows. Reading them again must give the same rows in the same order.</param>
+    /// <param name="path">
+    /// The folder: new, empty, or with the <c>metadata.csv</c> of the same rows. Hidden files do not count.
+    /// </param>
+    /// <param name="options">The columns, progress and cancellation; null for the defaults.</param>
+    /// <returns>The number of images that this call has written; the others were there before.</returns>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="path"/> is empty, or a column is missing or of the wrong type; the message names it.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The data has no rows; a row has no label or no image; or the folder holds other files than those of these rows.
+    /// The message names the row.
+    /// </exception>
+    /// <exception cref="IOException">A file or directory cannot be written; the message names it.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write it.</exception>
+    /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>
+    public static int Save(IDataView data, string path, ImageFolderSaveOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        return new ImageFolderWriter(data, path, options ?? new()).Save();
+    }
+}

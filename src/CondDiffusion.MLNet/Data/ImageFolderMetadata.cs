@@ -1,0 +1,57 @@
+namespace CondDiffusion.MLNet.Data;
+
+/// <summary>The file of an image folder that lists its images and their labels.</summary>
+internal static class ImageFolderMetadata
+{
+    public const string FileName = "metadata.csv";
+
+    // The names of its columns.
+    public const string FileColumn = "file_name";
+    public const string LabelColumn = "label";
+    public const string SeedColumn = "seed";
+    public const string ModelColumn = "model";
+
+    public static string PathIn(string directory) => Path.Combine(directory, FileName);
+
+    /// <summary>Reads the images that the file of a directory lists, in its order.</summary>
+    /// <exception cref="FormatException">
+    /// A column is missing; or a record has no label, no file in the directory, or that of another record. The message
+    /// names the line.
+    /// </exception>
+    public static IReadOnlyList<LabelledFile> Read(string directory)
+    {
+        var path = PathIn(directory);
+        var header = Csv.Read(path).FirstOrDefault().Fields ?? [];
+        var fileIndex = Array.IndexOf(header, FileColumn);
+        var labelIndex = Array.IndexOf(header, LabelColumn);
+        if (fileIndex < 0 || labelIndex < 0)
+        {
+            throw new FormatException(
+                $"'{path}': expected the columns {FileColumn} and {LabelColumn}, found '{Csv.Format(header)}'.");
+        }
+
+        var files = new List<LabelledFile>();
+        var lines = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var (line, fields) in Csv.Read(path).Skip(1))
+        {
+            if (fields.Length != header.Length)
+                throw Bad(line, $"expected {header.Length} fields, found {fields.Length}");
+
+            var file = new LabelledFile(fields[fileIndex], fields[labelIndex]);
+            if (!IsWithin(file.Name))
+                throw Bad(line, $"expected the path of a file in this directory, found '{file.Name}'");
+            if (file.Label.Length == 0) throw Bad(line, $"expected a label of '{file.Name}', found none");
+            if (!lines.TryAdd(file.Name, line))
+                throw Bad(line, $"expected each file once, found '{file.Name}' of line {lines[file.Name]} again");
+
+            files.Add(file);
+        }
+
+        return files;
+
+        FormatException Bad(int line, string what) => new($"'{path}' line {line}: {what}.");
+    }
+
+    private static bool IsWithin(string path) =>
+        path.Length > 0 && !Path.IsPathRooted(path) && !path.Split('/', '\\').Contains("..");
+}

@@ -1,0 +1,6 @@
+namespace CondDiffusion.MLNet.Data;
+
+/// <summary>An image file of a folder.</summary>
+/// <param name="Name">Its path within the folder, with slashes.</param>
+/// <param name="Label">Its label.</param>
+internal readonly record struct LabelledFile(string Name, string Label);

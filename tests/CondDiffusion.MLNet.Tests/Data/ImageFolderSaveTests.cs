@@ -1,0 +1,268 @@
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Microsoft.ML.Transforms.Image;
+
+namespace CondDiffusion.MLNet.Tests.Data;
+
+[TestClass]
+public sealed class ImageFolderSaveTests : IDisposable
+{
+    private readonly MLContext _ml = new(seed: 1);
+    private readonly TemporaryDirectory _directory = new();
+    private readonly List<int> _read = [];
+
+    public void Dispose() => _directory.Dispose();
+
+    [TestMethod]
+    public void Save_LabelsSeedsAndModels_WritesThemAndTheImages()
+    {
+        var written = Save(View("cat", "dog, big", "cat"));
+
+        Assert.AreEqual(3, written);
+        Assert.AreEqual(
+            """
+            file_name,label,seed,model
+            cat/000000.png,cat,100,tiny
+            "dog, big/000001.png","dog, big",101,tiny
+            cat/000002.png,cat,102,tiny
+
+            """,
+            File.ReadAllText(_directory.File("metadata.csv")));
+        Assert.AreSequenceEqual(
+            ["cat/000000.png", "cat/000002.png", "dog, big/000001.png", "metadata.csv"], Files());
+        for (var row = 0; row < 3; row++)
+        {
+            var name = new[] { "cat/000000.png", "dog, big/000001.png", "cat/000002.png" }[row];
+            using var image = MLImage.CreateFromFile(_directory.File(name));
+            using var expected = Picture(row);
+            Assert.AreSequenceEqual(expected.GetBGRPixels, image.GetBGRPixels);
+        }
+    }
+
+    [TestMethod]
+    public void Save_OtherColumns_AreThoseThatAreNamed()
+    {
+        var view = _ml.Transforms.Conversion.MapValueToKey("Key", "Label")
+            .Append(_ml.Transforms.CopyColumns("Other", "Image"))
+            .Append(_ml.Transforms.CopyColumns("Number", "Seed"))
+            .Append(_ml.Transforms.DropColumns("Image", "Label", "Seed", "Model"))
+            .Fit(View("cat", "dog")).Transform(View("cat", "dog"));
+
+        Save(view, new() { ImageColumnName = "Other", LabelColumnName = "Key" });
+        Assert.AreEqual(
+            "file_name,label\ncat/000000.png,cat\ndog/000001.png,dog\n",
+            File.ReadAllText(_directory.File("metadata.csv")));
+
+        ImageFolder.Save(
+            view,
+            _directory.File("second"),
+            new() { ImageColumnName = "Other", LabelColumnName = "Key", SeedColumnName = "Number" });
+        Assert.AreEqual(
+            "file_name,label,seed\ncat/000000.png,cat,100\ndog/000001.png,dog,101\n",
+            File.ReadAllText(_directory.File("second/metadata.csv")));
+    }
+
+    [TestMethod]
+    public void Save_LabelsThatNoFileCanHave_AreEscapedInDirectoriesAndLoadedAsTheyWere()
+    {
+        string[] labels = ["a/b", "..", ".c", "d.", "50%", "x:y?", "e\nf", "é 1", "say \"g\"", " "];
+
+        Save(View(labels));
+
+        string[] directories =
+            ["a%2Fb", "%2E%2E", "%2Ec", "d%2E", "50%25", "x%3Ay%3F", "e%0Af", "é 1", "say %22g%22", "%20"];
+        Assert.AreSequenceEqual(
+            directories.Order(StringComparer.Ordinal),
+            Directory.GetDirectories(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
+        Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
+        Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+    }
+
+    [TestMethod]
+    public void Save_StoppedAndRunAgain_ReadsAndWritesOnlyWhatIsMissing()
+    {
+        var view = View("cat", "dog", "cat", "dog", "cat");
+        using var cancellation = new CancellationTokenSource();
+        var progress = new List<ImageFolderProgress>();
+        var options = new ImageFolderSaveOptions
+        {
+            CancellationToken = cancellation.Token,
+            Progress = new Receiver(report =>
+            {
+                progress.Add(report);
+                if (report.Saved == 2) cancellation.Cancel();
+            }),
+        };
+
+        Assert.ThrowsExactly<OperationCanceledException>(() => Save(view, options));
+        Assert.AreSequenceEqual([0, 1], _read);
+        Assert.AreSequenceEqual(["cat/000000.png", "dog/000001.png", "metadata.csv"], Files());
+        Throws.Saying<FileNotFoundException>(() => _ml.Data.LoadImageFolder(_directory.Path), "3 of the 5", "Save");
+
+        File.WriteAllText(_directory.File("cat/000000.png"), "mine");
+        progress.Clear();
+        _read.Clear();
+        Assert.AreEqual(3, Save(view, options with { CancellationToken = default }));
+        Assert.AreSequenceEqual([2, 3, 4], _read);
+        Assert.AreEqual("mine", File.ReadAllText(_directory.File("cat/000000.png")));
+        Assert.AreSequenceEqual(
+            ["1 5 0", "2 5 0", "3 5 1", "4 5 2", "5 5 3"],
+            progress.Select(report => $"{report.Saved} {report.Images} {report.Written}"));
+
+        _read.Clear();
+        Assert.AreEqual(0, Save(view));
+        Assert.IsEmpty(_read);
+    }
+
+    [TestMethod]
+    public void Save_ImageThatCannotBeRead_LeavesTheOthersAndIsContinued()
+    {
+        var fails = true;
+        var rows = Enumerable.Range(0, 3).Select(i => new Row(i, "cat", row =>
+        {
+            if (row == 1 && fails) throw new NotSupportedException("not now");
+        }));
+        var view = _ml.Data.LoadFromEnumerable(rows);
+
+        Assert.ThrowsExactly<NotSupportedException>(() => Save(view));
+        Assert.AreSequenceEqual(["cat/000000.png", "metadata.csv"], Files());
+
+        fails = false;
+        Assert.AreEqual(2, Save(view));
+    }
+
+    [TestMethod]
+    public void Save_GeneratedView_GeneratesOnlyMissingImagesAndTheSameAgain()
+    {
+        var options = new ImageFolderSaveOptions { ImageColumnName = "GeneratedImage" };
+        var model = Tiny.Create(_ml);
+        var view = model.Transform(Tiny.Rows(_ml, 8));
+        Assert.AreEqual(8, Save(view, options));
+        var first = File.ReadAllBytes(_directory.File("1/000000.png"));
+        File.Delete(_directory.File("1/000000.png"));
+        Assert.AreEqual(1, Save(view, options));
+        Assert.AreSequenceEqual(first, File.ReadAllBytes(_directory.File("1/000000.png")));
+
+        model.Dispose(); // from now on, generating fails
+        Assert.AreEqual(0, Save(view, options));
+        File.Delete(_directory.File("2/000007.png"));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => Save(view, options));
+    }
+
+    [TestMethod]
+    [DataRow("row 1", "cat", "cat")]
+    [DataRow("row 2", "cat", "dog", "cat")]
+    [DataRow("lists 2 images, but the data has 1 rows", "cat")]
+    public void Save_IntoTheFolderOfOtherRows_SaysWhereTheyDiffer(string where, params string[] labels)
+    {
+        Save(View("cat", "dog"));
+        _read.Clear();
+
+        Throws.Saying<InvalidOperationException>(() => Save(View(labels)), _directory.File("metadata.csv"), where);
+        Throws.Saying<InvalidOperationException>(
+            () => Save(View("cat", "dog"), new() { SeedColumnName = "Label" }), "row 0", ",cat,100,", ",cat,cat,");
+        Assert.IsEmpty(_read);
+        Assert.AreSequenceEqual(["cat/000000.png", "dog/000001.png", "metadata.csv"], Files());
+    }
+
+    [TestMethod]
+    public void Save_IntoAFolderOfOtherFiles_LeavesIt()
+    {
+        _directory.Write(".hidden");
+        _directory.Write("cat/000000.png");
+        Throws.Saying<InvalidOperationException>(() => Save(View("cat")), _directory.Path, "no metadata.csv", "empty");
+
+        File.WriteAllText(_directory.File("metadata.csv"), "file_name,text\ncat/000000.png,x\n");
+        Throws.Saying<InvalidOperationException>(
+            () => Save(View("cat")), "expected 'file_name,label,seed,model' for the header, found 'file_name,text'");
+
+        Assert.AreSequenceEqual([".hidden", "cat/000000.png", "metadata.csv"], Files());
+        Assert.IsEmpty(_read);
+    }
+
+    [TestMethod]
+    public void Save_PathOfAFile_NamesIt()
+    {
+        var path = _directory.Write("file");
+        Throws.Saying<IOException>(() => ImageFolder.Save(View("cat"), path), path);
+        Assert.IsEmpty(_read);
+    }
+
+    [TestMethod]
+    public void Save_BadRows_AreNamedAndNothingIsWritten()
+    {
+        Throws.Saying<InvalidOperationException>(() => Save(View("cat", "")), "Row 1", "'Label' has no label");
+        Throws.Saying<InvalidOperationException>(() => Save(View()), "no rows");
+        Assert.IsEmpty(Files());
+
+        var noImage = _ml.Data.LoadFromEnumerable([new WithoutImage()]);
+        Throws.Saying<InvalidOperationException>(() => Save(noImage), "Row 0", "'Image' has no image");
+    }
+
+    [TestMethod]
+    public void Save_BadColumns_AreNamedWithTheirOptions()
+    {
+        Fail(new() { ImageColumnName = "X" }, "ImageColumnName", "no column 'X'");
+        Fail(new() { LabelColumnName = "X" }, "LabelColumnName", "no column 'X'");
+        Fail(new() { SeedColumnName = "X" }, "SeedColumnName", "no column 'X'");
+        Fail(new() { ModelColumnName = "X" }, "ModelColumnName", "no column 'X'");
+        Fail(new() { ImageColumnName = "Label" }, "'Label' must hold images", "String");
+        Fail(new() { LabelColumnName = "Image" }, "'Image'", "must hold labels");
+        Assert.IsEmpty(Files());
+
+        void Fail(ImageFolderSaveOptions options, params ReadOnlySpan<string> parts) =>
+            Throws.Saying<ArgumentException>(() => Save(View("cat"), options), parts);
+    }
+
+    private static MLImage Picture(int row) => TestImages.Random(3, 2, MLPixelFormat.Bgra32, row);
+
+    private IDataView View(params IEnumerable<string> labels) =>
+        _ml.Data.LoadFromEnumerable(labels.Select((label, i) => new Row(i, label, _read.Add)));
+
+    private int Save(IDataView view, ImageFolderSaveOptions? options = null) =>
+        ImageFolder.Save(view, _directory.Path, options);
+
+    /// <summary>Returns all files of the folder, hidden ones too.</summary>
+    private IEnumerable<string> Files() =>
+        Directory.GetFiles(_directory.Path, "*", new EnumerationOptions
+        {
+            AttributesToSkip = FileAttributes.None,
+            RecurseSubdirectories = true,
+        })
+        .Select(file => Path.GetRelativePath(_directory.Path, file).Replace('\\', '/'))
+        .Order(StringComparer.Ordinal);
+
+    private sealed class Receiver(Action<ImageFolderProgress> receive) : IProgress<ImageFolderProgress>
+    {
+        public void Report(ImageFolderProgress value) => receive(value);
+    }
+
+    private sealed class Row(int index, string label, Action<int> read)
+    {
+        public string Label => label;
+
+        public long Seed => 100 + index;
+
+        public string Model => "tiny";
+
+        [ImageType(3, 2)]
+        public MLImage Image
+        {
+            get
+            {
+                read(index);
+                return Picture(index);
+            }
+        }
+    }
+
+    private sealed class WithoutImage
+    {
+        public string Label { get; set; } = "cat";
+
+        [ImageType(3, 2)]
+        public MLImage? Image { get; set; }
+    }
+}

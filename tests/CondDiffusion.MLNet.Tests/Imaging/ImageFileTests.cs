@@ -1,0 +1,79 @@
+using CondDiffusion.MLNet.Imaging;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Imaging;
+
+[TestClass]
+public sealed class ImageFileTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [TestMethod]
+    [DataRow(EncodedImages.Png, 2, 2, "0 0 255 255, 0 128 0 255, 64 0 0 255, 3 2 1 255")]
+    [DataRow(EncodedImages.Bmp, 2, 2, "0 0 255 255, 0 128 0 255, 64 0 0 255, 3 2 1 255")]
+    [DataRow(EncodedImages.GreyPng, 3, 1, "0 0 0 255, 100 100 100 255, 255 255 255 255")]
+    [DataRow(EncodedImages.TransparentPng, 1, 2, "50 100 200 255, 0 0 0 0")]
+    [DataRow(EncodedImages.Gif, 2, 1, "0 0 255 255, 0 128 0 255")]
+    [DataRow(EncodedImages.WebP, 2, 1, "30 200 10 255, 30 200 10 255")]
+    public void Read_FileOfKnownPixels_GivesThemAndWhatMLNetReads(string content, int width, int height, string bgra)
+    {
+        var path = _directory.Write("image.of.any.name", content);
+
+        using var image = ImageFile.Read(path);
+
+        Assert.AreEqual((width, height, MLPixelFormat.Bgra32), (image.Width, image.Height, image.PixelFormat));
+        var pixels = image.Pixels.ToArray().Chunk(4).Select(pixel => string.Join(' ', pixel));
+        Assert.AreEqual(bgra, string.Join(", ", pixels));
+        using var expected = MLImage.CreateFromFile(path);
+        Assert.AreSequenceEqual(expected.GetBGRPixels, image.GetBGRPixels);
+    }
+
+    [TestMethod]
+    public void Read_Jpeg_GivesItsPixelsNearly()
+    {
+        var path = _directory.File("image.jpg");
+        using (var plain = TestImages.Plain(16, 8, 10, 200, 30)) plain.Save(path);
+
+        using var image = ImageFile.Read(path);
+
+        Assert.AreEqual((8, 16), (image.Width, image.Height));
+        byte[] color = [30, 200, 10];
+        var pixels = image.GetBGRPixels;
+        Assert.IsTrue(pixels.Select((level, i) => Math.Abs(level - color[i % 3])).All(difference => difference <= 4));
+    }
+
+    [TestMethod]
+    [DataRow("png")]
+    [DataRow("jpg")]
+    [DataRow("webp")]
+    public void Read_HalfAFile_NamesIt(string extension)
+    {
+        var path = _directory.File($"image.{extension}");
+        using (var random = TestImages.Random(40, 40, MLPixelFormat.Bgra32, seed: 1)) random.Save(path);
+        ImageFile.Read(path).Dispose();
+        var bytes = File.ReadAllBytes(path);
+        File.WriteAllBytes(path, bytes[..(bytes.Length / 2)]);
+
+        Throws.Saying<FormatException>(() => ImageFile.Read(path), path, "40 x 40 pixels", "cut short");
+    }
+
+    [TestMethod]
+    [DataRow("", "0 bytes")]
+    [DataRow("PGh0bWw+", "6 bytes")]
+    [DataRow(EncodedImages.HugePng, "100000 x 100000 pixels")]
+    public void Read_NoImageOrTooLargeOne_NamesTheFileAndWhatWasFound(string content, string found)
+    {
+        var path = _directory.Write("image.png", content);
+        Throws.Saying<FormatException>(() => ImageFile.Read(path), path, "expected", found);
+    }
+
+    [TestMethod]
+    public void Read_NoFile_NamesIt()
+    {
+        var path = _directory.File("image.png");
+        Throws.Saying<FileNotFoundException>(() => ImageFile.Read(path), path);
+    }
+}
