@@ -75,7 +75,7 @@ public sealed class DistillationTests
             foreach (var (step, t) in student.Index())
                 x = teacher!.Go(x, [1, 0], t, step + 1 < steps ? student[step + 1] : 0);
             teacher!.Dispose();
-            Assert.AreSequenceEqual(expected, x.data<float>().ToArray());
+            TensorAssert.AreClose(expected, x, 1e-4); // products of other sizes round differently
         }
     }
 
