@@ -137,8 +137,16 @@ public sealed class SamplingOptionsTests
         AreFar([.. Enum.GetValues<Sampler>().Select(sampler => Generate(new() { Sampler = sampler, Steps = 4 }))]);
 
     [TestMethod]
-    public void Spacing_EachOfThem_GeneratesOtherImages() =>
-        AreFar([.. Enum.GetValues<StepSpacing>().Select(spacing => Generate(new() { Spacing = spacing, Steps = 3 }))]);
+    public void Spacing_EachOfThem_GeneratesOtherImages()
+    {
+        StepSpacing[] spacings = [StepSpacing.Uniform, StepSpacing.Trailing, StepSpacing.LogSnr];
+        AreFar([.. spacings.Select(Sample)]);
+
+        // The angle of a cosine schedule is proportional to the timestep.
+        AreClose(Sample(StepSpacing.Angle), Sample(StepSpacing.Trailing));
+
+        static float[] Sample(StepSpacing spacing) => Generate(new() { Spacing = spacing, Steps = 3 });
+    }
 
     [TestMethod]
     public void Eta_FromNoneToAll_GoesFromDdimToAncestral()
