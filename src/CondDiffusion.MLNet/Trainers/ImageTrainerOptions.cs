@@ -110,8 +110,8 @@ public abstract partial record ImageTrainerOptions
     public IReadOnlyList<double> MovingAverageLengths { get; init; } = [0.09];
 
     /// <summary>
-    /// Decides the initial weights of an untrained network, the order of the images, the random numbers in training and, unless
-    /// <see cref="SamplingOptions.Seed"/> is given, the noise in generation.
+    /// Decides the initial weights of an untrained network, the order of the images, the random numbers in training
+    /// and, unless <see cref="SamplingOptions.Seed"/> is given, the noise in generation.
     /// </summary>
     /// <value>
     /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/>, or a random seed where that

@@ -158,7 +158,8 @@ public sealed class DistillationTests
         using var two = Fit(four, Options with { Steps = 2, TeacherSteps = null });
         Assert.AreEqual(2, two.Sampling.Steps);
 
-        var exception = Assert.ThrowsExactly<ArgumentException>(() => Fit(four, Options with { Steps = 3, TeacherSteps = null }));
+        var exception = Assert.ThrowsExactly<ArgumentException>(
+            () => Fit(four, Options with { Steps = 3, TeacherSteps = null }));
         Assert.Contains("Steps must be less than 4 and a divisor of it", exception.Message);
         Assert.DoesNotContain("TeacherSteps", exception.Message);
         exception = Assert.ThrowsExactly<ArgumentException>(
