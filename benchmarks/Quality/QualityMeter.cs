@@ -38,7 +38,7 @@ internal sealed class QualityMeter
     public IDataView Training { get; }
 
     /// <summary>Loads the generator of a model file.</summary>
-    public ConditionalDiffusionTransformer Load(string file) => ModelFile.FindGenerator(_ml.Model.Load(file, out _));
+    public ConditionalDiffusionTransformer Load(string file) => ModelFile.LoadGenerator(_ml, file);
 
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>
@@ -92,19 +92,19 @@ internal sealed class QualityMeter
         var images = ImageQuality.Generate(_ml, sampled, _perLabel, done => { }, default);
         var seconds = clock.Elapsed.TotalSeconds;
 
-        var size = ImageQuality.SizeOf(images);
-        var hasFloor = FindFloor(10 * _perLabel, size) is not null;
+        var form = ImageForm.OfFirst(images);
+        var hasFloor = FindFloor(10 * _perLabel, form) is not null;
         var quality = ImageQuality.Measure(
-            _ml, images, Training, _test, Reference(size), _trainings, withCeiling: !hasFloor, default);
+            _ml, images, Training, _test, Reference(form), _trainings, withCeiling: !hasFloor, default);
         var metrics = quality.Metrics;
         if (!hasFloor)
         {
-            var floor = Describe(Floor, metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, size);
+            var floor = Describe(Floor, metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, form);
             floor.Append(Results);
             Console.WriteLine(floor);
         }
 
-        var row = Describe(name, metrics, quality.Score, metrics.GeneratedCount, size) with
+        var row = Describe(name, metrics, quality.Score, metrics.GeneratedCount, form) with
         {
             Evaluations = (double)evaluations / metrics.GeneratedCount,
             Milliseconds = 1000 * seconds / metrics.GeneratedCount,
@@ -114,9 +114,9 @@ internal sealed class QualityMeter
     }
 
     /// <summary>Finds the floor, which is the same for all models of a size.</summary>
-    private QualityRow? FindFloor(int images, (int Height, int Width) size) => QualityRow.ReadAll(Results)
+    private QualityRow? FindFloor(int images, ImageForm form) => QualityRow.ReadAll(Results)
         .LastOrDefault(row =>
-            row.Name == Floor && row.Data == _data && row.Size == $"{size.Height}x{size.Width}" &&
+            row.Name == Floor && row.Data == _data && row.Size == $"{form.Height}x{form.Width}" &&
             row.Images == images && row.Trainings == _trainings);
 
     private QualityRow Describe(
@@ -124,11 +124,11 @@ internal sealed class QualityMeter
         ImageGenerationMetrics metrics,
         ClassificationAccuracyScore? score,
         int images,
-        (int Height, int Width) size) => new()
+        ImageForm form) => new()
         {
             Name = name,
             Data = _data,
-            Size = $"{size.Height}x{size.Width}",
+            Size = $"{form.Height}x{form.Width}",
             Images = images,
             LabelAccuracy = metrics.LabelAccuracy,
             Frechet = metrics.FrechetDistance,
@@ -145,13 +145,13 @@ internal sealed class QualityMeter
             Command = _command,
         };
 
-    private ITransformer Reference((int Height, int Width) size)
+    private ITransformer Reference(ImageForm form)
     {
-        var key = $"classifier-{_data}-{size.Height}x{size.Width}";
+        var key = $"classifier-{_data}-{form.Height}x{form.Width}";
         if (_references.TryGetValue(key, out var reference)) return reference;
 
         reference = ReferenceClassifier.LoadOrTrain(
-            _ml, Training, size.Height, size.Width, Path.Combine(Cache, $"{key}.zip"), default);
+            _ml, Training, form, Path.Combine(Cache, $"{key}.zip"), default);
         var predicted = reference.Transform(_test).GetColumn<uint>(ReferenceClassifier.PredictedLabel);
         var labels = ((ConvolutionalNetworkTransformer)reference).LabelValues!;
         var accuracy = predicted

@@ -2,23 +2,41 @@ using System.Globalization;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>Options of the form <c>--name value</c>.</summary>
+/// <summary>Options of the form <c>--name value</c>, and flags of the form <c>--name</c>.</summary>
 internal sealed class Arguments
 {
     private readonly Dictionary<string, string> _values = [];
+    private readonly HashSet<string> _flags = [];
 
-    public Arguments(string[] args, params string[] known)
+    public Arguments(string[] args, params string[] options)
+        : this(args, options, flags: [])
     {
-        for (var i = 0; i < args.Length; i += 2)
+    }
+
+    public Arguments(string[] args, string[] options, string[] flags)
+    {
+        for (var i = 0; i < args.Length; i++)
         {
             var name = args[i];
-            if (!known.Contains(name))
-                throw new UsageException($"Unknown option '{name}'; expected one of {string.Join(", ", known)}.");
-            if (i + 1 == args.Length)
-                throw new UsageException($"Option {name} needs a value.");
-            _values[name] = args[i + 1];
+            if (flags.Contains(name))
+            {
+                _flags.Add(name);
+                continue;
+            }
+
+            if (!options.Contains(name))
+            {
+                throw new UsageException(
+                    $"Unknown option '{name}'; expected one of {string.Join(", ", options.Concat(flags))}.");
+            }
+
+            if (++i == args.Length) throw new UsageException($"Option {name} needs a value.");
+            _values[name] = args[i];
         }
     }
+
+    /// <summary>Returns whether an option or a flag is given.</summary>
+    public bool Has(string name) => _flags.Contains(name) || _values.ContainsKey(name);
 
     public string? Find(string name) => _values.GetValueOrDefault(name);
 
@@ -28,9 +46,18 @@ internal sealed class Arguments
     public int Number(string name, int byDefault)
     {
         if (Find(name) is not { } text) return byDefault;
-        return int.TryParse(text, out var number) && number >= 1
-            ? number
-            : throw new UsageException($"Option {name} must be a whole number of at least 1, but is '{text}'.");
+        return ParseNumber(text)
+            ?? throw new UsageException($"Option {name} must be a whole number of at least 1, but is '{text}'.");
+    }
+
+    /// <summary>Returns the height and the width of images, which the option gives as N or HxW.</summary>
+    public (int Height, int Width) Size(string name, int byDefault)
+    {
+        var text = Find(name) ?? $"{byDefault}";
+        var lengths = text.Split('x');
+        return lengths.Length <= 2 && ParseNumber(lengths[0]) is { } height && ParseNumber(lengths[^1]) is { } width
+            ? (height, width)
+            : throw new UsageException($"Option {name} must be a size such as 32 or 48x32, but is '{text}'.");
     }
 
     /// <summary>Returns a number that may have a fraction.</summary>
@@ -52,4 +79,6 @@ internal sealed class Arguments
         var members = string.Join(", ", System.Enum.GetNames<T>());
         throw new UsageException($"Option {name} must be one of {members}, but is '{text}'.");
     }
+
+    private static int? ParseNumber(string text) => int.TryParse(text, out var number) && number >= 1 ? number : null;
 }

@@ -3,7 +3,9 @@ using Microsoft.ML;
 
 namespace CondDiffusion.Examples;
 
-/// <summary>The data sets that commands know by name, with the columns Label and Image.</summary>
+/// <summary>
+/// The data sets that commands know by name, and folders of images, with the columns Label and Image.
+/// </summary>
 internal static class DataSet
 {
     private const int DrawnTraining = 10_000;
@@ -11,8 +13,8 @@ internal static class DataSet
 
     /// <summary>Loads a data set.</summary>
     /// <param name="ml">The context.</param>
-    /// <param name="name">The name that the option gave.</param>
-    /// <param name="directory">The directory of its files; null for data/ and its name.</param>
+    /// <param name="name">The name that the option gave, or the path of a folder of images.</param>
+    /// <param name="directory">The directory of the files of a named data set; null for data/ and its name.</param>
     /// <param name="split">Which of its images.</param>
     /// <param name="seed">Decides the digits that the program draws. Test digits are others.</param>
     /// <param name="option">The option that gave the name, for messages.</param>
@@ -27,6 +29,20 @@ internal static class DataSet
             "digits" when split == MnistSplit.Train => DrawnDigits.Load(ml, DrawnTraining, seed),
             "digits" => DrawnDigits.Load(ml, DrawnTest, seed + 1),
             "mnist" or "fashion-mnist" => ml.Data.LoadMnist(directory ?? Path.Combine("data", name), split),
-            _ => throw new UsageException($"Option {option} must be mnist, fashion-mnist or digits, but is '{name}'."),
+            _ => LoadFolder(ml, name, directory, split, option),
         };
+
+    private static IDataView LoadFolder(
+        MLContext ml, string folder, string? directory, MnistSplit split, string option)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new UsageException(
+                $"Option {option} must be mnist, fashion-mnist, digits or a folder of images, but is '{folder}'.");
+        }
+
+        if (directory is not null)
+            throw new UsageException($"Option {option}-dir is for named data sets, but {option} is a folder.");
+        return ml.Data.LoadImageFolder(folder, new() { Split = split == MnistSplit.Test ? "test" : null });
+    }
 }

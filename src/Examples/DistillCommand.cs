@@ -1,5 +1,4 @@
 using CondDiffusion.MLNet;
-using Microsoft.ML;
 
 namespace CondDiffusion.Examples;
 
@@ -13,9 +12,9 @@ internal static class DistillCommand
             "--model", "--data", "--data-dir", "--steps", "--epochs", "--guidance", "--seed", "--checkpoints", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
-        var ml = new MLContext(seed);
+        var ml = CommandContext.Create(seed);
 
-        using var trained = ModelFile.FindGenerator(ModelFile.Load(ml, arguments.Text("--model")));
+        using var trained = ModelFile.LoadGenerator(ml, arguments.Text("--model"));
         using var teacher = ml.ImageGeneration.WithSampling(trained, arguments.Find("--guidance") is null
             ? trained.Sampling
             : trained.Sampling with { GuidanceScale = arguments.Double("--guidance", 1) });

@@ -13,6 +13,9 @@ internal static class GenerateCommand
     /// <summary>The maximum number of images in a strip.</summary>
     private const int MostSnapshots = 20;
 
+    /// <summary>Images from one report of the progress to the next.</summary>
+    private const int ChunkSize = 32;
+
     public static void Run(string[] args)
     {
         var arguments = new Arguments(
@@ -21,9 +24,8 @@ internal static class GenerateCommand
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
         var ml = new MLContext();
-        var loaded = ModelFile.Load(ml, file);
-        using var trained = ModelFile.FindGenerator(loaded);
-        var model = ml.ImageGeneration.WithSampling(loaded, trained.Sampling with
+        using var trained = ModelFile.LoadGenerator(ml, file);
+        using var generator = ml.ImageGeneration.WithSampling(trained, trained.Sampling with
         {
             Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
             Steps = ChooseSteps(arguments, trained.Sampling),
@@ -31,28 +33,25 @@ internal static class GenerateCommand
                 ? trained.Sampling.GuidanceScale
                 : arguments.Double("--guidance", 1),
         });
-        using var generator = ModelFile.FindGenerator(model);
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
         Directory.CreateDirectory(directory);
 
-        // Through the pipeline: a row for each image.
-        var rows = labels.SelectMany(label => Enumerable.Repeat(new Request { Label = label }, count));
-        var generated = model.Transform(ml.Data.LoadFromEnumerable(rows));
+        // The seeds are numbers of rows, so each image is the one that the pipeline generates in that row.
+        var counter = new ImageCounter("generated");
         var images = new List<MLImage>();
-        foreach (var image in generated.GetColumn<MLImage>("GeneratedImage"))
+        foreach (var chunk in labels.SelectMany(label => Enumerable.Repeat(label, count)).Chunk(ChunkSize))
         {
-            images.Add(image);
-            if (!Console.IsOutputRedirected) Console.Write($"\rgenerated {images.Count} of {labels.Length * count} ");
+            images.AddRange(generator.Generate(chunk, [.. chunk.Select((_, i) => (long)images.Count + i)]));
+            counter.Report(images.Count, labels.Length * count);
         }
-        Console.WriteLine(Console.IsOutputRedirected ? $"Generated {images.Count} images." : "");
 
         for (var i = 0; i < images.Count; i++)
-            ImageGrid.Save([images[i]], 1, Path.Combine(directory, $"{labels[i / count]}-{i % count}.png"), padding: 0);
-        Save(images, count, Path.Combine(directory, Path.GetFileNameWithoutExtension(file) + ".png"));
+            ImageGrid.Save([images[i]], 1, PathOf($"{labels[i / count]}-{i % count}"), padding: 0);
+        Save(images, count, PathOf(Path.GetFileNameWithoutExtension(file)));
 
-        // By a direct call: every label starts from the same noise, so the strips differ by the label alone.
+        // Every label starts from the same noise, so the strips differ by the label alone.
         var strips = labels.Select(_ => new List<MLImage>()).ToArray();
-        generator.Generate([.. labels.Select(label => $"{label}")], [.. labels.Select(_ => 0L)], progress =>
+        generator.Generate(labels, [.. labels.Select(_ => 0L)], progress =>
         {
             // Evenly spaced steps, the last one included.
             var number = (long)progress.Step * MostSnapshots / progress.Steps;
@@ -63,7 +62,9 @@ internal static class GenerateCommand
         });
 
         for (var i = 0; i < strips.Length; i++)
-            Save(strips[i], (strips[i].Count + 1) / 2, Path.Combine(directory, $"denoising-{labels[i]}.png"));
+            Save(strips[i], (strips[i].Count + 1) / 2, PathOf($"denoising-{labels[i]}"));
+
+        string PathOf(string name) => Path.Combine(directory, FileName.From($"{name}.png"));
     }
 
     /// <summary>Returns the given number, or else the model's own or, for another sampler, that sampler's.</summary>
@@ -79,7 +80,7 @@ internal static class GenerateCommand
         Console.WriteLine($"Saved {path}.");
     }
 
-    private static uint[] ParseLabels(string? text, IReadOnlyList<string> known)
+    private static string[] ParseLabels(string? text, IReadOnlyList<string> known)
     {
         var labels = text is null
             ? known.Order(StringComparer.Ordinal).ToArray()
@@ -89,11 +90,6 @@ internal static class GenerateCommand
             throw new UsageException(
                 $"Option --labels: '{unknown}' is not one of the model's labels, {string.Join(", ", known)}.");
         }
-        return [.. labels.Select(uint.Parse)];
-    }
-
-    private sealed class Request
-    {
-        public uint Label { get; set; }
+        return labels;
     }
 }

@@ -39,7 +39,7 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
             });
         if (trainings == 0) return new(metrics, null);
 
-        var (height, width) = SizeOf(images);
+        var form = ImageForm.OfFirst(images);
         var options = new ClassificationAccuracyOptions
         {
             RealData = withCeiling ? training : null,
@@ -49,22 +49,13 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
         {
             Classifier = options.Classifier with
             {
-                Height = height,
-                Width = width,
+                Height = form.Height,
+                Width = form.Width,
+                Channels = form.Channels,
                 CancellationToken = cancellationToken,
             },
         };
         return new(metrics, ml.ImageGeneration.ClassificationAccuracyScore(images, test, options));
-    }
-
-    /// <summary>
-    /// Returns the size of a view's images. Real images are resized to that of the generated ones, as in the training
-    /// of the generator: otherwise the resizing would count as a difference.
-    /// </summary>
-    public static (int Height, int Width) SizeOf(IDataView images)
-    {
-        var type = (ImageDataViewType)images.Schema[nameof(LabelledImage.Image)].Type;
-        return (type.Height, type.Width);
     }
 
     /// <summary>

@@ -20,18 +20,32 @@ internal static class ModelFile
         }
     }
 
-    /// <summary>Loads the model of an option of the command line.</summary>
-    public static ITransformer Load(MLContext ml, string file) => File.Exists(file)
-        ? ml.Model.Load(file, out _)
-        : throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
-
-    /// <summary>Returns the generator of a model, which is the model itself or in its chain.</summary>
-    public static ConditionalDiffusionTransformer FindGenerator(ITransformer model) => model switch
+    /// <summary>Loads the generator of a model file, which is its model or in that model's chain.</summary>
+    public static ConditionalDiffusionTransformer LoadGenerator(MLContext ml, string file)
     {
-        ConditionalDiffusionTransformer generator => generator,
-        IEnumerable<ITransformer> chain => chain.OfType<ConditionalDiffusionTransformer>().Single(),
-        _ => throw new InvalidOperationException("The model does not generate images."),
-    };
+        if (!File.Exists(file))
+            throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
+        return Load(ml, file) switch
+        {
+            ConditionalDiffusionTransformer generator => generator,
+            IEnumerable<ITransformer> chain when
+                chain.OfType<ConditionalDiffusionTransformer>().SingleOrDefault() is { } generator => generator,
+            _ => throw new InvalidOperationException($"The model of '{file}' does not generate images."),
+        };
+    }
+
+    /// <summary>Loads a model of any kind.</summary>
+    public static ITransformer Load(MLContext ml, string file)
+    {
+        try
+        {
+            return ml.Model.Load(file, out _);
+        }
+        catch (FormatException exception)
+        {
+            throw new FormatException($"The model file '{file}' cannot be loaded: {exception.Message}", exception);
+        }
+    }
 
     /// <summary>Throws before a training, rather than after it, where a model cannot be saved.</summary>
     public static void CheckWritable(string file, string option)

@@ -6,6 +6,7 @@ return args switch
     ["--tiny"] => Main(() => DigitsCommand.Run(DigitsCommand.Tiny)),
     ["train", .. var rest] => Main(() => TrainCommand.Run(rest)),
     ["distill", .. var rest] => Main(() => DistillCommand.Run(rest)),
+    ["augment", .. var rest] => Main(() => AugmentCommand.Run(rest)),
     ["evaluate", .. var rest] => Main(() => EvaluateCommand.Run(rest)),
     ["generate", .. var rest] => Main(() => GenerateCommand.Run(rest)),
     _ => Main(() => throw new UsageException($"Unknown command '{args[0]}'.")),
@@ -27,26 +28,37 @@ static int Main(Action command)
             Usage:
               (nothing)    draw digits, train on them, and generate ten of each, into out/;
                            --tiny does it in seconds, and badly
-              train        --data mnist|fashion-mnist|digits [--data-dir DIR] [--epochs N] [--batch N] [--seed N]
-                           [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip;
+              train        --data DATA [--data-dir DIR] [--size N|HxW] [--channels 1|3] [--label-balance B]
+                           [--epochs N] [--batch N] [--seed N] [--checkpoints DIR] [--tensorboard DIR]
+                           --out FILE.zip;
+                           images are brought to --size, 32 by default, of multiples of 4, and are grey or colored
+                           as the first one is; from 0 to 1, --label-balance lets rare labels come more often;
                            with --checkpoints, a training that was stopped resumes
-              distill      --model FILE.zip --data mnist|fashion-mnist|digits [--data-dir DIR] [--steps N]
+              distill      --model FILE.zip --data DATA [--data-dir DIR] [--steps N]
                            [--guidance G] [--epochs N] [--seed N] [--checkpoints DIR] --out FILE.zip;
                            the new model generates in N steps what the other one generates in many
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
-              evaluate     --model FILE.zip | --images mnist|fashion-mnist|digits [--images-dir DIR]
-                           --data mnist|fashion-mnist|digits [--data-dir DIR] [--count N] [--trainings N]
-                           [--classifier FILE.zip] [--json];
+              augment      FOLDER --model FILE.zip --balance | --at-least N | --per-real X
+                           [--classifier FILE.zip] [--copy-distance X] [--seed N] [--generated-only] [--json]
+                           --out FOLDER;
+                           writes the real images and generated ones: as many of each label as the most frequent one
+                           has, or at least N, or X for each real one; the classifier, which is trained where its
+                           file is missing, refuses images that do not show their label; --copy-distance, 0.5 by
+                           default, refuses near copies, 0 none; the same command continues where it was stopped
+              evaluate     --model FILE.zip | --images DATA [--images-dir DIR] --data DATA [--data-dir DIR]
+                           [--count N] [--trainings N] [--classifier FILE.zip] [--json];
                            measures N images of each label against a data set; the classifier whose features are
                            compared is trained where its file is missing; --trainings 0 leaves out the accuracy
                            of classifiers that learn from the images
+
+            DATA is mnist, fashion-mnist, digits, or a folder of images: photos/train/cat/1.png, photos/test/dog/7.jpg
             """);
         return 2;
     }
     catch (OperationCanceledException)
     {
-        Console.Error.WriteLine("Stopped. With --checkpoints, the same command resumes from here.");
+        Console.Error.WriteLine("Stopped. The same command continues from here; a training does with --checkpoints.");
         return 130;
     }
     catch (Exception exception) when (exception is IOException or UnauthorizedAccessException

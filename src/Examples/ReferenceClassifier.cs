@@ -15,14 +15,13 @@ internal static class ReferenceClassifier
     /// <summary>Loads the classifier, or trains and saves it where the file is missing.</summary>
     /// <param name="ml">The context.</param>
     /// <param name="training">The training images, with the columns Label and Image.</param>
-    /// <param name="height">Height of the images that it sees; others are resized.</param>
-    /// <param name="width">Width of the images that it sees.</param>
+    /// <param name="form">The form of the images that it sees; others are brought to it.</param>
     /// <param name="file">The model file.</param>
     /// <param name="cancellationToken">Ends the training.</param>
     public static ITransformer LoadOrTrain(
-        MLContext ml, IDataView training, int height, int width, string file, CancellationToken cancellationToken)
+        MLContext ml, IDataView training, ImageForm form, string file, CancellationToken cancellationToken)
     {
-        if (File.Exists(file)) return ml.Model.Load(file, out _);
+        if (File.Exists(file)) return ModelFile.Load(ml, file);
 
         ModelFile.CheckWritable(file, "--classifier");
         Console.Error.WriteLine($"Training the reference classifier, which goes to {file}.");
@@ -32,8 +31,9 @@ internal static class ReferenceClassifier
             FeatureColumnName = "Image",
             FeaturesColumnName = Features,
             PredictedLabelColumnName = PredictedLabel,
-            Height = height,
-            Width = width,
+            Height = form.Height,
+            Width = form.Width,
+            Channels = form.Channels,
             Epochs = 6,
             ShiftFraction = 0.07,
             RotationDegrees = 5,

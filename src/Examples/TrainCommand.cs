@@ -9,14 +9,21 @@ internal static class TrainCommand
     public static void Run(string[] args)
     {
         var arguments = new Arguments(
-            args, "--data", "--data-dir", "--epochs", "--batch", "--seed", "--checkpoints", "--tensorboard", "--out");
+            args,
+            "--data", "--data-dir", "--size", "--channels", "--label-balance", "--epochs", "--batch", "--seed",
+            "--checkpoints", "--tensorboard", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
-        var ml = new MLContext(seed);
+        var (height, width) = arguments.Size("--size", 32);
+        var ml = CommandContext.Create(seed);
 
         var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
         Train(ml, images, file, new()
         {
+            Height = height,
+            Width = width,
+            Channels = ChooseChannels(arguments, images),
+            LabelBalance = arguments.Double("--label-balance", 0),
             Epochs = arguments.Number("--epochs", 50),
             BatchSize = arguments.Number("--batch", 128),
             CheckpointDirectory = arguments.Find("--checkpoints"),
@@ -28,14 +35,13 @@ internal static class TrainCommand
     /// <summary>Trains on images of any size and saves the fitted pipeline.</summary>
     public static void Train(MLContext ml, IDataView images, string file, ConditionalDiffusionTrainer.Options options)
     {
-        var normalize = ml.Transforms.NormalizeImages(
-            options.FeatureColumnName, "Image", options.Width, options.Height);
         Fit(ml, images, file, (progress, token) =>
-            normalize.Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
+            ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
             {
+                FeatureColumnName = "Image",
                 Progress = progress,
                 CancellationToken = token,
-            })));
+            }));
     }
 
     /// <summary>Fits a trainer to labelled images, with a progress bar, and saves the fitted pipeline.</summary>
@@ -58,5 +64,20 @@ internal static class TrainCommand
 
         ModelFile.Save(ml, model, file);
         Console.WriteLine($"Saved {file} ({new FileInfo(file).Length / 1e6:F1} MB).");
+    }
+
+    private static int ChooseChannels(Arguments arguments, IDataView images)
+    {
+        switch (arguments.Find("--channels"))
+        {
+            case "1": return 1;
+            case "3": return 3;
+            case { } text: throw new UsageException($"Option --channels must be 1 or 3, but is '{text}'.");
+        }
+
+        var channels = ImageForm.OfFirst(images).Channels;
+        Console.WriteLine(
+            $"The first image is {(channels == 1 ? "grey" : "colored")}, so --channels is {channels}.");
+        return channels;
     }
 }

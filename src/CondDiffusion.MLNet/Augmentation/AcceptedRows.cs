@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 
@@ -13,8 +14,8 @@ internal sealed class AcceptedRows(Augmenter augmenter)
     private readonly List<GeneratedRow> _batch = [];
     private int _first;
     private int _accepted;
-    private int _disputed;
-    private int _copied;
+    private ImmutableDictionary<string, int> _disputed = ImmutableDictionary<string, int>.Empty;
+    private ImmutableDictionary<string, int> _copied = ImmutableDictionary<string, int>.Empty;
 
     private AugmentationPlan Plan => augmenter.Plan;
 
@@ -68,36 +69,47 @@ internal sealed class AcceptedRows(Augmenter augmenter)
     private bool[] Judge(GeneratedRow[] rows)
     {
         var accepted = augmenter.Classifier?.Judge(rows) ?? [.. rows.Select(_ => true)];
-        _disputed += accepted.Count(isAccepted => !isAccepted);
+        _disputed = Count(_disputed, rows.Where((_, i) => !accepted[i]));
         if (augmenter.Copies is not { } copies || !accepted.Contains(true)) return accepted;
 
         int[] agreed = [.. Enumerable.Range(0, rows.Length).Where(i => accepted[i])];
         var isCopy = copies.Value.Judge([.. agreed.Select(i => rows[i])]);
-        _copied += isCopy.Count(copy => copy);
+        _copied = Count(_copied, agreed.Where((_, i) => isCopy[i]).Select(i => rows[i]));
         for (var i = 0; i < agreed.Length; i++) accepted[agreed[i]] = !isCopy[i];
         return accepted;
     }
 
+    private static ImmutableDictionary<string, int> Count(
+        ImmutableDictionary<string, int> counts, IEnumerable<GeneratedRow> rows) =>
+        rows.Aggregate(counts, (sum, row) => sum.SetItem(row.Label, sum.GetValueOrDefault(row.Label) + 1));
+
+    private AugmentationProgress CreateProgress() => new()
+    {
+        Accepted = _accepted,
+        Images = Plan.GeneratedRows,
+        DisputedByLabel = _disputed,
+        CopiedByLabel = _copied,
+    };
+
     private void Report()
     {
+        var progress = CreateProgress();
         if (_accepted == Plan.GeneratedRows)
         {
             augmenter.Log(
-                $"Generated {_accepted} images. In addition, the classifier disputed {_disputed} images, and " +
-                $"{_copied} were copies.");
+                $"Generated {_accepted} images. In addition, the classifier disputed {progress.Disputed} images, and " +
+                $"{progress.Copied} were copies.");
         }
 
-        augmenter.Options.Progress?.Report(new()
-        {
-            Accepted = _accepted,
-            Images = Plan.GeneratedRows,
-            Disputed = _disputed,
-            Copied = _copied,
-        });
+        augmenter.Options.Progress?.Report(progress);
     }
 
-    private InvalidOperationException GaveUp(int row) => new(
-        $"Generated row {row}, of the label '{Plan.LabelOf(row)}': each of {augmenter.Options.MostAttempts} images " +
-        $"({nameof(AugmentationOptions.MostAttempts)}) was refused. Of all images so far, {_accepted} were accepted, " +
-        $"the classifier disputed {_disputed}, and {_copied} were copies.");
+    private InvalidOperationException GaveUp(int row)
+    {
+        var progress = CreateProgress();
+        return new(
+            $"Generated row {row}, of the label '{Plan.LabelOf(row)}': each of {augmenter.Options.MostAttempts} " +
+            $"images ({nameof(AugmentationOptions.MostAttempts)}) was refused. Of all images so far, {_accepted} " +
+            $"were accepted, the classifier disputed {progress.Disputed}, and {progress.Copied} were copies.");
+    }
 }

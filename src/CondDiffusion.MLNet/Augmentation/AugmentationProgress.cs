@@ -14,8 +14,14 @@ public sealed record AugmentationProgress
     public required int Images { get; init; }
 
     /// <summary>Gets the number of images that the classifier disputed: they were generated again.</summary>
-    public required int Disputed { get; init; }
+    public int Disputed => DisputedByLabel.Values.Sum();
 
     /// <summary>Gets the number of images that were near copies of real ones: they were generated again.</summary>
-    public required int Copied { get; init; }
+    public int Copied => CopiedByLabel.Values.Sum();
+
+    /// <summary>Gets the number of disputed images of each label; labels without any are left out.</summary>
+    public required IReadOnlyDictionary<string, int> DisputedByLabel { get; init; }
+
+    /// <summary>Gets the number of near copies of each label; labels without any are left out.</summary>
+    public required IReadOnlyDictionary<string, int> CopiedByLabel { get; init; }
 }

@@ -169,8 +169,10 @@ public sealed class AugmentTests
         foreach (var row in rows.Where(row => row.IsGenerated))
             Assert.AreEqual(row.Name == "cat", row.Pixels.Average() < 0);
 
-        Assert.AreEqual(new() { Accepted = 17, Images = 17, Disputed = counts[^1].Disputed, Copied = 0 }, counts[^1]);
-        Assert.IsGreaterThan(0, counts[^1].Disputed);
+        var last = counts[^1];
+        Assert.AreEqual((17, 17, 0), (last.Accepted, last.Images, last.Copied));
+        Assert.IsGreaterThan(0, last.Disputed);
+        Assert.AreEqual(last.Disputed, last.DisputedByLabel["cat"] + last.DisputedByLabel["dog"]);
         Assert.HasCount(9, counts); // batches of two
 
         // Undisputed images are those that would have been generated without a classifier.
@@ -222,7 +224,7 @@ public sealed class AugmentTests
             CopyDistance = 1e-3,
             Progress = new Progress(counts.Add),
         }));
-        Assert.AreEqual(2, counts[^1].Copied);
+        Assert.AreEqual((2, 2), (counts[^1].Copied, counts[^1].CopiedByLabel["dog"]));
         var images = again.Where(row => row.IsGenerated).ToArray();
         Assert.IsFalse(images[0].Pixels.SequenceEqual(first[0].Pixels));
         Assert.AreSequenceEqual(first[2].Pixels, images[2].Pixels);

@@ -1,0 +1,43 @@
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Tests.Support;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+[TestClass]
+public sealed class ArgumentsTests
+{
+    [TestMethod]
+    public void Find_OptionsAndFlagsInAnyOrder_AreTold()
+    {
+        var arguments = new Arguments(["--json", "--out", "--json"], ["--out", "--seed"], ["--json", "--balance"]);
+        Assert.AreEqual("--json", arguments.Find("--out"));
+        Assert.AreEqual(
+            (true, true, false, false),
+            (arguments.Has("--out"), arguments.Has("--json"), arguments.Has("--seed"), arguments.Has("--balance")));
+    }
+
+    [TestMethod]
+    [DataRow("Unknown option 'x'; expected one of --out, --json", "x")]
+    [DataRow("Option --out needs a value", "--json", "--out")]
+    public void Arguments_WrongOnes_AreNamed(string message, params string[] args) =>
+        Throws.Saying<UsageException>(() => new Arguments(args, ["--out"], ["--json"]), message);
+
+    [TestMethod]
+    [DataRow("24", 24, 24)]
+    [DataRow("48x32", 48, 32)]
+    [DataRow(null, 28, 28)]
+    public void Size_OneNumberOrTwo_IsHeightAndWidth(string? text, int height, int width)
+    {
+        var arguments = new Arguments(text is null ? [] : ["--size", text], "--size");
+        Assert.AreEqual((height, width), arguments.Size("--size", 28));
+    }
+
+    [TestMethod]
+    [DataRow("0")]
+    [DataRow("8x")]
+    [DataRow("x8")]
+    [DataRow("8x8x8")]
+    [DataRow("-8")]
+    public void Size_Others_AreRefused(string text) => Throws.Saying<UsageException>(
+        () => new Arguments(["--size", text], "--size").Size("--size", 28), "--size", $"'{text}'");
+}

@@ -1,0 +1,188 @@
+using System.Text.Json;
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+/// <summary>Augments a folder of four cats and two dogs, with a model that has hardly been trained.</summary>
+[TestClass]
+public sealed class AugmentCommandTests : IDisposable
+{
+    private static readonly TemporaryDirectory Models = new();
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly string _photos;
+    private readonly string _out;
+
+    public AugmentCommandTests()
+    {
+        _photos = _directory.File("photos");
+        _out = _directory.File("out");
+        PhotoFolder.Draw(_photos, cats: 4, dogs: 2);
+    }
+
+    private static string Model => Models.File("tiny.zip");
+
+    [ClassInitialize]
+    public static void Train(TestContext _)
+    {
+        using var directory = new TemporaryDirectory();
+        PhotoFolder.Draw(directory.Path, cats: 1, dogs: 1);
+        var ml = new MLContext(seed: 1);
+        TrainCommand.Train(ml, ml.Data.LoadImageFolder(directory.Path), Model, Tiny.Options with { Channels = 3 });
+    }
+
+    [ClassCleanup]
+    public static void DeleteModels() => Models.Dispose();
+
+    public void Dispose() => _directory.Dispose();
+
+    [TestMethod]
+    public void Run_Balance_WritesRealAndGeneratedImagesThatCanBeTold()
+    {
+        var result = RunJson("--balance", "--seed", "5");
+
+        Assert.AreEqual((4, 0, 0, 0), Counts(result, "cat"));
+        Assert.AreEqual((2, 2, 0, 0), Counts(result, "dog"));
+        Assert.AreEqual(8, result.GetProperty("Written").GetInt32());
+        var lines = File.ReadAllLines(Path.Combine(_out, "metadata.csv"));
+        Assert.AreEqual("file_name,label,seed,model", lines[0]);
+        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,5,tiny.zip", StringComparison.Ordinal)));
+        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,,", StringComparison.Ordinal)));
+        Assert.HasCount(4, lines.Where(line => line.EndsWith(",cat,,", StringComparison.Ordinal)));
+
+        // A tool that knows nothing but directories of labels.
+        var sizes = Directory.GetFiles(Path.Combine(_out, "dog")).Select(file =>
+        {
+            using var image = MLImage.CreateFromFile(file);
+            return (image.Height, image.Width);
+        });
+        Assert.AreSequenceEqual([(8, 8), (8, 8), (12, 10), (12, 10)], sizes.Order());
+    }
+
+    [TestMethod]
+    public void Run_StoppedAndRunAgain_MakesOnlyWhatIsMissing()
+    {
+        RunJson("--balance");
+        var file = Directory.GetFiles(Path.Combine(_out, "dog")).Max()!; // the last row is a generated one
+        var first = File.ReadAllBytes(file);
+        File.Delete(file);
+
+        Assert.AreEqual(1, RunJson("--balance").GetProperty("Written").GetInt32());
+        Assert.AreSequenceEqual(first, File.ReadAllBytes(file));
+        Throws.Saying<InvalidOperationException>(
+            () => RunJson("--balance", "--seed", "2"), "metadata.csv", "save to another folder");
+    }
+
+    [TestMethod]
+    public void Run_GeneratedOnly_LeavesOutRealImages()
+    {
+        var printed = Printed.By(() => Run("--at-least", "5", "--generated-only"));
+
+        Assert.Contains("       4         1         0         0  cat\n", printed.ReplaceLineEndings("\n"));
+        Assert.Contains("       2         3         0         0  dog\n", printed.ReplaceLineEndings("\n"));
+        Assert.Contains($"Wrote 4 images to {_out}.", printed);
+        string[] labels = [.. new MLContext().Data.LoadImageFolder(_out).GetColumn<string>("Label").Order()];
+        Assert.AreSequenceEqual(["cat", "dog", "dog", "dog"], labels);
+    }
+
+    [TestMethod]
+    public void Run_PerReal_IsARatio() =>
+        Assert.AreEqual((2, 3, 0, 0), Counts(RunJson("--per-real", "1.5"), "dog"));
+
+    [TestMethod]
+    public void Run_Classifier_IsTrainedOnceAndRefusesWhatItDisputes()
+    {
+        // Who has only seen dogs sees nothing but dogs.
+        var classifier = _directory.File("classifier.zip");
+        var dogs = _directory.File("dogs");
+        PhotoFolder.Draw(dogs, cats: 0, dogs: 2);
+        RunIn(dogs, _directory.File("more-dogs"), "--at-least", "3", "--classifier", classifier);
+        var trained = File.ReadAllBytes(classifier);
+
+        Assert.AreEqual((2, 2, 0, 0), Counts(RunJson("--balance", "--classifier", classifier), "dog"));
+        Throws.Saying<InvalidOperationException>(
+            () => RunIn(_photos, _directory.File("cats"), "--at-least", "5", "--classifier", classifier),
+            "of the label 'cat'", "was refused");
+        Assert.AreSequenceEqual(trained, File.ReadAllBytes(classifier));
+    }
+
+    [TestMethod]
+    public void Run_CopyDistance_RefusesNearCopies()
+    {
+        Throws.Saying<InvalidOperationException>(() => Run("--balance", "--copy-distance", "1e6"), "40 were copies");
+        RunJson("--balance", "--copy-distance", "0");
+    }
+
+    [TestMethod]
+    [DataRow("exactly one of --balance, --at-least, --per-real, found none", "--json")]
+    [DataRow("found --balance, --at-least", "--at-least", "5", "--balance")]
+    [DataRow("--per-real must be a positive number, but is '-1'", "--per-real", "-1")]
+    [DataRow("--per-real must be a positive number, but is 'NaN'", "--per-real", "NaN")]
+    [DataRow("--at-least must be a whole number of at least 1, but is '0'", "--at-least", "0")]
+    public void Run_Amounts_AreOneAndPositive(string message, params string[] options) =>
+        Throws.Saying<UsageException>(() => Run(options), message);
+
+    [TestMethod]
+    public void Run_OutputInTheFolder_IsRefused()
+    {
+        foreach (var output in new[] { _photos, Path.Combine(_photos, "more"), $"{_photos}/cat/../dog" })
+            Throws.Saying<UsageException>(() => RunIn(_photos, output, "--balance"), "--out", _photos, output);
+        RunIn(_photos, _photos + "-more", "--balance");
+    }
+
+    [TestMethod]
+    public void Run_LabelThatTheModelDoesNotKnow_IsNamedWithFolderAndModel()
+    {
+        File.Move(Path.Combine(_photos, "dog/1.png"), Directory.CreateDirectory(_photos + "/eel").FullName + "/1.png");
+        var classifier = _directory.File("classifier.zip");
+        Throws.Saying<ArgumentException>(
+            () => Run("--balance", "--classifier", classifier), _photos, Model, "'eel'", "cat", "dog");
+        Assert.IsFalse(File.Exists(classifier));
+        Assert.IsFalse(Directory.Exists(_out));
+    }
+
+    [TestMethod]
+    public void Run_WrongFoldersAndModels_AreNamed()
+    {
+        Throws.Saying<UsageException>(() => AugmentCommand.Run([]), "folder of images is missing");
+        Throws.Saying<UsageException>(() => AugmentCommand.Run(["--model", Model]), "folder of images is missing");
+
+        var empty = Directory.CreateDirectory(_directory.File("empty")).FullName;
+        Throws.Saying<FormatException>(() => RunIn(empty, _out, "--balance"), empty, "holds no images");
+        Throws.Saying<DirectoryNotFoundException>(() => RunIn(empty + "x", _out, "--balance"), empty + "x");
+
+        var model = _directory.File("other.zip");
+        Throws.Saying<FileNotFoundException>(() => RunWith(model), model, "missing");
+        var ml = new MLContext();
+        var photos = ml.Data.LoadImageFolder(_photos);
+        ml.Model.Save(ml.Transforms.CopyColumns("Other", "Label").Fit(photos), photos.Schema, model);
+        Throws.Saying<InvalidOperationException>(() => RunWith(model), model, "does not generate images");
+        Throws.Saying<FormatException>(() => RunWith(Path.Combine(_photos, "cat/0.png")), "cat/0.png", "model");
+
+        void RunWith(string model) => AugmentCommand.Run([_photos, "--model", model, "--balance", "--out", _out]);
+    }
+
+    [TestMethod]
+    public void Run_GeneratedOnlyWithNothingToGenerate_SaysSo() => Throws.Saying<InvalidOperationException>(
+        () => Run("--at-least", "2", "--generated-only"), "nothing to generate", _photos, "AtLeast(2)");
+
+    private static void RunIn(string folder, string output, params string[] options) =>
+        AugmentCommand.Run([folder, "--model", Model, "--out", output, .. options]);
+
+    private static (int Real, int Generated, int Disputed, int Copied) Counts(JsonElement result, string label)
+    {
+        var counts = result.GetProperty("Labels").GetProperty(label);
+        return (Of("Real"), Of("Generated"), Of("Disputed"), Of("Copied"));
+
+        int Of(string name) => counts.GetProperty(name).GetInt32();
+    }
+
+    private void Run(params string[] options) => RunIn(_photos, _out, options);
+
+    /// <summary>Runs the command, and reads the output, which must be JSON and nothing else.</summary>
+    private JsonElement RunJson(params string[] options) =>
+        JsonDocument.Parse(Printed.By(() => Run([.. options, "--json"]))).RootElement;
+}

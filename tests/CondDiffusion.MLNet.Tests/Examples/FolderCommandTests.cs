@@ -1,0 +1,85 @@
+using System.Text.Json;
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+/// <summary>The commands that take the name of a data set, with a folder of images in its place.</summary>
+[TestClass]
+public sealed class FolderCommandTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [TestMethod]
+    public void TrainAndGenerate_Folder_TakeItsSizeColorsAndLabels()
+    {
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 1, dogs: 1);
+        var model = _directory.File("model.zip");
+
+        var printed = Printed.By(() => TrainCommand.Run(
+            ["--data", photos, "--size", "8x4", "--epochs", "1", "--out", model]));
+        GenerateCommand.Run(
+            ["--model", model, "--labels", "dog", "--count", "1", "--steps", "1", "--out", _directory.File("out")]);
+
+        Assert.Contains("The first image is colored, so --channels is 3.", printed);
+        using var image = MLImage.CreateFromFile(_directory.File("out/dog-0.png"));
+        Assert.AreEqual(new ImageForm(8, 4, 3), ImageForm.Of(image));
+    }
+
+    [TestMethod]
+    public void Train_OtherChannels_AreRefused() => Throws.Saying<UsageException>(
+        () => TrainCommand.Run(["--data", "digits", "--channels", "2", "--out", _directory.File("model.zip")]),
+        "--channels must be 1 or 3, but is '2'");
+
+    [TestMethod]
+    public void Evaluate_Folder_ComparesItsImagesWithItsTestImages()
+    {
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(Path.Combine(photos, "train"), cats: 7, dogs: 6);
+        PhotoFolder.Draw(Path.Combine(photos, "test"), cats: 6, dogs: 6);
+
+        var printed = Printed.By(() => EvaluateCommand.Run(
+        [
+            "--data", photos, "--images", photos, "--trainings", "0", "--json",
+            "--classifier", _directory.File("classifier.zip"),
+        ]));
+
+        var metrics = JsonDocument.Parse(printed).RootElement.GetProperty("Metrics");
+        Assert.AreEqual(13, metrics.GetProperty("GeneratedCount").GetInt32());
+        Assert.AreEqual(12, metrics.GetProperty("RealCount").GetInt32());
+    }
+
+    [TestMethod]
+    public void Of_GreyAndColoredImages_HaveOneAndThreeChannels()
+    {
+        using var grey = TestImages.Plain(2, 3, 7, 7, 7);
+        using var colored = TestImages.Plain(2, 3, 7, 7, 8);
+        Assert.AreEqual(new ImageForm(2, 3, 1), ImageForm.Of(grey));
+        Assert.AreEqual(new ImageForm(2, 3, 3), ImageForm.Of(colored));
+    }
+
+    [TestMethod]
+    public void Load_WrongNamesAndFolders_AreNamed()
+    {
+        var ml = new MLContext();
+        Throws.Saying<UsageException>(
+            () => DataSet.Load(ml, "dogs", null, option: "--images"), "--images", "a folder of images", "'dogs'");
+        Throws.Saying<UsageException>(() => DataSet.Load(ml, _directory.Path, "data"), "--data-dir is for named");
+
+        PhotoFolder.Draw(_directory.Path, cats: 1, dogs: 0);
+        Throws.Saying<DirectoryNotFoundException>(
+            () => DataSet.Load(ml, _directory.Path, null, MnistSplit.Test), "'test'", _directory.Path, "found cat");
+    }
+
+    [TestMethod]
+    public void From_TextsThatNoFileCanHaveAsItsName_AreNames()
+    {
+        Assert.AreEqual("a-b.png", FileName.From("a/b.png"));
+        Assert.AreEqual("..-photos", FileName.From("../photos/"));
+    }
+}
