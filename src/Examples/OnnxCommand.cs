@@ -11,6 +11,7 @@ internal static class OnnxCommand
         var arguments = new Arguments(args, "--model", "--out");
         var model = arguments.Text("--model");
         var file = arguments.Text("--out");
+        ModelFile.CheckWritable(file, "--out");
         new MLContext().ImageGeneration.ConvertToOnnx(model, file);
         Console.WriteLine($"Saved {file}.");
     }
