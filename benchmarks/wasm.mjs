@@ -11,7 +11,10 @@ const session = await ort.InferenceSession.create(readFileSync(file), { executio
 const [, ...sizes] = session.inputMetadata.find(input => input.name === 'noise').shape;
 await generate(1);
 const first = performance.now() - start;
-const peak = process.resourceUsage().maxRSS / 1000;
+
+// That of resourceUsage() would begin with the memory of the process that started this one.
+const [, kibibytes] = /VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'));
+const peak = kibibytes * 1024 / 1e6;
 
 const times = [];
 for (const count of counts.map(Number)) {
