@@ -28,8 +28,8 @@ internal static class OnnxBenchmark
     public static void Run(int rounds)
     {
         Console.WriteLine(
-            $"Images in 20 steps without guidance: medians of {rounds} interleaved rounds, and of WebAssembly in Node " +
-            $"one time; {get_num_threads()} threads. A new process generates the first image, from its file on.");
+            $"Images in 20 steps without guidance: medians of {rounds} interleaved rounds, in WebAssembly one " +
+            $"measurement; {get_num_threads()} threads. A new process generates the first image, from its file on.");
         Console.WriteLine();
         PrintRow(
             "network", "runtime", "ms for 1 image", "ms per image of 16", "ms to the first image",
@@ -62,12 +62,7 @@ internal static class OnnxBenchmark
         catalog.ConvertToOnnx(files[0], files[3], new() { Weights = OnnxWeights.Float16 });
 
         var models = files.Select(Load).ToArray();
-        double[][][] times =
-        [
-            .. Counts.Select(count => Rounds.Measure(
-                rounds,
-                [.. models.Select(model => (Func<double>)(() => Rounds.Time(1, () => model.Generate(count)) / count))])),
-        ];
+        double[][][] times = [.. Counts.Select(count => Rounds.Measure(rounds, [.. models.Select(Timer(count))]))];
         foreach (var (model, _) in models) model.Dispose();
 
         foreach (var (i, (name, _, nativeFiles)) in Runtimes.Index())
@@ -125,6 +120,10 @@ internal static class OnnxBenchmark
         var model = (ConditionalDiffusionTransformer)new MLContext().Model.Load(file, out _);
         return (model, count => model.Generator.Generate(Conditions(count)));
     }
+
+    /// <summary>Returns what measures the seconds for each of a number of images.</summary>
+    private static Func<(IDisposable, Action<int> Generate), Func<double>> Timer(int count) =>
+        model => () => Rounds.Time(1, () => model.Generate(count)) / count;
 
     private static Condition[] Conditions(int count) =>
         [.. Enumerable.Range(0, count).Select(i => new Condition(i % 10, (uint)i, 1))];
