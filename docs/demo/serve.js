@@ -18,7 +18,7 @@ const [model = join(import.meta.dirname, 'model.onnx'), port = 8080] = process.a
 
 const server = createServer((request, response) => {
   // The URL has no dots any more that would lead out of the directory.
-  let { pathname } = new URL(request.url, 'http://localhost');
+  let { pathname } = new URL(`http://localhost${request.url}`);
   if (pathname === '/') pathname = '/index.html';
   const file = createReadStream(pathname === '/model.onnx' ? model : join(import.meta.dirname, pathname));
   file.on('open', () => {
