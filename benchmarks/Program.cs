@@ -25,6 +25,12 @@ switch (args)
     case ["sampling-memory", var rows]:
         SamplingBenchmark.PrintPeakMemory(int.Parse(rows, CultureInfo.InvariantCulture));
         break;
+    case ["onnx"]:
+        OnnxBenchmark.Run(rounds: 3);
+        break;
+    case ["onnx-start", var file]:
+        OnnxBenchmark.PrintStart(file);
+        break;
     case ["quality", .. var rest]:
         QualityBenchmark.Run(new(
             rest, "--data", "--data-dir", "--model", "--trainings", "--epochs", "--seeds", "--guidance", "--steps",
@@ -44,7 +50,7 @@ switch (args)
         Console.Error.WriteLine(
             """
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
-              training | sampling | store | interruption
+              training | sampling | onnx | store | interruption
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
                       [--guidance G,...] [--steps N,...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA

@@ -9,6 +9,7 @@ return args switch
     ["augment", .. var rest] => Main(() => AugmentCommand.Run(rest)),
     ["evaluate", .. var rest] => Main(() => EvaluateCommand.Run(rest)),
     ["generate", .. var rest] => Main(() => GenerateCommand.Run(rest)),
+    ["onnx", .. var rest] => Main(() => OnnxCommand.Run(rest)),
     _ => Main(() => throw new UsageException($"Unknown command '{args[0]}'.")),
 };
 
@@ -39,6 +40,8 @@ static int Main(Action command)
                            the new model generates in N steps what the other one generates in many
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
+              onnx         --model FILE.zip --out FILE.onnx;
+                           converts a model for ONNX Runtime
               augment      FOLDER --model FILE.zip --balance | --at-least N | --per-real X
                            [--classifier FILE.zip] [--copy-distance X] [--seed N] [--generated-only] [--json]
                            --out FOLDER;

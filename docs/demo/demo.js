@@ -1,0 +1,111 @@
+// The page: its form, its images, and what it says about them.
+import { Generator } from './generator.js';
+
+const CHECKED = 10; // labels that are chosen at first
+
+const find = id => document.getElementById(id);
+const form = document.querySelector('form');
+const button = document.querySelector('button');
+const images = find('images');
+
+/** Tells a reader of the screen, too. */
+const say = text => { find('status').textContent = text; };
+
+/** Stops the images that are being generated; null while there are none. */
+let stop = null;
+
+try {
+  say('Loading the model…');
+  const generator = await Generator.load(await download('model.onnx'));
+  showSettings(generator);
+  say(`Ready: ${generator.labels.length} labels, ${generator.width} × ${generator.height} pixels, ` +
+    `${generator.steps} steps for each image.`);
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    if (stop) stop.abort();
+    else run(generator);
+  });
+} catch (error) {
+  say(`The model cannot be used. ${error.message}`);
+}
+
+async function download(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`There is no file ${url} beside this page.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function showSettings(generator) {
+  const labels = generator.labels.map((name, label) => ({ name, label }));
+  if (generator.generatesUnlabelled) labels.push({ name: 'no label', label: -1 });
+  for (const { name, label } of labels) {
+    const checkbox = Object.assign(document.createElement('input'), {
+      type: 'checkbox', name: 'label', value: label, checked: label >= 0 && label < CHECKED,
+    });
+    const choice = document.createElement('label');
+    choice.append(checkbox, name);
+    find('labels').append(choice);
+  }
+  find('guided').hidden = !generator.generatesUnlabelled;
+  find('guidance').value = generator.guidance;
+  find('settings').hidden = false;
+}
+
+/** Generates what the form asks for, and shows each image when it is there. */
+async function run(generator) {
+  const chosen = readForm(generator);
+  if (chosen.length === 0) {
+    say('Choose at least one label.');
+    return;
+  }
+
+  stop = new AbortController();
+  button.textContent = 'Stop';
+  images.replaceChildren();
+  images.ariaBusy = 'true';
+  try {
+    for (const { name, label, seed, guidance } of chosen) {
+      say(`Generating image ${images.childElementCount + 1} of ${chosen.length}…`);
+      const image = await generator.generate(label, seed, guidance);
+      if (stop.signal.aborted) break;
+      show(image, `${name}, seed ${seed}`);
+    }
+    say(`${stop.signal.aborted ? 'Stopped' : 'Done'}: ${images.childElementCount} of ${chosen.length} images.`);
+  } catch (error) {
+    say(`The image could not be generated. ${error.message}`);
+  }
+  images.ariaBusy = 'false';
+  button.textContent = 'Generate';
+  stop = null;
+}
+
+/** Returns what decides each image. The images of a label have successive seeds. */
+function readForm(generator) {
+  const first = BigInt(find('seed').valueAsNumber);
+  const guidance = find('guidance').valueAsNumber;
+  const labels = new FormData(form).getAll('label').map(Number);
+  return labels.flatMap(label => Array.from({ length: find('count').valueAsNumber }, (_, i) => ({
+    name: generator.labels[label] ?? 'no label',
+    label,
+    seed: first + BigInt(i),
+    guidance,
+  })));
+}
+
+function show(image, name) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  const png = canvas.toDataURL('image/png');
+
+  const element = Object.assign(document.createElement('img'), { src: png, alt: name });
+  const link = Object.assign(document.createElement('a'), {
+    href: png, download: `${name}.png`, textContent: 'Download', ariaLabel: `Download ${name}`,
+  });
+  const caption = document.createElement('figcaption');
+  caption.append(name, link);
+  const figure = document.createElement('figure');
+  figure.append(element, caption);
+  const item = document.createElement('li');
+  item.append(figure);
+  images.append(item);
+}

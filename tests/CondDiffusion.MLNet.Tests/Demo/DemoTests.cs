@@ -1,0 +1,95 @@
+using System.Text.Json;
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Onnx;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Demo;
+
+/// <summary>Compares the page of docs/demo with the library.</summary>
+[TestClass]
+public sealed class DemoTests
+{
+    [TestMethod]
+    [DataRow(1ul, 2L)]
+    [DataRow(ulong.MaxValue - 1, -3L)]
+    [DataRow(0x9E3779B97F4A7C15, long.MinValue)]
+    public async Task Noise_InJavaScript_IsTheLibrarys(ulong modelSeed, long seed)
+    {
+        var expected = new float[4099];
+        new RowNoise(modelSeed, (ulong)seed).Fill(expected, ImageGenerator.InitialNoise);
+
+        var output = await Node.RunAsync(
+            $"""
+            import * as noise from './noise.js';
+            console.log(JSON.stringify([...noise.initialNoise({modelSeed}n, {seed}n, {expected.Length})]));
+            """);
+        Assert.AreSequenceEqual(expected, JsonSerializer.Deserialize<float[]>(output)!);
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public async Task Page_LabelsSeedAndGuidance_ShowsTheLibrarysImages(int channels)
+    {
+        if (!Directory.Exists(Path.Combine(Node.Directory, "node_modules")))
+            Assert.Inconclusive($"This test needs 'npm ci' in {Node.Directory}.");
+
+        using var model = new OnnxModel(OnnxModel.Description with
+        {
+            Network = OnnxModel.Description.Network with { Channels = channels },
+            Seed = ulong.MaxValue - 1, // beyond JavaScript's numbers
+        });
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        using var server = Node.Start("serve.js", model.Path, "0");
+        try
+        {
+            var url = new Uri((await server.StandardOutput.ReadLineAsync())!);
+            using var page = await Chromium.OpenAsync(url);
+            await page.WaitAsync("document.getElementById('settings').hidden === false");
+            await page.EvaluateAsync(
+                """
+                for (const box of document.querySelectorAll('[name=label]')) box.checked = box.value !== '0';
+                document.getElementById('count').value = 2;
+                document.getElementById('seed').value = -1;
+                document.getElementById('guidance').value = 3;
+                document.querySelector('button').click();
+                """);
+            await page.WaitAsync("document.getElementById('status').textContent === 'Done: 4 of 4 images.'");
+
+            var images = await page.EvaluateAsync("[...document.images].map(image => [image.alt, image.src])");
+            var found = images.Deserialize<string[][]>()!;
+            Assert.AreSequenceEqual(
+                ["dog, seed -1", "dog, seed 0", "no label, seed -1", "no label, seed 0"],
+                found.Select(image => image[0]));
+            var expected = generator.Generate(["dog", "dog", null, null], [-1, 0, -1, 0], [3, 3, 3, 3]);
+            Tiny.AreClose(Bytes(expected), Bytes([.. found.Select(image => Decode(image[1]))]));
+
+            var resources = await page.EvaluateAsync(
+                "performance.getEntriesByType('resource').map(resource => resource.name)");
+            Assert.IsTrue(
+                resources.EnumerateArray().All(resource => url.IsBaseOf(new(resource.GetString()!))), $"{resources}");
+        }
+        finally
+        {
+            server.Kill();
+        }
+    }
+
+    /// <summary>Decodes the image of a URL that holds a PNG file.</summary>
+    private static MLImage Decode(string url)
+    {
+        const string Start = "data:image/png;base64,";
+        Assert.StartsWith(Start, url);
+        using var stream = new MemoryStream(Convert.FromBase64String(url[Start.Length..]));
+        return MLImage.CreateFromStream(stream);
+    }
+
+    private static byte[][] Bytes(IReadOnlyList<MLImage> images)
+    {
+        byte[][] bytes = [.. images.Select(image => image.Pixels.ToArray())];
+        foreach (var image in images) image.Dispose();
+        return bytes;
+    }
+}
