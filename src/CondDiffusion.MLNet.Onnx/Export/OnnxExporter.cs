@@ -29,7 +29,7 @@ internal static class OnnxExporter
 
         var file = Export(model, options.Weights);
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var temporary = Path.Combine(directory, Path.GetRandomFileName());
+        var temporary = Path.Combine(directory, $".{Path.GetRandomFileName()}"); // hidden
         AtomicFile.Write(temporary, () =>
         {
             using var stream = File.Create(temporary);

@@ -162,6 +162,18 @@ public sealed class OnnxExtensionsTests
         }
 
         var entries = new ModelZip(File.ReadAllBytes(model.File("model.zip")));
+    [TestMethod]
+    public async Task SaveAsOnnx_UntilItIsComplete_HidesTheFile()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        using var watcher = new FileSystemWatcher(Path.GetDirectoryName(model.Path)!);
+        var renamed = new TaskCompletionSource<string?>();
+        watcher.Renamed += (_, change) => renamed.TrySetResult(change.OldName);
+        watcher.EnableRaisingEvents = true;
+        model.Save();
+        Assert.StartsWith(".", await renamed.Task.WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
         using var session = new InferenceSession(model.Path);
         var metadata = session.ModelMetadata.CustomMetadataMap;
         Assert.AreEqual(
