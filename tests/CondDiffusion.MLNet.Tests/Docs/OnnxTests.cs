@@ -86,8 +86,7 @@ public sealed class OnnxTests
         Assert.AreNotSequenceEqual(expected, Pixels(model, request));
 
         request.Label = [2];
-        var exception = Assert.Throws<Exception>(() => Pixels(model, request));
-        Assert.Contains("out of data bounds", exception.ToString());
+        Assert.IsTrue(Pixels(model, request).All(float.IsNaN));
 
         float[] Pixels(ITransformer model, Request row) =>
             model.Transform(ml.Data.LoadFromEnumerable([row])).GetColumn<float[]>("pixels").Single();
