@@ -2,6 +2,7 @@ using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Onnx;
+using CondDiffusion.MLNet.Onnx.Export;
 using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 
@@ -15,8 +16,10 @@ namespace CondDiffusion.MLNet;
 /// <remarks>Any number of threads may use it at once.</remarks>
 public sealed class OnnxImageGenerator : IDisposable
 {
-    // More images at a time gain nothing on a CPU, and the largest activations of all of them should fit into this.
+    // More images at a time gain nothing on a CPU.
     private const int MostRows = 32;
+
+    // The largest activation of a batch has at most this size, unless that of a single image is larger.
     private const long MostActivationBytes = 128L << 20;
 
     private readonly ModelDescription _model;
@@ -131,6 +134,17 @@ public sealed class OnnxImageGenerator : IDisposable
         Release();
     }
 
+    /// <summary>Returns the number of images to generate at a time.</summary>
+    internal static int ChooseBatchSize(ModelDescription model)
+    {
+        if (model.BatchSize is { } size) return size;
+
+        // The network evaluates a guided image twice, in the same batch.
+        var evaluations = model.GeneratesUnlabelled ? 2 : 1;
+        var bytes = sizeof(float) * evaluations * UNetEmitter.LargestActivation(model.Network);
+        return (int)Math.Clamp(MostActivationBytes / bytes, 1, MostRows);
+    }
+
     /// <summary>Generates the pixels of each row, [B, C, H, W].</summary>
     internal float[] Generate(
         Condition[] rows, Action<GenerationProgress>? report = null, CancellationToken cancellationToken = default)
@@ -139,7 +153,7 @@ public sealed class OnnxImageGenerator : IDisposable
         using var stop = Enter(cancellationToken);
         try
         {
-            var size = ChooseBatchSize();
+            var size = ChooseBatchSize(_model);
             Condition[][] batches = [.. rows.Chunk(size)];
             var pixels = new float[(long)rows.Length * _model.Network.Pixels];
             foreach (var (i, batch) in batches.Index())
@@ -206,9 +220,6 @@ public sealed class OnnxImageGenerator : IDisposable
         _session.Dispose();
         _disposing.Dispose();
     }
-
-    private int ChooseBatchSize() => _model.BatchSize
-        ?? (int)Math.Clamp(MostActivationBytes / (sizeof(float) * _model.Network.LargestActivation), 1, MostRows);
 
     private float[] GenerateBatch(Condition[] rows, CancellationToken cancellationToken)
     {

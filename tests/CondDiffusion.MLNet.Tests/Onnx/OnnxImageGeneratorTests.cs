@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Onnx.Format;
 using CondDiffusion.MLNet.Tests.Support;
 using Google.Protobuf;
@@ -58,6 +59,26 @@ public sealed class OnnxImageGeneratorTests
                 model.Transformer, Description.Sampling with { GuidanceScale = scale });
             Tiny.AreClose(Bytes(other.Generate(["cat"], [4])), [images[i]]);
         }
+    }
+
+    /// <summary>The scores of 4 heads between 32 x 32 pixels have 16 of 128 MB, those between 16 x 16 have 1.</summary>
+    [TestMethod]
+    [DataRow(32, false, 8)]
+    [DataRow(32, true, 4)]
+    [DataRow(16, true, 32)]
+    [DataRow(256, true, 1)]
+    public void ChooseBatchSize_Attention_HasRoomForItsScores(int side, bool guided, int expected)
+    {
+        var network = new UNetShape(1, 2 * side, 2 * side, Labels: 2, EmbeddingSize: 8, [32])
+        {
+            Architecture = NetworkArchitecture.Residual,
+        };
+        Assert.AreEqual(expected, OnnxImageGenerator.ChooseBatchSize(Description with
+        {
+            Network = network,
+            GeneratesUnlabelled = guided,
+            BatchSize = null,
+        }));
     }
 
     [TestMethod]
