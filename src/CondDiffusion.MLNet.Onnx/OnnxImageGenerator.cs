@@ -3,6 +3,8 @@ using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Onnx;
 using CondDiffusion.MLNet.Onnx.Export;
+using CondDiffusion.MLNet.Onnx.Format;
+using Google.Protobuf;
 using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 
@@ -50,26 +52,25 @@ public sealed class OnnxImageGenerator : IDisposable
     /// Threads and execution providers of ONNX Runtime; null for all cores of the CPU. The caller disposes them.
     /// </param>
     /// <exception cref="FormatException">
-    /// The file is cut short, or is not one of <see cref="OnnxExtensions.SaveAsOnnx"/>. The message names it and says
-    /// why.
+    /// The file is cut short, is not one of <see cref="OnnxExtensions.SaveAsOnnx"/>, or needs a newer version of the
+    /// library. The message names it and says which.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// ONNX Runtime cannot load the file although it is complete, for example because of an option. The message has the
+    /// runtime's reason.
     /// </exception>
     public static OnnxImageGenerator Load(string path, SessionOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        var bytes = File.ReadAllBytes(path);
-        InferenceSession? session = null;
+        var session = CreateSession(path, options);
         try
         {
-            session = options is null ? new(bytes) : new(bytes, options);
             return new(ReadDescription(session), session);
         }
-        catch (Exception exception)
+        catch (FormatException exception)
         {
-            session?.Dispose();
-            if (exception is not (OnnxRuntimeException or FormatException)) throw;
-            throw new FormatException(
-                $"'{path}' is not a complete file of {nameof(OnnxExtensions.SaveAsOnnx)}: {exception.Message}",
-                exception);
+            session.Dispose();
+            throw new FormatException($"'{path}' cannot be read: {exception.Message}", exception);
         }
     }
 
@@ -183,10 +184,44 @@ public sealed class OnnxImageGenerator : IDisposable
         }
     }
 
+    private static InferenceSession CreateSession(string path, SessionOptions? options)
+    {
+        var file = File.ReadAllBytes(path);
+        try
+        {
+            return options is null ? new(file) : new(file, options);
+        }
+        catch (OnnxRuntimeException exception) when (IsComplete(file))
+        {
+            throw new InvalidOperationException($"'{path}' cannot be loaded: {exception.Message}", exception);
+        }
+        catch (OnnxRuntimeException exception)
+        {
+            throw new FormatException(
+                $"'{path}' is not a complete file of {nameof(OnnxExtensions.SaveAsOnnx)}: {exception.Message}",
+                exception);
+        }
+    }
+
+    private static bool IsComplete(byte[] file)
+    {
+        try
+        {
+            return ModelProto.Parser.ParseFrom(file).Graph is not null;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+
     private static ModelDescription ReadDescription(InferenceSession session)
     {
         if (!session.ModelMetadata.CustomMetadataMap.TryGetValue(OnnxNames.Description, out var json))
-            throw new FormatException($"it has no metadata '{OnnxNames.Description}'.");
+        {
+            throw new FormatException(
+                $"it has no metadata '{OnnxNames.Description}', as files of {nameof(OnnxExtensions.SaveAsOnnx)} have.");
+        }
 
         var model = ModelDescription.Parse(System.Text.Encoding.UTF8.GetBytes(json));
         var shape = model.Network;

@@ -155,27 +155,32 @@ public sealed class OnnxImageGeneratorTests
     {
         using var model = new OnnxModel(Description);
         var bytes = File.ReadAllBytes(model.Save());
-        void Refuses(byte[] file, string message = "")
+        void Refuses(byte[] file, params ReadOnlySpan<string> message)
         {
             File.WriteAllBytes(model.Path, file);
-            Throws.Saying<FormatException>(
-                () => OnnxImageGenerator.Load(model.Path),
-                $"'{model.Path}' is not a complete file of SaveAsOnnx: ", message);
+            Throws.Saying<FormatException>(() => OnnxImageGenerator.Load(model.Path), [$"'{model.Path}' ", .. message]);
         }
 
+        const string Incomplete = "is not a complete file of SaveAsOnnx: ";
         foreach (var length in new[] { 0, 1, 100, bytes.Length / 2, bytes.Length - 100, bytes.Length - 1 })
-            Refuses(bytes[..length]);
-        Refuses([.. Enumerable.Range(0, 1000).Select(i => (byte)(i * i))]);
-        Refuses(Change(file => file.MetadataProps.Clear()), "it has no metadata 'description'");
+            Refuses(bytes[..length], Incomplete);
+        Refuses([.. Enumerable.Range(0, 1000).Select(i => (byte)(i * i))], Incomplete);
+
+        const string Unreadable = "cannot be read: ";
+        Refuses(Change(file => file.MetadataProps.Clear()), Unreadable, "it has no metadata 'description'");
         Refuses(
-            Change(file => file.MetadataProps[0].Value =
-                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 12", StringComparison.Ordinal)),
-            "its input 'noise' has the sizes [-1, 1, 8, 12], expected [-1, 1, 12, 12]");
+            Replace("\"Height\": 8", "\"Height\": 12"),
+            Unreadable, "its input 'noise' has the sizes [-1, 1, 8, 12], expected [-1, 1, 12, 12]");
         Refuses(
-            Change(file => file.MetadataProps[0].Value =
-                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 9", StringComparison.Ordinal)),
-            "Network.Height must be a positive multiple of 4, but is 9");
+            Replace("\"Height\": 8", "\"Height\": 9"),
+            Unreadable, "Network.Height must be a positive multiple of 4, but is 9");
+        Refuses(
+            Replace("\"Format\": 3", "\"Format\": 6, \"New\": true"),
+            Unreadable, "it needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
         Assert.ThrowsExactly<FileNotFoundException>(() => OnnxImageGenerator.Load(model.File("none.onnx")));
+
+        byte[] Replace(string old, string value) => Change(file => file.MetadataProps[0].Value =
+            file.MetadataProps[0].Value.Replace(old, value, StringComparison.Ordinal));
 
         byte[] Change(Action<ModelProto> change)
         {
@@ -183,6 +188,16 @@ public sealed class OnnxImageGeneratorTests
             change(file);
             return file.ToByteArray();
         }
+    }
+
+    [TestMethod]
+    public void Load_InvalidOption_DoesNotBlameTheFile()
+    {
+        using var model = new OnnxModel(Description);
+        using var options = new SessionOptions { OptimizedModelFilePath = model.File("none/optimized.onnx") };
+        Throws.Saying<InvalidOperationException>(
+            () => OnnxImageGenerator.Load(model.Save(), options),
+            $"'{model.Path}' cannot be loaded: ", "none/optimized.onnx");
     }
 
     /// <summary>The file itself tells what its graph cannot mean, whoever runs it.</summary>
