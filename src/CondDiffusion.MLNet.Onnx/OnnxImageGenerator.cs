@@ -12,7 +12,7 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// Generates labelled images with an ONNX file of <see cref="OnnxExtensions.SaveAsOnnx"/>, in ONNX Runtime and without
-/// libtorch. A label and a seed give the image that the ML.NET model gives with
+/// libtorch. With <see cref="OnnxWeights.Float32"/>, a label and a seed give the image that the ML.NET model gives with
 /// <see cref="Precision.Float32"/>, up to one grey level.
 /// </summary>
 /// <remarks>Any number of threads may use it at once.</remarks>

@@ -62,7 +62,7 @@ public sealed class OnnxTests
         };
         var pipeline = ml.Transforms.ApplyOnnxModel(
             ["pixels"], ["label", "noise", "guidance"], "digits.onnx", sizes, gpuDeviceId: null, fallbackToCpu: false,
-            recursionLimit: 100);          // which tells this method from others of its name
+            recursionLimit: 100);          // chooses this overload
 
         IDataView none = ml.Data.LoadFromEnumerable<Request>([]);
         ITransformer model = pipeline.Fit(none);

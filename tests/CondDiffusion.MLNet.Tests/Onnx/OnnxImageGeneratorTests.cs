@@ -61,6 +61,25 @@ public sealed class OnnxImageGeneratorTests
         }
     }
 
+    /// <summary>The two generations wait for each other after each batch.</summary>
+    [TestMethod]
+    public async Task Generate_TwoThreads_GivesEachItsImages()
+    {
+        using var model = new OnnxModel(Description);
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        using var barrier = new Barrier(2);
+        string[] labels = [.. Enumerable.Repeat("cat", 9)];
+        var timeout = TimeSpan.FromSeconds(30);
+        byte[][] Generate(long seed, Action<GenerationProgress>? progress = null) => Bytes(generator.Generate(
+            labels, [.. Enumerable.Range(0, labels.Length).Select(i => seed + i)], progress: progress));
+
+        var together = await Task.WhenAll(new[] { 1, 100 }.Select(seed => Task.Run(
+            () => Generate(seed, _ => Assert.IsTrue(barrier.SignalAndWait(timeout))))));
+        Assert.AreEqual(3, barrier.CurrentPhaseNumber);
+        Tiny.AreClose(Generate(1), together[0]);
+        Tiny.AreClose(Generate(100), together[1]);
+    }
+
     /// <summary>The scores of 4 heads between 32 x 32 pixels have 16 of 128 MB, those between 16 x 16 have 1.</summary>
     [TestMethod]
     [DataRow(32, false, 8)]
