@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Packs the library and uses the package as its users do. An application outside this repository references it and
-# TorchSharp-cpu, and is built and published in every way that places TorchSharp's native files differently. Then it
-# uses SkiaSharp 4 in place of ML.NET's SkiaSharp 2.88, and only the libtorch of its platform.
+# Packs the libraries and uses the packages as their users do. An application outside this repository references the
+# library and TorchSharp-cpu, and is built and published in every way that places TorchSharp's native files differently.
+# Then it uses SkiaSharp 4 in place of ML.NET's SkiaSharp 2.88, and only the libtorch of its platform. Finally it
+# uses the ONNX package, without libtorch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
-project=src/CondDiffusion.MLNet
+library=src/CondDiffusion.MLNet
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The package has a version of its own and goes into a package folder of its own, in front of the machine's, so that no
-# stale copy can take its place.
-version=$(dotnet msbuild $project -getProperty:Version)-smoke.$(date +%s)
-torchsharp=$(dotnet msbuild $project -getProperty:TorchSharpVersion)
+# The packages have a version of their own and go into a package folder of their own, in front of the machine's, so that
+# no stale copy can take their place.
+version=$(dotnet msbuild $library -getProperty:Version)-smoke.$(date +%s)
+torchsharp=$(dotnet msbuild $library -getProperty:TorchSharpVersion)
 packages=$(dotnet nuget locals global-packages --list | sed 's/^[^:]*: *//')
-dotnet pack $project -c Release -o "$work/feed" -p:PackageVersion="$version" -v quiet
+for project in $library $library.Onnx; do
+    dotnet pack $project -c Release -o "$work/feed" -p:PackageVersion="$version" -v quiet
+done
 
 mkdir "$work/app"
 cd "$work/app"
@@ -102,6 +105,7 @@ var images = model.Transform(ml.Data.LoadFromEnumerable([new Label { Key = 0 }, 
 ImageGrid.Save(images, 2, Path.Combine(Path.GetTempPath(), Path.GetRandomFileName(), "grid.png"));
 using var decoded = MLImage.CreateFromStream(new MemoryStream(Plain(1).ToPng()));
 if (decoded.GetBGRPixels.Any(level => level != 255)) throw new InvalidOperationException("The PNG is wrong.");
+ml.Model.Save(model, rows.Schema, Path.Combine(AppContext.BaseDirectory, "../../model.zip"));
 Console.WriteLine(images.Length);
 
 static MLImage Plain(int i) => MLImage.CreateFromPixels(
@@ -120,3 +124,26 @@ internal sealed class Label
 END
 sed -i 's|<OutputType>|<ImplicitUsings>enable</ImplicitUsings><Nullable>enable</Nullable><OutputType>|' app.csproj
 check 'build, SkiaSharp 4, libtorch of one platform' dotnet build
+
+# The ONNX package converts that model and generates with it. Its only reference takes the place of the others.
+sed -i -e '/libtorch-cpu/d' -e 's|"CondDiffusion.MLNet"|"CondDiffusion.MLNet.Onnx"|' app.csproj
+cat > Program.cs <<'END'
+using CondDiffusion.MLNet;
+using Microsoft.ML;
+
+var directory = Path.Combine(AppContext.BaseDirectory, "../..");
+var path = Path.Combine(directory, "model.onnx");
+new MLContext().ImageGeneration.ConvertToOnnx(Path.Combine(directory, "model.zip"), path);
+using var generator = OnnxImageGenerator.Load(path);
+Console.WriteLine(generator.Generate(["1", "2"]).Count);
+END
+check 'build, ONNX without libtorch' dotnet build
+if find out -name 'libtorch*' | grep .; then
+    echo 'package smoke: the ONNX package brings libtorch' >&2
+    exit 1
+fi
+
+# It uses the library's internals, so it needs the version that it was built with.
+grep -qF "id=\"CondDiffusion.MLNet\" version=\"[$version]\"" \
+    "$work/packages/conddiffusion.mlnet.onnx/$version"/*.nuspec \
+    || { echo 'package smoke: the ONNX package does not need an exact version of the library' >&2; exit 1; }

@@ -2,6 +2,9 @@ using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Onnx;
+using CondDiffusion.MLNet.Onnx.Export;
+using CondDiffusion.MLNet.Onnx.Format;
+using Google.Protobuf;
 using Microsoft.ML.Data;
 using Microsoft.ML.OnnxRuntime;
 
@@ -9,14 +12,16 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// Generates labelled images with an ONNX file of <see cref="OnnxExtensions.SaveAsOnnx"/>, in ONNX Runtime and without
-/// libtorch. A label and a seed give the image that the ML.NET model gives with
+/// libtorch. With <see cref="OnnxWeights.Float32"/>, a label and a seed give the image that the ML.NET model gives with
 /// <see cref="Precision.Float32"/>, up to one grey level.
 /// </summary>
 /// <remarks>Any number of threads may use it at once.</remarks>
 public sealed class OnnxImageGenerator : IDisposable
 {
-    // More images at a time gain nothing on a CPU, and the largest activations of all of them should fit into this.
+    // More images at a time gain nothing on a CPU.
     private const int MostRows = 32;
+
+    // The largest activation of a batch has at most this size, unless that of a single image is larger.
     private const long MostActivationBytes = 128L << 20;
 
     private readonly ModelDescription _model;
@@ -47,26 +52,25 @@ public sealed class OnnxImageGenerator : IDisposable
     /// Threads and execution providers of ONNX Runtime; null for all cores of the CPU. The caller disposes them.
     /// </param>
     /// <exception cref="FormatException">
-    /// The file is cut short, or is not one of <see cref="OnnxExtensions.SaveAsOnnx"/>. The message names it and says
-    /// why.
+    /// The file is cut short, is not one of <see cref="OnnxExtensions.SaveAsOnnx"/>, or needs a newer version of the
+    /// library. The message names it and says which.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// ONNX Runtime cannot load the file although it is complete, for example because of an option. The message has the
+    /// runtime's reason.
     /// </exception>
     public static OnnxImageGenerator Load(string path, SessionOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        var bytes = File.ReadAllBytes(path);
-        InferenceSession? session = null;
+        var session = CreateSession(path, options);
         try
         {
-            session = options is null ? new(bytes) : new(bytes, options);
             return new(ReadDescription(session), session);
         }
-        catch (Exception exception)
+        catch (FormatException exception)
         {
-            session?.Dispose();
-            if (exception is not (OnnxRuntimeException or FormatException)) throw;
-            throw new FormatException(
-                $"'{path}' is not a complete file of {nameof(OnnxExtensions.SaveAsOnnx)}: {exception.Message}",
-                exception);
+            session.Dispose();
+            throw new FormatException($"'{path}' cannot be read: {exception.Message}", exception);
         }
     }
 
@@ -131,6 +135,17 @@ public sealed class OnnxImageGenerator : IDisposable
         Release();
     }
 
+    /// <summary>Returns the number of images to generate at a time.</summary>
+    internal static int ChooseBatchSize(ModelDescription model)
+    {
+        if (model.BatchSize is { } size) return size;
+
+        // The network evaluates a guided image twice, in the same batch.
+        var evaluations = model.GeneratesUnlabelled ? 2 : 1;
+        var bytes = sizeof(float) * evaluations * UNetEmitter.LargestActivation(model.Network);
+        return (int)Math.Clamp(MostActivationBytes / bytes, 1, MostRows);
+    }
+
     /// <summary>Generates the pixels of each row, [B, C, H, W].</summary>
     internal float[] Generate(
         Condition[] rows, Action<GenerationProgress>? report = null, CancellationToken cancellationToken = default)
@@ -139,7 +154,7 @@ public sealed class OnnxImageGenerator : IDisposable
         using var stop = Enter(cancellationToken);
         try
         {
-            var size = ChooseBatchSize();
+            var size = ChooseBatchSize(_model);
             Condition[][] batches = [.. rows.Chunk(size)];
             var pixels = new float[(long)rows.Length * _model.Network.Pixels];
             foreach (var (i, batch) in batches.Index())
@@ -169,10 +184,44 @@ public sealed class OnnxImageGenerator : IDisposable
         }
     }
 
+    private static InferenceSession CreateSession(string path, SessionOptions? options)
+    {
+        var file = File.ReadAllBytes(path);
+        try
+        {
+            return options is null ? new(file) : new(file, options);
+        }
+        catch (OnnxRuntimeException exception) when (IsComplete(file))
+        {
+            throw new InvalidOperationException($"'{path}' cannot be loaded: {exception.Message}", exception);
+        }
+        catch (OnnxRuntimeException exception)
+        {
+            throw new FormatException(
+                $"'{path}' is not a complete file of {nameof(OnnxExtensions.SaveAsOnnx)}: {exception.Message}",
+                exception);
+        }
+    }
+
+    private static bool IsComplete(byte[] file)
+    {
+        try
+        {
+            return ModelProto.Parser.ParseFrom(file).Graph is not null;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+
     private static ModelDescription ReadDescription(InferenceSession session)
     {
         if (!session.ModelMetadata.CustomMetadataMap.TryGetValue(OnnxNames.Description, out var json))
-            throw new FormatException($"it has no metadata '{OnnxNames.Description}'.");
+        {
+            throw new FormatException(
+                $"it has no metadata '{OnnxNames.Description}', as files of {nameof(OnnxExtensions.SaveAsOnnx)} have.");
+        }
 
         var model = ModelDescription.Parse(System.Text.Encoding.UTF8.GetBytes(json));
         var shape = model.Network;
@@ -206,9 +255,6 @@ public sealed class OnnxImageGenerator : IDisposable
         _session.Dispose();
         _disposing.Dispose();
     }
-
-    private int ChooseBatchSize() => _model.BatchSize
-        ?? (int)Math.Clamp(MostActivationBytes / (sizeof(float) * _model.Network.LargestActivation), 1, MostRows);
 
     private float[] GenerateBatch(Condition[] rows, CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ internal static class OnnxNames
     /// <summary>Input, of models that can be guided: the guidance scale of each image, float (N).</summary>
     public const string Guidance = "guidance";
 
-    /// <summary>Output: the images, float (N, C, H, W).</summary>
+    /// <summary>Output: the images, float (N, C, H, W); NaN for a label that the model does not have.</summary>
     public const string Pixels = "pixels";
 
     /// <summary>Metadata: the model's description, in the JSON of model files.</summary>

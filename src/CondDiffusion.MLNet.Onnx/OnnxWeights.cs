@@ -8,6 +8,6 @@ public enum OnnxWeights
     /// <summary>32 bits, as the model has them.</summary>
     Float32,
 
-    /// <summary>16 bits: half the size of the file, and images of which some pixels differ by a grey level.</summary>
+    /// <summary>16 bits: half the size of the file, and slightly different images.</summary>
     Float16,
 }

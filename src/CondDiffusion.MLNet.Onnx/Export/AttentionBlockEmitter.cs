@@ -7,6 +7,13 @@ internal static class AttentionBlockEmitter
 {
     private const float Epsilon = 1e-5f; // that of PyTorch's layer norm
 
+    /// <summary>Returns the number of values in the scores of an image, heads x (H W)^2.</summary>
+    public static long CountScores(UNetShape shape, BlockPlace place)
+    {
+        long pixels = shape.Height / place.Scale * (shape.Width / place.Scale);
+        return AttentionBlock.Heads * pixels * pixels;
+    }
+
     /// <inheritdoc cref="EmitBlock"/>
     public static string Emit(LayerEmitter layers, BlockPlace place, string x, string _)
     {

@@ -15,7 +15,7 @@ internal sealed record ExportedModel(
     IReadOnlyDictionary<string, (TensorEntry Entry, float[] Values)> Weights,
     string Hash)
 {
-    // An ONNX file ends at 2 GB, and so does a stream in memory. What else is in either has room beside this.
+    // An ONNX file and a stream in memory have at most 2 GB. 16 MB of it are left for all but the weights.
     private const long MostBytes = int.MaxValue - (16L << 20);
 
     /// <summary>Reads a model in memory, alone or in a chain.</summary>

@@ -11,7 +11,7 @@ namespace CondDiffusion.MLNet.Onnx.Export;
 /// methods take and return.
 /// </summary>
 /// <param name="name">
-/// Name of the graph, with which the names that it gives begin: those of a graph and of its inner graphs must differ.
+/// Name of the graph, which the names of its values begin with. A graph and its inner graphs need different names.
 /// </param>
 /// <param name="weights">The data type that the weights are stored in.</param>
 internal sealed class GraphBuilder(string name, OnnxWeights weights)
@@ -98,13 +98,13 @@ internal sealed class GraphBuilder(string name, OnnxWeights weights)
         Store(NewName("constant"), DataType.Float, AsBytes(values), sizes);
 
     /// <summary>
-    /// Adds weights, which the graph computes with in float32 whatever it stores them in. Vectors, such as biases, are
-    /// small and stored in float32.
+    /// Adds weights. The graph computes with them in float32, however they are stored. Vectors, such as biases, are
+    /// small and always stored in float32.
     /// </summary>
     /// <param name="weight">Name of the weights.</param>
     /// <param name="values">The weights.</param>
     /// <param name="sizes">The size of each dimension.</param>
-    /// <exception cref="InvalidOperationException">A weight is beyond float16, which it is to be stored in.</exception>
+    /// <exception cref="InvalidOperationException">A weight is to be stored in float16 and beyond it.</exception>
     public string Weights(string weight, ReadOnlySpan<float> values, params ReadOnlySpan<long> sizes)
     {
         if (weights == OnnxWeights.Float32 || sizes.Length == 1)

@@ -29,7 +29,7 @@ internal static class OnnxExporter
 
         var file = Export(model, options.Weights);
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var temporary = Path.Combine(directory, Path.GetRandomFileName());
+        var temporary = Path.Combine(directory, $".{Path.GetRandomFileName()}"); // hidden
         AtomicFile.Write(temporary, () =>
         {
             using var stream = File.Create(temporary);
@@ -93,7 +93,7 @@ internal static class OnnxExporter
         var step = StepEmitter.Emit(model, weights, EmbedLabels(graph, model, label), guidance);
         var steps = graph.Scalar((long)description.Steps);
         var states = graph.Apply("Loop", outputs: 2, [steps, "", noise, noise], OnnxAttribute.Graph("body", step));
-        graph.Rename(states[0], OnnxNames.Pixels);
+        graph.Rename(MarkUnknown(graph, description, label, states[0]), OnnxNames.Pixels);
         graph.AddOutput(OnnxNames.Pixels, DataType.Float, sizes);
         return graph.Graph;
     }
@@ -103,15 +103,24 @@ internal static class OnnxExporter
     {
         const string Table = "label_emb.weight";
 
-        // The first row of the table stands for no label. A row beyond the table is an error of the runtime: a label
-        // that the model does not have, or none where it needs one.
+        // The first row of the table stands for no label. Not every device refuses a row that a table does not have.
         var labels = model.Description.Network.Labels;
         var size = model.Description.Network.EmbeddingSize;
         var table = graph.Weights(Table, [.. new float[size], .. model.Weights[Table].Values], labels + 1L, size);
-        var none = graph.Scalar(model.Description.GeneratesUnlabelled ? 0L : labels + 1L);
+        var row = graph.Plus(label, graph.Scalar(1L));
+        return graph.Pick(table, graph.Apply("Clip", [row, graph.Scalar(0L), graph.Scalar((long)labels)]));
+    }
 
-        var isMissing = graph.Apply("Less", [label, graph.Scalar(0L)]);
-        var row = graph.Apply("Where", [isMissing, none, graph.Plus(label, graph.Scalar(1L))]);
-        return graph.Pick(table, row);
+    /// <summary>
+    /// Emits the images with NaN in place of those whose label the model does not have, and of those without one where
+    /// it needs one.
+    /// </summary>
+    private static string MarkUnknown(GraphBuilder graph, ModelDescription model, string label, string images)
+    {
+        var isKnown = graph.Apply("Less", [label, graph.Scalar((long)model.Network.Labels)]);
+        if (!model.GeneratesUnlabelled)
+            isKnown = graph.Apply("And", [isKnown, graph.Apply("GreaterOrEqual", [label, graph.Scalar(0L)])]);
+
+        return graph.Apply("Where", [graph.Unsqueeze(isKnown, 1, 2, 3), images, graph.Scalar(float.NaN)]);
     }
 }

@@ -28,14 +28,20 @@ internal static class UNetEmitter
         x = shape.Form.Apply(ToChannels(layers.Graph, x, shape), shape.Widths.Count, (number, x, skip, pools) =>
         {
             var (kind, place) = places[number];
-            return Find(kind, shape)(layers, place, Join(layers.Graph, x, skip, pools), v);
+            return Emitters[kind](layers, place, Join(layers.Graph, x, skip, pools), v);
         });
         return ToPixels(layers.Graph, layers.Convolution(x, "out"), shape.Form.Stem);
     }
 
-    private static EmitBlock Find(BlockKind kind, UNetShape shape) => Emitters.GetValueOrDefault(kind)
-        ?? throw new NotSupportedException(
-            $"The architecture {shape.Architecture} has a kind of block that cannot be exported to ONNX.");
+    /// <summary>
+    /// Returns the number of values in the largest activation that an image becomes in the graph, where attention
+    /// writes out its scores.
+    /// </summary>
+    public static long LargestActivation(UNetShape shape) => shape.Places()
+        .Where(block => block.Kind == AttentionBlock.Kind)
+        .Select(block => AttentionBlockEmitter.CountScores(shape, block.Place))
+        .Append(shape.LargestActivation)
+        .Max();
 
     /// <summary>Returns the input of a block: what <see cref="BlockInput"/> computes.</summary>
     private static string Join(GraphBuilder graph, string x, string? skip, bool pools)

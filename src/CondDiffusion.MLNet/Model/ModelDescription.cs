@@ -153,12 +153,13 @@ internal sealed record ModelDescription
 
     /// <summary>Reads a description from the JSON of a model file.</summary>
     /// <exception cref="FormatException">
-    /// The JSON does not describe a possible model; the message says what is wrong.
+    /// The JSON does not describe a possible model, or is of a newer format; the message says what is wrong.
     /// </exception>
     public static ModelDescription Parse(ReadOnlySpan<byte> json)
     {
         try
         {
+            CheckFormat(json);
             var description = JsonSerializer.Deserialize(json, ModelJson.Default.ModelDescription)
                 ?? throw new FormatException("the description is null.");
             if (description.Format < PlainFormat) description = description.Upgrade();
@@ -175,6 +176,18 @@ internal sealed record ModelDescription
     /// <summary>Writes the description as UTF-8, so that <see cref="Parse"/> reads it again.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(
         this with { Format = WrittenFormat }, ModelJson.Default.ModelDescription);
+
+    /// <summary>Checks the format first: a newer one may have anything beside it.</summary>
+    private static void CheckFormat(ReadOnlySpan<byte> json)
+    {
+        var format = JsonSerializer.Deserialize(json, ModelJson.Default.AnyDescription)?.Format;
+        if (format > NewestFormat)
+        {
+            throw new FormatException(
+                $"it needs a newer CondDiffusion.MLNet, one that reads format 1.{format}; this one reads up to " +
+                $"1.{NewestFormat}.");
+        }
+    }
 
     /// <summary>
     /// Returns the description of an older format, as it would be written today with the same meaning.
@@ -234,6 +247,14 @@ internal sealed record ModelDescription
     }
 }
 
+/// <summary>What a description of any format has, even of one that this library does not know.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Skip)]
+internal sealed record AnyDescription
+{
+    /// <inheritdoc cref="ModelDescription.Format"/>
+    public int Format { get; init; }
+}
+
 /// <summary>Reads and writes the JSON without reflection.</summary>
 [JsonSourceGenerationOptions(
     WriteIndented = true,
@@ -242,5 +263,6 @@ internal sealed record ModelDescription
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(AnyDescription))]
 [JsonSerializable(typeof(ModelDescription))]
 internal sealed partial class ModelJson : JsonSerializerContext;

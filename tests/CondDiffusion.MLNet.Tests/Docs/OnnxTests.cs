@@ -62,7 +62,7 @@ public sealed class OnnxTests
         };
         var pipeline = ml.Transforms.ApplyOnnxModel(
             ["pixels"], ["label", "noise", "guidance"], "digits.onnx", sizes, gpuDeviceId: null, fallbackToCpu: false,
-            recursionLimit: 100);          // which tells this method from others of its name
+            recursionLimit: 100);          // chooses this overload
 
         IDataView none = ml.Data.LoadFromEnumerable<Request>([]);
         ITransformer model = pipeline.Fit(none);
@@ -86,8 +86,7 @@ public sealed class OnnxTests
         Assert.AreNotSequenceEqual(expected, Pixels(model, request));
 
         request.Label = [2];
-        var exception = Assert.Throws<Exception>(() => Pixels(model, request));
-        Assert.Contains("out of data bounds", exception.ToString());
+        Assert.IsTrue(Pixels(model, request).All(float.IsNaN));
 
         float[] Pixels(ITransformer model, Request row) =>
             model.Transform(ml.Data.LoadFromEnumerable([row])).GetColumn<float[]>("pixels").Single();

@@ -17,6 +17,11 @@ public sealed class ModelDescriptionTests
     }
 
     [TestMethod]
+    public void Parse_NewerFormat_SaysWhatItNeeds() => Throws.Saying<FormatException>(
+        () => ModelDescription.Parse("""{"New": {}, "Format": 6}"""u8),
+        "needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
+
+    [TestMethod]
     public void Parse_SeveralFieldsOutOfRange_NamesAllAtOnce()
     {
         var description = Tiny.Description with

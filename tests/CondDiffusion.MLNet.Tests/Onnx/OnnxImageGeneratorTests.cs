@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Onnx.Format;
 using CondDiffusion.MLNet.Tests.Support;
 using Google.Protobuf;
@@ -58,6 +59,45 @@ public sealed class OnnxImageGeneratorTests
                 model.Transformer, Description.Sampling with { GuidanceScale = scale });
             Tiny.AreClose(Bytes(other.Generate(["cat"], [4])), [images[i]]);
         }
+    }
+
+    /// <summary>The two generations wait for each other after each batch.</summary>
+    [TestMethod]
+    public async Task Generate_TwoThreads_GivesEachItsImages()
+    {
+        using var model = new OnnxModel(Description);
+        using var generator = OnnxImageGenerator.Load(model.Save());
+        using var barrier = new Barrier(2);
+        string[] labels = [.. Enumerable.Repeat("cat", 9)];
+        var timeout = TimeSpan.FromSeconds(30);
+        byte[][] Generate(long seed, Action<GenerationProgress>? progress = null) => Bytes(generator.Generate(
+            labels, [.. Enumerable.Range(0, labels.Length).Select(i => seed + i)], progress: progress));
+
+        var together = await Task.WhenAll(new[] { 1, 100 }.Select(seed => Task.Run(
+            () => Generate(seed, _ => Assert.IsTrue(barrier.SignalAndWait(timeout))))));
+        Assert.AreEqual(3, barrier.CurrentPhaseNumber);
+        Tiny.AreClose(Generate(1), together[0]);
+        Tiny.AreClose(Generate(100), together[1]);
+    }
+
+    /// <summary>The scores of 4 heads between 32 x 32 pixels have 16 of 128 MB, those between 16 x 16 have 1.</summary>
+    [TestMethod]
+    [DataRow(32, false, 8)]
+    [DataRow(32, true, 4)]
+    [DataRow(16, true, 32)]
+    [DataRow(256, true, 1)]
+    public void ChooseBatchSize_Attention_HasRoomForItsScores(int side, bool guided, int expected)
+    {
+        var network = new UNetShape(1, 2 * side, 2 * side, Labels: 2, EmbeddingSize: 8, [32])
+        {
+            Architecture = NetworkArchitecture.Residual,
+        };
+        Assert.AreEqual(expected, OnnxImageGenerator.ChooseBatchSize(Description with
+        {
+            Network = network,
+            GeneratesUnlabelled = guided,
+            BatchSize = null,
+        }));
     }
 
     [TestMethod]
@@ -134,27 +174,32 @@ public sealed class OnnxImageGeneratorTests
     {
         using var model = new OnnxModel(Description);
         var bytes = File.ReadAllBytes(model.Save());
-        void Refuses(byte[] file, string message = "")
+        void Refuses(byte[] file, params ReadOnlySpan<string> message)
         {
             File.WriteAllBytes(model.Path, file);
-            Throws.Saying<FormatException>(
-                () => OnnxImageGenerator.Load(model.Path),
-                $"'{model.Path}' is not a complete file of SaveAsOnnx: ", message);
+            Throws.Saying<FormatException>(() => OnnxImageGenerator.Load(model.Path), [$"'{model.Path}' ", .. message]);
         }
 
+        const string Incomplete = "is not a complete file of SaveAsOnnx: ";
         foreach (var length in new[] { 0, 1, 100, bytes.Length / 2, bytes.Length - 100, bytes.Length - 1 })
-            Refuses(bytes[..length]);
-        Refuses([.. Enumerable.Range(0, 1000).Select(i => (byte)(i * i))]);
-        Refuses(Change(file => file.MetadataProps.Clear()), "it has no metadata 'description'");
+            Refuses(bytes[..length], Incomplete);
+        Refuses([.. Enumerable.Range(0, 1000).Select(i => (byte)(i * i))], Incomplete);
+
+        const string Unreadable = "cannot be read: ";
+        Refuses(Change(file => file.MetadataProps.Clear()), Unreadable, "it has no metadata 'description'");
         Refuses(
-            Change(file => file.MetadataProps[0].Value =
-                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 12", StringComparison.Ordinal)),
-            "its input 'noise' has the sizes [-1, 1, 8, 12], expected [-1, 1, 12, 12]");
+            Replace("\"Height\": 8", "\"Height\": 12"),
+            Unreadable, "its input 'noise' has the sizes [-1, 1, 8, 12], expected [-1, 1, 12, 12]");
         Refuses(
-            Change(file => file.MetadataProps[0].Value =
-                file.MetadataProps[0].Value.Replace("\"Height\": 8", "\"Height\": 9", StringComparison.Ordinal)),
-            "Network.Height must be a positive multiple of 4, but is 9");
+            Replace("\"Height\": 8", "\"Height\": 9"),
+            Unreadable, "Network.Height must be a positive multiple of 4, but is 9");
+        Refuses(
+            Replace("\"Format\": 3", "\"Format\": 6, \"New\": true"),
+            Unreadable, "it needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
         Assert.ThrowsExactly<FileNotFoundException>(() => OnnxImageGenerator.Load(model.File("none.onnx")));
+
+        byte[] Replace(string old, string value) => Change(file => file.MetadataProps[0].Value =
+            file.MetadataProps[0].Value.Replace(old, value, StringComparison.Ordinal));
 
         byte[] Change(Action<ModelProto> change)
         {
@@ -164,31 +209,46 @@ public sealed class OnnxImageGeneratorTests
         }
     }
 
-    /// <summary>The file itself refuses what its graph cannot mean, whoever runs it.</summary>
     [TestMethod]
-    public void Session_LabelsAndNoiseOfOtherModels_AreRefused()
+    public void Load_InvalidOption_DoesNotBlameTheFile()
+    {
+        using var model = new OnnxModel(Description);
+        using var options = new SessionOptions { OptimizedModelFilePath = model.File("none/optimized.onnx") };
+        Throws.Saying<InvalidOperationException>(
+            () => OnnxImageGenerator.Load(model.Save(), options),
+            $"'{model.Path}' cannot be loaded: ", "none/optimized.onnx");
+    }
+
+    /// <summary>The file itself tells what its graph cannot mean, whoever runs it.</summary>
+    [TestMethod]
+    public void Session_LabelsOfOtherModels_GiveNaN()
     {
         using var model = new OnnxModel(Description);
         using var session = new InferenceSession(model.Save());
-        Assert.HasCount(96, Run(session, 1, 12, 1));
-        Assert.HasCount(96, Run(session, -7, 12, 1));
-        Throws.Saying<OnnxRuntimeException>(() => Run(session, 2, 12, 1), "out of data bounds");
-        Throws.Saying<OnnxRuntimeException>(() => Run(session, 1, 8, 1), "noise", "Got: 8 Expected: 12");
+        Assert.AreSequenceEqual(
+            [false, true, false, false, true], AreNaN(session, [0, 2, 1, -7, long.MaxValue], guided: true));
+        Throws.Saying<OnnxRuntimeException>(
+            () => Run(session, [1], guided: true, width: 8), "noise", "Got: 8 Expected: 12");
 
         using var labelled = new OnnxModel(Description with { GeneratesUnlabelled = false });
         using var other = new InferenceSession(labelled.Save());
         Assert.AreSequenceEqual(["label", "noise"], other.InputNames);
-        Assert.HasCount(96, Run(other, 0, 12));
-        Throws.Saying<OnnxRuntimeException>(() => Run(other, -1, 12), "out of data bounds");
+        Assert.AreSequenceEqual(
+            [true, false, true, true], AreNaN(other, [-1, 1, 2, long.MinValue], guided: false));
     }
 
-    private static float[] Run(InferenceSession session, long label, int width, params float[] guidance)
+    /// <summary>Returns for each label whether the pixels of its image are NaN.</summary>
+    private static IEnumerable<bool> AreNaN(InferenceSession session, long[] labels, bool guided) =>
+        Run(session, labels, guided, width: 12).Chunk(8 * 12).Select(image => image.All(float.IsNaN));
+
+    private static float[] Run(InferenceSession session, long[] labels, bool guided, int width)
     {
-        using var labels = OrtValue.CreateTensorValueFromMemory([label], [1]);
-        using var noise = OrtValue.CreateTensorValueFromMemory(new float[8 * width], [1, 1, 8, width]);
-        using var scales = OrtValue.CreateTensorValueFromMemory(guidance, [guidance.Length]);
-        var inputs = new Dictionary<string, OrtValue> { ["label"] = labels, ["noise"] = noise };
-        if (guidance.Length > 0) inputs["guidance"] = scales;
+        var count = labels.Length;
+        using var numbers = OrtValue.CreateTensorValueFromMemory(labels, [count]);
+        using var noise = OrtValue.CreateTensorValueFromMemory(new float[count * 8 * width], [count, 1, 8, width]);
+        using var scales = OrtValue.CreateTensorValueFromMemory(new float[count], [count]);
+        var inputs = new Dictionary<string, OrtValue> { ["label"] = numbers, ["noise"] = noise };
+        if (guided) inputs["guidance"] = scales;
         using var run = new RunOptions();
         using var outputs = session.Run(run, inputs, ["pixels"]);
         return outputs[0].GetTensorDataAsSpan<float>().ToArray();
