@@ -2,6 +2,7 @@
 import { Generator } from './generator.js';
 
 const CHECKED = 10; // labels that are chosen at first
+const STEP_TIME = 60; // ms that a step of an image is shown
 
 const find = id => document.getElementById(id);
 const form = document.querySelector('form');
@@ -66,9 +67,9 @@ async function run(generator) {
   try {
     for (const { name, label, seed, guidance } of chosen) {
       say(`Generating image ${images.childElementCount + 1} of ${chosen.length}…`);
-      const image = await generator.generate(label, seed, guidance);
+      const steps = await generator.generate(label, seed, guidance);
       if (stop.signal.aborted) break;
-      show(image, `${name}, seed ${seed}`);
+      show(steps, `${name}, seed ${seed}`);
     }
     say(`${stop.signal.aborted ? 'Stopped' : 'Done'}: ${images.childElementCount} of ${chosen.length} images.`);
   } catch (error) {
@@ -92,11 +93,9 @@ function readForm(generator) {
   })));
 }
 
-function show(image, name) {
-  const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
-  canvas.getContext('2d').putImageData(image, 0, 0);
-  const png = canvas.toDataURL('image/png');
-
+/** Shows an image, which emerges from its steps unless the visitor wants no motion. */
+function show(steps, name) {
+  const png = toPng(steps.at(-1));
   const element = Object.assign(document.createElement('img'), { src: png, alt: name });
   const link = Object.assign(document.createElement('a'), {
     href: png, download: `${name}.png`, textContent: 'Download', ariaLabel: `Download ${name}`,
@@ -108,4 +107,19 @@ function show(image, name) {
   const item = document.createElement('li');
   item.append(figure);
   images.append(item);
+  if (!matchMedia('(prefers-reduced-motion: reduce)').matches) play(element, steps);
+}
+
+/** Shows each step for a moment, and in the end the last one. */
+async function play(element, steps) {
+  for (const step of steps) {
+    element.src = toPng(step);
+    await new Promise(resolve => setTimeout(resolve, STEP_TIME));
+  }
+}
+
+function toPng(image) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  return canvas.toDataURL('image/png');
 }

@@ -65,20 +65,22 @@ export class Generator {
    * @param {number} label the number of its label in the labels, from 0; -1 for none.
    * @param {bigint} seed
    * @param {number} guidance the guidance scale, of which a model without guidance takes no notice.
-   * @returns {Promise<ImageData>}
+   * @returns {Promise<ImageData[]>} the image after each step, as far as the file gives them: the last one is it.
    */
   async generate(label, seed, guidance) {
     const { Channels: channels } = this.#description.Network;
     const shape = [1, channels, this.height, this.width];
-    const noise = initialNoise(this.#seed, seed, channels * this.height * this.width);
+    const size = channels * this.height * this.width;
+    const noise = initialNoise(this.#seed, seed, size);
     const inputs = {
       label: new ort.Tensor('int64', [BigInt(label)], [1]),
       noise: new ort.Tensor('float32', noise, shape),
     };
     if (this.generatesUnlabelled) inputs.guidance = new ort.Tensor('float32', [guidance], [1]);
 
-    const { pixels } = await this.#session.run(inputs);
-    return toImage(pixels.data, channels, this.width, this.height);
+    const { pixels, steps = pixels } = await this.#session.run(inputs);
+    return Array.from({ length: steps.data.length / size }, (_, step) =>
+      toImage(steps.data.subarray(step * size, (step + 1) * size), channels, this.width, this.height));
   }
 }
 

@@ -8,6 +8,13 @@ public sealed record OnnxExportOptions
     public OnnxWeights Weights { get; init; }
 
     /// <summary>
+    /// Whether the file has a second output, <c>steps</c>, with the images after each step of the sampling, so that a
+    /// viewer can show how they emerge from the noise.
+    /// </summary>
+    /// <value>Default: false.</value>
+    public bool IncludeSteps { get; init; }
+
+    /// <summary>
     /// The sampling that the file has built in, as <see cref="ImageGenerationCatalog.WithSampling"/> would choose it.
     /// Its precision has no meaning there.
     /// </summary>

@@ -15,6 +15,11 @@ internal static class OnnxNames
     /// <summary>Output: the images, float (N, C, H, W); NaN for a label that the model does not have.</summary>
     public const string Pixels = "pixels";
 
+    /// <summary>
+    /// Output, where it was asked for: the images after each step, float (S, N, C, H, W).
+    /// </summary>
+    public const string Steps = "steps";
+
     /// <summary>Metadata: the model's description, in the JSON of model files.</summary>
     public const string Description = "description";
 

@@ -8,11 +8,11 @@ internal static class OnnxCommand
 {
     public static void Run(string[] args)
     {
-        var arguments = new Arguments(args, "--model", "--out");
+        var arguments = new Arguments(args, ["--model", "--out"], ["--steps"]);
         var model = arguments.Text("--model");
         var file = arguments.Text("--out");
         ModelFile.CheckWritable(file, "--out");
-        new MLContext().ImageGeneration.ConvertToOnnx(model, file);
+        new MLContext().ImageGeneration.ConvertToOnnx(model, file, new() { IncludeSteps = arguments.Has("--steps") });
         Console.WriteLine($"Saved {file}.");
     }
 }

@@ -40,8 +40,8 @@ static int Main(Action command)
                            the new model generates in N steps what the other one generates in many
               generate     --model FILE.zip [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR
-              onnx         --model FILE.zip --out FILE.onnx;
-                           converts a model for ONNX Runtime
+              onnx         --model FILE.zip [--steps] --out FILE.onnx;
+                           converts a model for ONNX Runtime; with --steps, to show the images of each step, too
               augment      FOLDER --model FILE.zip --balance | --at-least N | --per-real X
                            [--classifier FILE.zip] [--copy-distance X] [--seed N] [--generated-only] [--json]
                            --out FOLDER;

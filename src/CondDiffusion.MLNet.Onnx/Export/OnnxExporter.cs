@@ -27,7 +27,7 @@ internal static class OnnxExporter
             model = model with { Description = model.Description.WithSampling(sampling) };
         CheckSampler(model.Description.Sampling);
 
-        var file = Export(model, options.Weights);
+        var file = Export(model, options);
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var temporary = Path.Combine(directory, $".{Path.GetRandomFileName()}"); // hidden
         AtomicFile.Write(temporary, () =>
@@ -62,14 +62,14 @@ internal static class OnnxExporter
             $"{nameof(OnnxExportOptions)}.{nameof(OnnxExportOptions.Sampling)}.");
     }
 
-    private static ModelProto Export(ExportedModel model, OnnxWeights weights)
+    private static ModelProto Export(ExportedModel model, OnnxExportOptions options)
     {
         var file = new ModelProto
         {
             IrVersion = FormatVersion,
             ProducerName = "CondDiffusion.MLNet",
             ProducerVersion = typeof(OnnxExporter).Assembly.GetName().Version!.ToString(3),
-            Graph = BuildGraph(model, weights),
+            Graph = BuildGraph(model, options),
         };
         file.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OperatorSet });
         var json = System.Text.Encoding.UTF8.GetString(model.Description.ToJson());
@@ -78,23 +78,30 @@ internal static class OnnxExporter
         return file;
     }
 
-    private static GraphProto BuildGraph(ExportedModel model, OnnxWeights weights)
+    private static GraphProto BuildGraph(ExportedModel model, OnnxExportOptions options)
     {
         var description = model.Description;
         var shape = description.Network;
         long[] sizes = [GraphBuilder.Images, shape.Channels, shape.Height, shape.Width];
 
-        var graph = new GraphBuilder("generator", weights);
+        var graph = new GraphBuilder("generator", options.Weights);
         var label = graph.AddInput(OnnxNames.Label, DataType.Int64, GraphBuilder.Images);
         var noise = graph.AddInput(OnnxNames.Noise, DataType.Float, sizes);
         var guidance = description.GeneratesUnlabelled ? new GuidanceEmitter(graph, label) : null;
 
         // In the first step the predicted image of the step before has the factor 0, so that it may be anything.
-        var step = StepEmitter.Emit(model, weights, EmbedLabels(graph, model, label), guidance);
+        var step = StepEmitter.Emit(model, options, EmbedLabels(graph, model, label), guidance);
         var steps = graph.Scalar((long)description.Steps);
-        var states = graph.Apply("Loop", outputs: 2, [steps, "", noise, noise], OnnxAttribute.Graph("body", step));
-        graph.Rename(MarkUnknown(graph, description, label, states[0]), OnnxNames.Pixels);
+        var outputs = options.IncludeSteps ? 3 : 2; // x_s, the predicted image, and x_s after each step
+        var results = graph.Apply("Loop", outputs, [steps, "", noise, noise], OnnxAttribute.Graph("body", step));
+        graph.Rename(MarkUnknown(graph, description, label, results[0]), OnnxNames.Pixels);
         graph.AddOutput(OnnxNames.Pixels, DataType.Float, sizes);
+        if (options.IncludeSteps)
+        {
+            graph.Rename(results[2], OnnxNames.Steps);
+            graph.AddOutput(OnnxNames.Steps, DataType.Float, [description.Steps, .. sizes]);
+        }
+
         return graph.Graph;
     }
 

@@ -18,13 +18,15 @@ internal sealed class StepEmitter
     private readonly GraphBuilder _graph;
     private readonly LayerEmitter _layers;
     private readonly string _step;
+    private readonly bool _includesSteps;
 
-    private StepEmitter(ExportedModel model, OnnxWeights weights)
+    private StepEmitter(ExportedModel model, OnnxExportOptions options)
     {
         _model = model.Description;
         _schedule = _model.CreateSchedule();
         _timesteps = Timesteps.Choose(_schedule, _model.Sampling.Spacing, _model.Steps);
-        _graph = new("step", weights);
+        _graph = new("step", options.Weights);
+        _includesSteps = options.IncludeSteps;
         _layers = new(_graph, model);
         _step = _graph.AddInput("number", DataType.Int64);
     }
@@ -33,16 +35,16 @@ internal sealed class StepEmitter
 
     /// <summary>Emits the step.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="weights">The data type that the weights are stored in.</param>
+    /// <param name="options">The data type of the weights, and whether each step is an output.</param>
     /// <param name="labels">The embedding of each label, (N, D), a value of the graph around the loop.</param>
     /// <param name="guidance">Emits the guidance; null where the model cannot be guided.</param>
     /// <returns>
     /// A body of ONNX's Loop, from x_t and the image that the step before predicted, which the first step ignores, to
-    /// x_s and the image that this step predicts.
+    /// x_s and the image that this step predicts; and x_s once more where each step is an output.
     /// </returns>
     public static GraphProto Emit(
-        ExportedModel model, OnnxWeights weights, string labels, GuidanceEmitter? guidance) =>
-        new StepEmitter(model, weights).Emit(labels, guidance);
+        ExportedModel model, OnnxExportOptions options, string labels, GuidanceEmitter? guidance) =>
+        new StepEmitter(model, options).Emit(labels, guidance);
 
     private GraphProto Emit(string labels, GuidanceEmitter? guidance)
     {
@@ -58,8 +60,10 @@ internal sealed class StepEmitter
             x0 = _graph.Apply("Clip", [x0, _graph.Scalar(-1f), _graph.Scalar(1f)]);
 
         _graph.AddOutput(_graph.Apply("Identity", [condition]), DataType.Bool);
-        _graph.AddOutput(TakeStep(xt, x0, x0Before), DataType.Float, sizes);
+        var xs = TakeStep(xt, x0, x0Before);
+        _graph.AddOutput(xs, DataType.Float, sizes);
         _graph.AddOutput(x0, DataType.Float, sizes);
+        if (_includesSteps) _graph.AddOutput(_graph.Apply("Identity", [xs]), DataType.Float, sizes);
         return _graph.Graph;
     }
 

@@ -41,7 +41,7 @@ public sealed class DemoTests
             Network = OnnxModel.Description.Network with { Channels = channels },
             Seed = ulong.MaxValue - 1, // beyond JavaScript's numbers
         });
-        using var generator = OnnxImageGenerator.Load(model.Save());
+        using var generator = OnnxImageGenerator.Load(model.Save(new() { IncludeSteps = channels == 3 }));
         using var server = Node.Start("serve.js", model.Path, "0");
         try
         {
@@ -58,6 +58,9 @@ public sealed class DemoTests
                 """);
             await page.WaitAsync("document.getElementById('status').textContent === 'Done: 4 of 4 images.'");
 
+            // The page shows the last step at the end.
+            var ends = "[...document.images].map(image => image.nextElementSibling.querySelector('a').href)";
+            await page.WaitAsync($"JSON.stringify({ends}) === JSON.stringify([...document.images].map(i => i.src))");
             var images = await page.EvaluateAsync("[...document.images].map(image => [image.alt, image.src])");
             var found = images.Deserialize<string[][]>()!;
             Assert.AreSequenceEqual(

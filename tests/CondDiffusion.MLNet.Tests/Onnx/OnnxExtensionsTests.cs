@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
@@ -96,6 +98,38 @@ public sealed class OnnxExtensionsTests
         Assert.IsLessThan(0.1, differences.Count(difference => difference > 1) / (double)differences.Length);
 
         static double Level(float pixel) => Math.Round((Math.Clamp(pixel, -1, 1) + 1) * 127.5);
+    }
+
+    /// <summary>The second output has the images that the library's progress shows after each step.</summary>
+    [TestMethod]
+    public void SaveAsOnnx_IncludeSteps_GivesTheImagesOfEachStep()
+    {
+        using var model = new OnnxModel(OnnxModel.Description with { Labels = new(2, ["cat", "dog"]) });
+        var expected = new List<byte[]>();
+        foreach (var image in model.Transformer.Generate(["dog"], [7], progress =>
+        {
+            using var step = progress.ToImages()[0];
+            expected.Add(step.Pixels.ToArray());
+        })) image.Dispose();
+
+        using var session = new InferenceSession(model.Save(new() { IncludeSteps = true }));
+        var shape = model.Transformer.Generator.Shape;
+        var noise = new float[shape.Pixels];
+        new RowNoise(OnnxModel.Description.NoiseSeed, 7).Fill(noise, ImageGenerator.InitialNoise);
+        using var label = OrtValue.CreateTensorValueFromMemory<long>([1], [1]);
+        using var start = OrtValue.CreateTensorValueFromMemory(noise, [1, 1, shape.Height, shape.Width]);
+        using var guidance = OrtValue.CreateTensorValueFromMemory<float>([2], [1]);
+        using var run = new RunOptions();
+        using var outputs = session.Run(
+            run, ["label", "noise", "guidance"], [label, start, guidance], ["steps", "pixels"]);
+        var steps = outputs[0].GetTensorDataAsSpan<float>().ToArray();
+        Assert.AreSequenceEqual(outputs[1].GetTensorDataAsSpan<float>().ToArray(), steps[^shape.Pixels..]);
+
+        var images = PixelConversion.ToImages(steps, shape.ToImageShape());
+        byte[][] found = [.. images.Select(image => image.Pixels.ToArray())];
+        foreach (var image in images) image.Dispose();
+        Assert.HasCount(6, found);
+        Tiny.AreClose([.. expected], found);
     }
 
     [TestMethod]
