@@ -57,10 +57,12 @@ public static class DataExtensions
     /// <para>The view has three columns. <c>Image</c> holds an <c>MLImage</c> of the size and the colors of the file;
     /// as with ML.NET's LoadImages, colors are multiplied by their opacity, and the orientation in a photo's EXIF data
     /// is ignored. <c>Label</c> holds a text. <c>FileName</c> holds the path of the file within the directory, as a
-    /// text, with slashes.</para>
+    /// text, with slashes. If <c>metadata.csv</c> has the column <c>is_generated</c>, the view also has the boolean
+    /// column <c>IsGenerated</c>.</para>
     /// <para>A folder may have splits, such as the directories <c>train</c> and <c>test</c>: see
     /// <see cref="ImageFolderOptions.Split"/>. If the directory that is loaded holds <c>metadata.csv</c>, its columns
-    /// <c>file_name</c> and <c>label</c> say which images there are, in which order; other columns are ignored.
+    /// <c>file_name</c> and <c>label</c> say which images there are, in which order; other columns than these
+    /// and <c>is_generated</c> are ignored. A <c>metadata.jsonl</c> or <c>metadata.parquet</c> is refused.
     /// Otherwise the images are the files whose extension is .png, .jpg, .jpeg, .webp, .bmp or .gif, in the order of
     /// their names, and the label of each is the name of the directory that it is in. Hidden files and directories are
     /// passed over with the files of other kinds, and a warning counts them.</para>
@@ -77,8 +79,9 @@ public static class DataExtensions
     /// A file that <c>metadata.csv</c> lists is missing; the message names it.
     /// </exception>
     /// <exception cref="FormatException">
-    /// There are no images; an image has no label; or <c>metadata.csv</c> lacks a column or lists a file twice. The
-    /// message names the directory, file or line. A broken image is such an exception when a cursor reads it.
+    /// There are no images; an image has no label; or <c>metadata.csv</c> lacks a column, lists a file twice, or
+    /// is in another form. The message names the directory, file or line. A broken image is such an exception when a
+    /// cursor reads it.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public static IDataView LoadImageFolder(

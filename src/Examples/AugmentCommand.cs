@@ -29,7 +29,7 @@ internal static class AugmentCommand
 
         using var interrupt = new Interrupt();
         var ml = CommandContext.Create(seed);
-        var images = ml.Data.LoadImageFolder(folder, new() { CancellationToken = interrupt.Token });
+        var images = LoadImages(ml, folder, interrupt.Token);
         using var model = ModelFile.LoadGenerator(ml, modelFile);
         var refused = new Refused();
         var options = new AugmentationOptions
@@ -80,6 +80,15 @@ internal static class AugmentCommand
                 throw new ArgumentException($"'{folder}' with the model '{modelFile}': {exception.Message}", exception);
             }
         }
+    }
+
+    /// <summary>Loads the images. All count as real, even if the folder says that some were generated.</summary>
+    private static IDataView LoadImages(MLContext ml, string folder, CancellationToken cancellationToken)
+    {
+        var images = ml.Data.LoadImageFolder(folder, new() { CancellationToken = cancellationToken });
+        return images.Schema.GetColumnOrNull("IsGenerated") is null
+            ? images
+            : ml.Transforms.DropColumns("IsGenerated").Fit(images).Transform(images);
     }
 
     private static AugmentationAmount ReadAmount(Arguments arguments)

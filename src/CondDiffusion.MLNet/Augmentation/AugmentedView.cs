@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Augmentation;
@@ -6,7 +7,7 @@ namespace CondDiffusion.MLNet.Augmentation;
 /// Shows the rows of its source, and generated ones among or after them. Nothing is generated until an image of a
 /// generated row is read.
 /// </summary>
-internal sealed class AugmentedView(Augmenter augmenter, IDataView source) : IDataView
+internal sealed class AugmentedView(Augmenter augmenter, IDataView source) : IDataView, IImageMaker
 {
     public DataViewSchema Schema => augmenter.Columns.Schema;
 
@@ -25,4 +26,8 @@ internal sealed class AugmentedView(Augmenter augmenter, IDataView source) : IDa
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
+
+    /// <summary>Images of generated rows are always new. Those of real rows are the source's.</summary>
+    public bool MakesImages(DataViewSchema.Column column) =>
+        source is IImageMaker maker && augmenter.Columns.FindReal(column) is { } real && maker.MakesImages(real);
 }

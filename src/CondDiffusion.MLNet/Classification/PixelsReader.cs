@@ -65,7 +65,8 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
 
     private ImagePixels ReadImage()
     {
-        // Getters that create images dispose the one that they are given. Others return an image of their owner.
+        // None is disposed here, since that of a row in memory is its owner's. ML.NET's transforms dispose the one that
+        // they are given; the new ones of this library's getters are left to the garbage collector.
         _getImage!(ref _image!);
         if (_image is null) return Wrong("has no image");
 

@@ -13,7 +13,10 @@ internal static class Csv
 
     /// <summary>Reads the records of a file one by one, without blank lines.</summary>
     /// <returns>The fields of each record, and the line on which it begins, counted from 1.</returns>
-    /// <exception cref="FormatException">The file ends within a quoted field.</exception>
+    /// <exception cref="FormatException">
+    /// A quotation mark is neither around a field nor doubled within one, or the file ends within a quoted field; the
+    /// message names the line.
+    /// </exception>
     public static IEnumerable<(int Line, string[] Fields)> Read(string path)
     {
         using var reader = new StreamReader(path);
@@ -31,7 +34,8 @@ internal static class Csv
             {
                 if (character != '"') field.Append(character);
                 else if (reader.Peek() == '"') field.Append((char)reader.Read());
-                else isQuoted = false;
+                else if (reader.Peek() is -1 or ',' or '\r' or '\n') isQuoted = false;
+                else throw Bad(line, "expected the end of the field after its second quotation mark");
             }
             else if (character == '\n')
             {
@@ -44,6 +48,7 @@ internal static class Csv
             }
             else if (character == '"')
             {
+                if (field.Length > 0) throw Bad(line, $"expected no quotation mark within the field '{field}'");
                 isQuoted = true;
             }
             else if (character != '\r')
@@ -53,13 +58,10 @@ internal static class Csv
         }
 
         if (isQuoted)
-        {
-            throw new FormatException(
-                $"'{path}' line {firstLine}: expected a second quotation mark around a field, found the end of the " +
-                "file.");
-        }
-
+            throw Bad(firstLine, "expected a second quotation mark around a field, found the end of the file");
         if (EndRecord() is { } last) yield return (firstLine, last);
+
+        FormatException Bad(int where, string what) => new($"'{path}' line {where}: {what}.");
 
         void EndField()
         {

@@ -16,10 +16,10 @@ internal static class ImageFolderLoader
         var directory = FindDirectory(Path.GetFullPath(path), options.Split);
 
         var files = File.Exists(ImageFolderMetadata.PathIn(directory))
-            ? ImageFolderMetadata.Read(directory)
+            ? ImageFolderMetadata.Read(directory, CheckAlive)
             : LabelDirectories.Read(directory, CheckAlive, Warn);
         if (options.SkipBrokenImages) files = KeepIntact(directory, files, CheckAlive, Warn);
-        else CheckFiles(directory, files);
+        else CheckFiles(directory, files, CheckAlive);
 
         if (files.Count == 0)
         {
@@ -79,14 +79,19 @@ internal static class ImageFolderLoader
         (Directory.Exists(directory) &&
             !new DirectoryInfo(directory).EnumerateDirectories().All(LabelDirectories.IsHidden));
 
-    private static void CheckFiles(string directory, IReadOnlyList<LabelledFile> files)
+    private static void CheckFiles(string directory, IReadOnlyList<LabelledFile> files, Action checkAlive)
     {
-        string[] missing =
-            [.. files.Select(file => file.Name).Where(name => !File.Exists(Path.Combine(directory, name)))];
-        if (missing.Length == 0) return;
+        var missing = new List<string>();
+        foreach (var file in files)
+        {
+            checkAlive();
+            if (!File.Exists(Path.Combine(directory, file.Name))) missing.Add(file.Name);
+        }
+
+        if (missing.Count == 0) return;
 
         throw new FileNotFoundException(
-            $"'{directory}' lacks {missing.Length} of the {files.Count} images that it should hold: " +
+            $"'{directory}' lacks {missing.Count} of the {files.Count} images that it should hold: " +
             $"{Enumerate(missing)}. Where {nameof(ImageFolder)}.{nameof(ImageFolder.Save)} was stopped, run it again.",
             Path.Combine(directory, missing[0]));
     }

@@ -5,11 +5,12 @@ using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Data;
 
-/// <summary>The images of a folder, with the columns Image, Label and FileName.</summary>
+/// <summary>The images of a folder, with the columns Image, Label and FileName, and IsGenerated if known.</summary>
 internal sealed class ImageFolderRows : IRowSource
 {
     private const int ImageColumn = 0;
     private const int LabelColumn = 1;
+    private const int FileNameColumn = 2;
 
     private readonly string _directory;
     private readonly IReadOnlyList<LabelledFile> _files;
@@ -23,6 +24,8 @@ internal sealed class ImageFolderRows : IRowSource
         schema.AddColumn("Image", new ImageDataViewType());
         schema.AddColumn("Label", TextDataViewType.Instance);
         schema.AddColumn("FileName", TextDataViewType.Instance);
+        if (files.Any(file => file.IsGenerated is not null))
+            schema.AddColumn("IsGenerated", BooleanDataViewType.Instance);
         Schema = schema.ToSchema();
     }
 
@@ -42,7 +45,8 @@ internal sealed class ImageFolderRows : IRowSource
         {
             ImageColumn => (ValueGetter<MLImage>)GetImage,
             LabelColumn => (ValueGetter<ReadOnlyMemory<char>>)((ref label) => label = _file.Label.AsMemory()),
-            _ => (ValueGetter<ReadOnlyMemory<char>>)((ref name) => name = _file.Name.AsMemory()),
+            FileNameColumn => (ValueGetter<ReadOnlyMemory<char>>)((ref name) => name = _file.Name.AsMemory()),
+            _ => (ValueGetter<bool>)((ref isGenerated) => isGenerated = _file.IsGenerated!.Value),
         };
 
         public void Dispose()

@@ -16,13 +16,18 @@ public sealed record ImageFolderSaveOptions
 
     /// <summary>The column with the seed of each image, for the column <c>seed</c> of <c>metadata.csv</c>.</summary>
     /// <value>
-    /// The name of a column of numbers, or null for Seed, if the data has a column of that name. Default: null.
+    /// The name of a column of numbers, texts, keys or booleans; or null for Seed, if the data has such a column of
+    /// that name. Default: null.
     /// </value>
     public string? SeedColumnName { get; init; }
 
-    /// <summary>The column with the model of each image, for the column <c>model</c> of <c>metadata.csv</c>.</summary>
+    /// <summary>
+    /// The column with the model of each image, for the column <c>model</c> of <c>metadata.csv</c>. A folder that was
+    /// begun with another model is refused only where this column tells the two apart.
+    /// </summary>
     /// <value>
-    /// The name of a column of texts, or null for Model, if the data has a column of that name. Default: null.
+    /// The name of a column of texts, numbers, keys or booleans; or null for Model, if the data has such a column of
+    /// that name. Default: null.
     /// </value>
     public string? ModelColumnName { get; init; }
 

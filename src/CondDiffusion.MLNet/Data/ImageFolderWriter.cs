@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Files;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -36,9 +37,11 @@ internal sealed class ImageFolderWriter
                 $"Column '{_image.Name}' must hold images, but is of type {_image.Type}.", nameof(options));
         }
 
-        Add(ImageFolderMetadata.LabelColumn, options.LabelColumnName, nameof(options.LabelColumnName));
+        AddNamed(ImageFolderMetadata.LabelColumn, options.LabelColumnName, nameof(options.LabelColumnName));
         AddIfThere(ImageFolderMetadata.SeedColumn, options.SeedColumnName, nameof(options.SeedColumnName), "Seed");
         AddIfThere(ImageFolderMetadata.ModelColumn, options.ModelColumnName, nameof(options.ModelColumnName), "Model");
+        if (data.Schema.GetColumnOrNull("IsGenerated") is { Type: BooleanDataViewType } isGenerated)
+            Add(ImageFolderMetadata.IsGeneratedColumn, isGenerated);
     }
 
     /// <inheritdoc cref="ImageFolder.Save"/>
@@ -46,30 +49,11 @@ internal sealed class ImageFolderWriter
     {
         Directory.CreateDirectory(_directory);
         if (!File.Exists(_metadata)) WriteMetadata();
-        return WriteImages();
-    }
 
-    /// <summary>Returns the name of a label's directory, which differs between labels.</summary>
-    private static string ToDirectoryName(string label)
-    {
-        return string.Concat(label.Select((character, i) => IsSafe(character, i) ? $"{character}" : Escape(character)));
-
-        bool IsSafe(char character, int i) =>
-            !char.IsControl(character) && !"<>:\"/\\|?*%".Contains(character, StringComparison.Ordinal) &&
-            (character is not ('.' or ' ') || (i > 0 && i < label.Length - 1));
-
-        static string Escape(char character) => $"%{(int)character:X2}";
-    }
-
-    private static void Write(string path, Action<string> write)
-    {
-        // A hidden file: whoever reads the folder meanwhile, or after a crash, passes it over.
-        var temporary = Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetRandomFileName()}.tmp");
-        AtomicFile.Write(temporary, () =>
-        {
-            write(temporary);
-            return path;
-        });
+        // All rows are compared before an image is written: a folder of other rows must not get any of these.
+        int images;
+        using (var cursor = OpenCursor()) images = ReadListed(cursor).Count();
+        return WriteImages(images);
     }
 
     private void WriteMetadata()
@@ -81,29 +65,34 @@ internal sealed class ImageFolderWriter
                 "or one that was begun with these rows.");
         }
 
-        Write(_metadata, temporary =>
+        try
         {
-            using var cursor = OpenCursor();
-            using var writer = new StreamWriter(temporary) { NewLine = "\n" };
-            writer.WriteLine(Csv.Format(_header));
-            foreach (var record in ReadRecords(cursor)) writer.WriteLine(Csv.Format(record));
-        });
+            AtomicFile.Write(_metadata, replace: false, temporary =>
+            {
+                using var cursor = OpenCursor();
+                using var writer = new StreamWriter(temporary) { NewLine = "\n" };
+                writer.WriteLine(Csv.Format(_header));
+                foreach (var record in ReadRecords(cursor)) writer.WriteLine(Csv.Format(record));
+            });
+        }
+        catch (IOException exception) when (File.Exists(_metadata))
+        {
+            throw new InvalidOperationException(
+                $"'{_metadata}' has appeared while the rows were read: expected that nobody else writes the folder.",
+                exception);
+        }
     }
 
-    private int WriteImages()
+    private int WriteImages(int images)
     {
-        var images = Csv.Read(_metadata).Count() - 1;
         var saved = 0;
         var written = 0;
-
-        using var lines = Csv.Read(_metadata).GetEnumerator();
-        Expect(_header, "the header");
         using var cursor = OpenCursor(_image);
         var getImage = cursor.GetGetter<MLImage>(_image);
+        var ownsImages = _data is IImageMaker maker && maker.MakesImages(_image);
         MLImage? image = null;
-        foreach (var record in ReadRecords(cursor))
+        foreach (var record in ReadListed(cursor))
         {
-            Expect(record, $"row {cursor.Position}");
             var path = Path.Combine(_directory, record[0]);
             if (!File.Exists(path))
             {
@@ -115,9 +104,44 @@ internal sealed class ImageFolderWriter
             _options.Progress?.Report(new() { Saved = saved, Images = images, Written = written });
         }
 
-        if (saved < images)
-            throw new InvalidOperationException($"'{_metadata}' lists {images} images, but the data has {saved} rows.");
         return written;
+
+        void WriteImage(string path)
+        {
+            getImage(ref image!);
+            if (image is null)
+                throw new InvalidOperationException($"Row {cursor.Position}: column '{_image.Name}' has no image.");
+
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            AtomicFile.Write(path, replace: false, temporary => File.WriteAllBytes(temporary, image.ToPng()));
+
+            // Images of other views are left alone: those of rows in memory are their owner's, and ML.NET's transforms
+            // dispose the one that they are given at the next call.
+            if (!ownsImages) return;
+
+            image.Dispose();
+            image = null;
+        }
+    }
+
+    /// <summary>Reads the records of all rows, each of which <c>metadata.csv</c> must have in its place.</summary>
+    private IEnumerable<string[]> ReadListed(DataViewRowCursor cursor)
+    {
+        using var lines = Csv.Read(_metadata).GetEnumerator();
+        Expect(_header, "the header");
+        var rows = 0;
+        foreach (var record in ReadRecords(cursor))
+        {
+            Expect(record, $"row {cursor.Position}");
+            rows++;
+            yield return record;
+        }
+
+        if (lines.MoveNext())
+        {
+            throw new InvalidOperationException(
+                $"'{_metadata}' lists {Csv.Read(_metadata).Count() - 1} images, but the data has {rows} rows.");
+        }
 
         void Expect(IReadOnlyList<string> record, string what)
         {
@@ -128,17 +152,6 @@ internal sealed class ImageFolderWriter
                 $"'{_metadata}': expected '{Csv.Format(record)}' for {what}, found '{Csv.Format(found)}'. The folder " +
                 "holds the images of other rows, or the data has changed: save to another folder.");
         }
-
-        void WriteImage(string path)
-        {
-            // Getters that create images dispose the one that they are given. Others return an image of their owner.
-            getImage(ref image!);
-            if (image is null)
-                throw new InvalidOperationException($"Row {cursor.Position}: column '{_image.Name}' has no image.");
-
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            Write(path, temporary => File.WriteAllBytes(temporary, image.ToPng()));
-        }
     }
 
     private DataViewRowCursor OpenCursor(params IEnumerable<DataViewSchema.Column> columns) =>
@@ -147,6 +160,7 @@ internal sealed class ImageFolderWriter
     /// <summary>Reads what <c>metadata.csv</c> has of each row, at least one.</summary>
     private IEnumerable<string[]> ReadRecords(DataViewRowCursor cursor)
     {
+        var directories = new DirectoryNames();
         var getters = _texts.ConvertAll(text => text.CreateGetter(cursor));
         var isEmpty = true;
         while (cursor.MoveNext())
@@ -161,21 +175,36 @@ internal sealed class ImageFolderWriter
             }
 
             isEmpty = false;
-            yield return [$"{ToDirectoryName(label)}/{cursor.Position:D6}.png", .. values];
+            yield return [$"{directories.Of(label)}/{cursor.Position:D6}.png", .. values];
         }
 
         if (isEmpty) throw new InvalidOperationException("The data has no rows to save.");
     }
 
-    private void AddIfThere(string field, string? column, string option, string usual)
+    /// <summary>Adds a column that an option names or, without a name, the usual one if it can be read.</summary>
+    private void AddIfThere(string field, string? name, string option, string usual)
     {
-        if (column is not null || _data.Schema.GetColumnOrNull(usual) is not null) Add(field, column ?? usual, option);
+        if (name is not null) AddNamed(field, name, option);
+        else if (_data.Schema.GetColumnOrNull(usual) is { } column && LabelReader.CanRead(column.Type))
+            Add(field, column);
     }
 
-    private void Add(string field, string column, string option)
+    private void AddNamed(string field, string name, string option)
+    {
+        var column = Find(name, option);
+        if (!LabelReader.CanRead(column.Type))
+        {
+            throw new ArgumentException(
+                $"Column '{name}' must hold keys, texts, numbers or booleans, but is of type {column.Type}.", option);
+        }
+
+        Add(field, column);
+    }
+
+    private void Add(string field, DataViewSchema.Column column)
     {
         _header.Add(field);
-        _texts.Add(new(Find(column, option), "saved"));
+        _texts.Add(new(column, "saved"));
     }
 
     private DataViewSchema.Column Find(string name, string option) => _data.Schema.GetColumnOrNull(name)

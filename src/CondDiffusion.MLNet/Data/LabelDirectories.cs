@@ -16,7 +16,9 @@ internal sealed class LabelDirectories
     /// <param name="root">The folder.</param>
     /// <param name="checkAlive">Called for each file; it throws to stop the listing.</param>
     /// <param name="warn">Receives a warning of what is passed over, and one of directories without images.</param>
-    /// <exception cref="FormatException">An image is in no directory; the message names it.</exception>
+    /// <exception cref="FormatException">
+    /// An image is in no directory, or a file lists labels in a form that is not read; the message names it.
+    /// </exception>
     public static IReadOnlyList<LabelledFile> Read(string root, Action checkAlive, Action<string> warn)
     {
         var directories = new LabelDirectories(checkAlive);
@@ -33,6 +35,7 @@ internal sealed class LabelDirectories
 
     private void Add(DirectoryInfo directory, string prefix)
     {
+        ImageFolderMetadata.RefuseOtherForms(directory.FullName);
         var before = _files.Count;
         foreach (var entry in directory.EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal))
         {

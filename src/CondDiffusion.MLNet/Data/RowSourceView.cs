@@ -1,9 +1,10 @@
+using CondDiffusion.MLNet.Imaging;
 using Microsoft.ML;
 
 namespace CondDiffusion.MLNet.Data;
 
 /// <summary>Shows the rows of a source.</summary>
-internal sealed class RowSourceView(IRowSource source) : IDataView
+internal sealed class RowSourceView(IRowSource source) : IDataView, IImageMaker
 {
     public DataViewSchema Schema => source.Schema;
 
@@ -17,4 +18,6 @@ internal sealed class RowSourceView(IRowSource source) : IDataView
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
+
+    public bool MakesImages(DataViewSchema.Column column) => true;
 }

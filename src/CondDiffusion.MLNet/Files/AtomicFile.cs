@@ -6,13 +6,38 @@ namespace CondDiffusion.MLNet.Files;
 internal static partial class AtomicFile
 {
     /// <summary>
-    /// Has a file written under a temporary name, makes it durable, and renames it; a file of the final name is
-    /// replaced. Whatever fails leaves no temporary file.
+    /// Has a file written under a hidden temporary name in its directory, with its extension, makes it durable, and
+    /// renames it. Whatever fails leaves no temporary file.
+    /// </summary>
+    /// <param name="path">The final path.</param>
+    /// <param name="replace">Whether a file of that path is replaced.</param>
+    /// <param name="write">Writes the file of a temporary path.</param>
+    /// <exception cref="IOException">
+    /// There is a file of that path, which is not to be replaced; or the file cannot be written.
+    /// </exception>
+    public static void Write(string path, bool replace, Action<string> write)
+    {
+        // Whoever reads the directory meanwhile, or after a crash, passes a hidden file over.
+        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var temporary = Path.Combine(directory, $".{Path.GetRandomFileName()}{Path.GetExtension(path)}");
+        Write(temporary, WriteTemporary, replace);
+
+        string WriteTemporary()
+        {
+            write(temporary);
+            return path;
+        }
+    }
+
+    /// <summary>
+    /// Has a file written under a temporary name, makes it durable, and renames it. Whatever fails leaves no temporary
+    /// file.
     /// </summary>
     /// <param name="temporary">The temporary path, in the directory of the final one.</param>
     /// <param name="write">Writes the temporary file and returns the final path.</param>
+    /// <param name="replace">Whether a file of the final path is replaced; otherwise it is an error.</param>
     /// <returns>The final path.</returns>
-    public static string Write(string temporary, Func<string> write)
+    public static string Write(string temporary, Func<string> write, bool replace = true)
     {
         try
         {
@@ -20,7 +45,7 @@ internal static partial class AtomicFile
             using (var handle = File.OpenHandle(temporary, FileMode.Open, FileAccess.ReadWrite))
                 RandomAccess.FlushToDisk(handle);
 
-            File.Move(temporary, path, overwrite: true);
+            File.Move(temporary, path, overwrite: replace);
             TrySyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             return path;
         }

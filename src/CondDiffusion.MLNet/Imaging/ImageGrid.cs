@@ -45,16 +45,10 @@ public static class ImageGrid
         }
 
         using var grid = Compose(images, columns, padding, scale);
-        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        Directory.CreateDirectory(directory);
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
 
-        // The encoder chooses the format by the extension, so the temporary name keeps it.
-        var temporary = Path.Combine(directory, Path.GetRandomFileName() + extension);
-        AtomicFile.Write(temporary, () =>
-        {
-            grid.Save(temporary);
-            return path;
-        });
+        // The encoder chooses the format by the extension, which the temporary name has too.
+        AtomicFile.Write(path, replace: true, grid.Save);
     }
 
     /// <summary>Makes the grid that <see cref="Save"/> writes.</summary>

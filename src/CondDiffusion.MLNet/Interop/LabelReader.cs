@@ -26,7 +26,7 @@ internal sealed class LabelReader
                 _values = LabelKind.Find(kind)!.Read(column.Annotations, KeyValues);
             HasValues = _values is not null;
         }
-        else if (LabelKind.FindName(column.Type) is null)
+        else if (!CanRead(column.Type))
         {
             throw new ArgumentException(
                 $"Column '{column.Name}' of the {view} data must hold labels: keys, texts, numbers or booleans; but " +
@@ -40,6 +40,9 @@ internal sealed class LabelReader
 
     /// <summary>Gets the column's name.</summary>
     public string Name => _column.Name;
+
+    /// <summary>Returns whether values of a type can be read as text.</summary>
+    public static bool CanRead(DataViewType type) => type is KeyDataViewType || LabelKind.FindName(type) is not null;
 
     /// <summary>Creates a getter of the current row's label, which is empty where it is missing.</summary>
     public Func<string> CreateGetter(DataViewRow row)

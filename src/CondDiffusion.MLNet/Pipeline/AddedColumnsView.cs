@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 
@@ -9,7 +10,7 @@ namespace CondDiffusion.MLNet.Pipeline;
 /// a value of an added column is read.
 /// </summary>
 internal sealed class AddedColumnsView<TInput>(
-    IRowComputer<TInput> computer, RowBindings<TInput> bindings, IDataView source) : IDataView
+    IRowComputer<TInput> computer, RowBindings<TInput> bindings, IDataView source) : IDataView, IImageMaker
 {
     public DataViewSchema Schema => bindings.Output;
 
@@ -48,4 +49,6 @@ internal sealed class AddedColumnsView<TInput>(
     public DataViewRowCursor[] GetRowCursorSet(
         IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
         [GetRowCursor(columnsNeeded, rand)];
+
+    public bool MakesImages(DataViewSchema.Column column) => bindings.IsAdded(column);
 }

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
@@ -151,6 +152,21 @@ public sealed class AugmentTests
             Assert.AreEqual((10, 12), (image.Width, image.Height));
             image.Dispose();
         }
+    }
+
+    [TestMethod]
+    public void MakesImages_RealImages_DependsOnTheirView()
+    {
+        using var directory = new TemporaryDirectory();
+        PhotoFolder.Draw(directory.Path, cats: 2, dogs: 1);
+        using var model = Tiny.Create(Ml, Guided);
+        var folder = Ml.Data.LoadImageFolder(directory.Path);
+        var copied = Ml.Transforms.CopyColumns("Copy", "Image").Fit(folder).Transform(folder);
+
+        Assert.IsTrue(MakesImages(Ml.ImageGeneration.Augment(folder, model)));
+        Assert.IsFalse(MakesImages(Ml.ImageGeneration.Augment(copied, model))); // of other views nothing is known
+
+        static bool MakesImages(IDataView view) => ((IImageMaker)view).MakesImages(view.Schema["Image"]);
     }
 
     [TestMethod]

@@ -34,6 +34,18 @@ public sealed class CsvTests
     }
 
     [TestMethod]
+    [DataRow("a,b\nc \"d\",e\n", "line 2", "within the field 'c '")]
+    [DataRow("a\n\n5\" disk\nb", "line 3", "within the field '5'")]
+    [DataRow("\"a\nb\" c,d\n", "line 2", "after its second quotation mark")]
+    public void Read_QuotationMarkWithinAField_NamesItsLine(string text, params string[] parts)
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File("x.csv");
+        File.WriteAllText(path, text);
+        Throws.Saying<FormatException>(() => Csv.Read(path).Count(), [path, .. parts]);
+    }
+
+    [TestMethod]
     public void Format_SpecialCharacters_AreQuoted() =>
         Assert.AreEqual("a b,,\"c,d\",\"say \"\"e\"\"\",\"f\ng\"", Csv.Format(["a b", "", "c,d", "say \"e\"", "f\ng"]));
 }

@@ -1,3 +1,5 @@
+using System.Text;
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -78,6 +80,40 @@ public sealed class ImageFolderSaveTests : IDisposable
         var loaded = _ml.Data.LoadImageFolder(_directory.Path);
         Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
         Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+    }
+
+    [TestMethod]
+    public void Save_LabelsThatSomeSystemsTakeForOneOrForADevice_HaveDirectoriesOfTheirOwn()
+    {
+        string[] labels = ["ab", "Ab", "aB", "AB", "con", "Aux", "nul.txt", "com1", "com", "console", "É", "é", "ab"];
+
+        Save(View(labels));
+
+        string[] directories =
+        [
+            "ab", "%41b", "%61B", "%41%42", "%63on", "%41ux", "%6Eul.txt", "%63om1", "com", "console", "É", "%C3%A9",
+        ];
+        Assert.AreSequenceEqual(
+            directories.Order(StringComparer.Ordinal),
+            Directory.GetDirectories(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
+        Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
+        Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+    }
+
+    [TestMethod]
+    public void Save_LongLabels_HaveShorterDirectories()
+    {
+        string[] labels =
+            [new('x', 100), new string('x', 300) + "1", new string('x', 300) + "2", new('山', 200)];
+
+        Save(View(labels));
+
+        string[] directories = [.. Directory.GetDirectories(_directory.Path).Select(path => Path.GetFileName(path))];
+        Assert.HasCount(4, directories);
+        Assert.Contains(labels[0], directories);
+        Assert.IsTrue(directories.All(name => Encoding.UTF8.GetByteCount(name) is > 90 and <= 100));
+        Assert.AreSequenceEqual(labels, _ml.Data.LoadImageFolder(_directory.Path).GetColumn<string>("Label"));
     }
 
     [TestMethod]
@@ -163,8 +199,89 @@ public sealed class ImageFolderSaveTests : IDisposable
         Throws.Saying<InvalidOperationException>(() => Save(View(labels)), _directory.File("metadata.csv"), where);
         Throws.Saying<InvalidOperationException>(
             () => Save(View("cat", "dog"), new() { SeedColumnName = "Label" }), "row 0", ",cat,100,", ",cat,cat,");
+        Throws.Saying<InvalidOperationException>(
+            () => Save(View("cat", "dog"), new() { ModelColumnName = "Seed" }), "row 0", ",cat,100,100", ",tiny'");
         Assert.IsEmpty(_read);
         Assert.AreSequenceEqual(["cat/000000.png", "dog/000001.png", "metadata.csv"], Files());
+    }
+
+    [TestMethod]
+    [DataRow("row 2", "cat", "dog", "dog")]
+    [DataRow("row 3", "cat", "dog", "cat", "dog")]
+    [DataRow("lists 3 images, but the data has 2 rows", "cat", "dog")]
+    public void Save_OtherRowsIntoAnIncompleteFolder_LeavesItAsItIs(string where, params string[] labels)
+    {
+        Save(View("cat", "dog", "cat"));
+        File.Delete(_directory.File("cat/000000.png"));
+        _read.Clear();
+
+        Throws.Saying<InvalidOperationException>(() => Save(View(labels)), _directory.File("metadata.csv"), where);
+
+        Assert.IsEmpty(_read);
+        Assert.AreSequenceEqual(["cat/000002.png", "dog/000001.png", "metadata.csv"], Files());
+    }
+
+    [TestMethod]
+    public void Save_MetadataThatAppearsMeanwhile_IsKept()
+    {
+        var path = _directory.File("metadata.csv");
+        var labels = new[] { "cat", "dog" }.Select(label =>
+        {
+            File.WriteAllText(path, "another's");
+            return label;
+        });
+
+        Throws.Saying<InvalidOperationException>(() => Save(View(labels)), path, "has appeared");
+
+        Assert.AreEqual("another's", File.ReadAllText(path));
+        Assert.AreSequenceEqual(["metadata.csv"], Files());
+    }
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Save_Images_AreDisposedWhereTheViewMakesThem(bool makesImages)
+    {
+        MLImage[] images = [Picture(0), Picture(1)];
+        var view = _ml.Data.LoadFromEnumerable(images.Select(image => new WithoutImage { Image = image }));
+
+        Save(makesImages ? new ImageMaker(view) : view);
+
+        foreach (var image in images)
+        {
+            if (makesImages) Assert.Throws<InvalidOperationException>(() => image.GetBGRPixels);
+            else Assert.IsNotEmpty(image.GetBGRPixels);
+            image.Dispose();
+        }
+    }
+
+    [TestMethod]
+    public void MakesImages_ViewsOfTheLibrary_AreThoseThatMakeThem()
+    {
+        _directory.Write("cat/1.png");
+        using var model = Tiny.Create(_ml);
+        var generated = model.Transform(Tiny.Rows(_ml, 2));
+
+        Assert.IsTrue(Makes(_ml.Data.LoadImageFolder(_directory.Path), "Image"));
+        Assert.IsTrue(Makes(generated, "GeneratedImage"));
+        Assert.IsFalse(Makes(generated, generated.Schema[0].Name));
+
+        static bool Makes(IDataView view, string column) => ((IImageMaker)view).MakesImages(view.Schema[column]);
+    }
+
+    [TestMethod]
+    public void Save_AugmentedRows_KeepWhichOnesAreGenerated()
+    {
+        var view = _ml.Data.LoadFromEnumerable(
+            new[] { true, false }.Select(isGenerated => new MaybeGenerated { IsGenerated = isGenerated }));
+
+        Save(view);
+
+        Assert.AreEqual(
+            "file_name,label,is_generated\ncat/000000.png,cat,True\ncat/000001.png,cat,False\n",
+            File.ReadAllText(_directory.File("metadata.csv")));
+        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
+        Assert.AreSequenceEqual([true, false], loaded.GetColumn<bool>("IsGenerated"));
     }
 
     [TestMethod]
@@ -209,11 +326,26 @@ public sealed class ImageFolderSaveTests : IDisposable
         Fail(new() { SeedColumnName = "X" }, "SeedColumnName", "no column 'X'");
         Fail(new() { ModelColumnName = "X" }, "ModelColumnName", "no column 'X'");
         Fail(new() { ImageColumnName = "Label" }, "'Label' must hold images", "String");
-        Fail(new() { LabelColumnName = "Image" }, "'Image'", "must hold labels");
+        Fail(new() { LabelColumnName = "Image" }, "LabelColumnName", "'Image' must hold keys");
+        Fail(new() { SeedColumnName = "Image" }, "SeedColumnName", "'Image' must hold keys");
+        Fail(new() { ModelColumnName = "Image" }, "ModelColumnName", "'Image' must hold keys");
         Assert.IsEmpty(Files());
 
         void Fail(ImageFolderSaveOptions options, params ReadOnlySpan<string> parts) =>
             Throws.Saying<ArgumentException>(() => Save(View("cat"), options), parts);
+    }
+
+    [TestMethod]
+    public void Save_UsualColumnsThatCannotBeWritten_AreLeftOutUnlessTheyAreNamed()
+    {
+        var view = _ml.Data.LoadFromEnumerable([new OtherColumns()]);
+        Throws.Saying<ArgumentException>(() => Save(view, new() { SeedColumnName = "Seed" }), "SeedColumnName", "Seed");
+        Throws.Saying<ArgumentException>(() => Save(view, new() { ModelColumnName = "Model" }), "ModelColumnName");
+
+        Save(view);
+
+        Assert.AreEqual(
+            "file_name,label\ncat/000000.png,cat\n", File.ReadAllText(_directory.File("metadata.csv")));
     }
 
     private static MLImage Picture(int row) => TestImages.Random(3, 2, MLPixelFormat.Bgra32, row);
@@ -256,6 +388,49 @@ public sealed class ImageFolderSaveTests : IDisposable
                 return Picture(index);
             }
         }
+    }
+
+    private sealed class MaybeGenerated
+    {
+        public string Label { get; set; } = "cat";
+
+        [ImageType(3, 2)]
+        public MLImage Image { get; set; } = Picture(0);
+
+        public bool IsGenerated { get; set; }
+    }
+
+    private sealed class OtherColumns
+    {
+        public string Label { get; set; } = "cat";
+
+        [ImageType(3, 2)]
+        public MLImage Image { get; set; } = Picture(0);
+
+        public float[] Seed { get; set; } = [1, 2];
+
+        public DateTime Model { get; set; }
+
+        public string IsGenerated { get; set; } = "yes";
+    }
+
+    /// <summary>A view of rows in memory that claims to make their images.</summary>
+    private sealed class ImageMaker(IDataView source) : IDataView, IImageMaker
+    {
+        public DataViewSchema Schema => source.Schema;
+
+        public bool CanShuffle => false;
+
+        public bool MakesImages(DataViewSchema.Column column) => true;
+
+        public long? GetRowCount() => source.GetRowCount();
+
+        public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null) =>
+            source.GetRowCursor(columnsNeeded, rand);
+
+        public DataViewRowCursor[] GetRowCursorSet(
+            IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random? rand = null) =>
+            [GetRowCursor(columnsNeeded, rand)];
     }
 
     private sealed class WithoutImage

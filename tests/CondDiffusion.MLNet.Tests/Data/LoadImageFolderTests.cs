@@ -50,6 +50,32 @@ public sealed class LoadImageFolderTests : IDisposable
     }
 
     [TestMethod]
+    public void Load_MetadataOfGeneratedImages_HasTheColumnIsGenerated()
+    {
+        foreach (var name in new[] { "1.png", "2.png", "3.png" }) _directory.Write(name);
+        WriteMetadata("file_name,is_generated,label\n1.png,True,x\n2.png,false,x\n3.png,True,x\n");
+
+        var view = Load();
+        Assert.AreSequenceEqual([true, false, true], view.GetColumn<bool>("IsGenerated"));
+        ViewConformance.AreEqual(view, Load());
+
+        WriteMetadata("file_name,is_generated,label\n1.png,True,x\n2.png,,x\n");
+        Throws.Saying<FormatException>(() => Load(), "line 3", "expected True or False as is_generated, found ''");
+    }
+
+    [TestMethod]
+    [DataRow("a/1.png", "metadata.jsonl")]
+    [DataRow("1.png", "metadata.parquet")]
+    [DataRow("train/1.png", "train/metadata.jsonl")]
+    [DataRow("train/a/1.png", "train/metadata.parquet")]
+    public void Load_MetadataInAnotherForm_IsRefused(string image, string name)
+    {
+        _directory.Write(image);
+        var path = _directory.Write(name);
+        Throws.Saying<FormatException>(() => Load(), path, "expected a metadata.csv with the columns file_name and");
+    }
+
+    [TestMethod]
     public void Load_Splits_ChoosesTheTrainingSplitOrTheNamedOne()
     {
         foreach (var name in new[] { "train/a/1.png", "train/.b/1.png", "test/a/2.png", "test/c.png" })
@@ -211,7 +237,11 @@ public sealed class LoadImageFolderTests : IDisposable
     public void Load_Cancelled_Stops()
     {
         _directory.Write("a/1.png");
-        Assert.ThrowsExactly<OperationCanceledException>(() => Load(new() { CancellationToken = new(canceled: true) }));
+        var options = new ImageFolderOptions { CancellationToken = new(canceled: true) };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Load(options));
+
+        WriteMetadata("file_name,label\na/1.png\n");
+        Assert.ThrowsExactly<OperationCanceledException>(() => Load(options));
     }
 
     private static IEnumerable<string> Rows(IDataView view) => view.GetColumn<string>("Label")

@@ -76,14 +76,19 @@ public sealed class PipelinesTests
         // snippet: save a folder
         ITransformer generator = ml.ImageGeneration.WithSampling(model, new() { SeedColumnName = "Seed" });
         IDataView rows = ml.Data.LoadFromEnumerable(
-            Enumerable.Range(0, 100).Select(i => new { Label = i % 2 == 0 ? "cat" : "dog", Seed = (long)i }));
+            from i in Enumerable.Range(0, 100)
+            select new { Label = i % 2 == 0 ? "cat" : "dog", Seed = (long)i, Model = "photos.zip, 20 steps" });
         int written = ImageFolder.Save(generator.Transform(rows), "more", new() { ImageColumnName = "GeneratedImage" });
         IDataView more = ml.Data.LoadImageFolder("more");
         // end
         using var disposable = (IDisposable)generator;
         Assert.AreEqual((100, 100L), (written, more.GetRowCount()));
         Assert.AreSequenceEqual(
-            ["file_name,label,seed", "cat/000000.png,cat,0", "dog/000001.png,dog,1"],
+            [
+                "file_name,label,seed,model",
+                "cat/000000.png,cat,0,\"photos.zip, 20 steps\"",
+                "dog/000001.png,dog,1,\"photos.zip, 20 steps\"",
+            ],
             File.ReadLines("more/metadata.csv").Take(3));
     }
 

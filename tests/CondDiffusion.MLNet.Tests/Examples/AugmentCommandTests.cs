@@ -48,10 +48,10 @@ public sealed class AugmentCommandTests : IDisposable
         Assert.AreEqual((2, 2, 0, 0), Counts(result, "dog"));
         Assert.AreEqual(8, result.GetProperty("Written").GetInt32());
         var lines = File.ReadAllLines(Path.Combine(_out, "metadata.csv"));
-        Assert.AreEqual("file_name,label,seed,model", lines[0]);
-        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,5,tiny.zip", StringComparison.Ordinal)));
-        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,,", StringComparison.Ordinal)));
-        Assert.HasCount(4, lines.Where(line => line.EndsWith(",cat,,", StringComparison.Ordinal)));
+        Assert.AreEqual("file_name,label,seed,model,is_generated", lines[0]);
+        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,5,tiny.zip,True", StringComparison.Ordinal)));
+        Assert.HasCount(2, lines.Where(line => line.EndsWith(",dog,,,False", StringComparison.Ordinal)));
+        Assert.HasCount(4, lines.Where(line => line.EndsWith(",cat,,,False", StringComparison.Ordinal)));
 
         // A tool that knows nothing but directories of labels.
         var sizes = Directory.GetFiles(Path.Combine(_out, "dog")).Select(file =>
@@ -60,6 +60,18 @@ public sealed class AugmentCommandTests : IDisposable
             return (image.Height, image.Width);
         });
         Assert.AreSequenceEqual([(8, 8), (8, 8), (12, 10), (12, 10)], sizes.Order());
+    }
+
+    [TestMethod]
+    public void Run_OnItsOwnOutput_CountsAllImagesAsReal()
+    {
+        RunJson("--balance");
+        var more = _directory.File("more");
+        RunIn(_out, more, "--at-least", "5");
+
+        var lines = File.ReadAllLines(Path.Combine(more, "metadata.csv"));
+        Assert.HasCount(8, lines.Where(line => line.EndsWith(",,,False", StringComparison.Ordinal)));
+        Assert.HasCount(2, lines.Where(line => line.EndsWith(",1,tiny.zip,True", StringComparison.Ordinal)));
     }
 
     [TestMethod]

@@ -27,6 +27,28 @@ public sealed class AtomicFileTests
     }
 
     [TestMethod]
+    public void Write_FileThatMustNotBeReplaced_IsKept()
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File("name.txt");
+
+        AtomicFile.Write(path, replace: false, temporary =>
+        {
+            Assert.AreEqual(directory.Path, Path.GetDirectoryName(temporary));
+            Assert.StartsWith(".", Path.GetFileName(temporary));
+            Assert.EndsWith(".txt", temporary);
+            File.WriteAllText(temporary, "old");
+        });
+        Throws.Saying<IOException>(
+            () => AtomicFile.Write(path, replace: false, temporary => File.WriteAllText(temporary, "new")), path);
+        Assert.AreEqual("old", File.ReadAllText(path));
+
+        AtomicFile.Write(path, replace: true, temporary => File.WriteAllText(temporary, "new"));
+        Assert.AreEqual("new", File.ReadAllText(path));
+        Assert.AreSequenceEqual([path], Directory.GetFiles(directory.Path));
+    }
+
+    [TestMethod]
     public void Write_WritingFails_KeepsTheOldFileAndLeavesNothingElse()
     {
         using var directory = new TemporaryDirectory();
