@@ -17,7 +17,7 @@ internal sealed class DistillationTeacher : IDisposable
     private readonly int[] _timesteps;
     private readonly float[] _noises;
 
-    /// <param name="network">The teacher's network, from which the teacher keeps its own form.</param>
+    /// <param name="network">A network with the teacher's weights, of which the teacher keeps a copy.</param>
     /// <param name="model">The teacher's description.</param>
     /// <param name="timesteps">
     /// The timesteps at which the teacher takes a step, those of the student among them.
@@ -28,7 +28,10 @@ internal sealed class DistillationTeacher : IDisposable
     {
         _model = model;
         _schedule = model.CreateSchedule();
-        _network = InferenceUNet.Create(network, type);
+
+        // The form for inference shares weights with the network that it is made from.
+        using var copy = network.CopyWith(network.Parameters, network.Buffers);
+        _network = InferenceUNet.Create(copy, type);
         _timesteps = timesteps;
         _noises = [.. timesteps.Select(t => network.Shape.NoiseAt(_schedule, t))];
     }

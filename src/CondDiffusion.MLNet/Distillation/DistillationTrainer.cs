@@ -4,7 +4,6 @@ using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 namespace CondDiffusion.MLNet;
@@ -25,10 +24,8 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
 
     internal DistillationTrainer(IHostEnvironment environment, ITransformer model, Options options)
     {
-        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        _teacher = ITrainedModel.Find(model)
-            ?? throw new ArgumentException("The model does not generate images.", nameof(model));
+        _teacher = ITrainedModel.Of(model);
         _options = options.For(_teacher);
         _host = environment.Register(nameof(DistillationTrainer));
         _columns = new(_host, _options);
@@ -72,14 +69,13 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
         var model = Describe(training.Labels, (ulong)training.Seed);
         var settings = _options.LoopSettings((ulong)training.Seed);
 
-        // The teacher's form for inference shares weights with the network that it is made from.
-        using var source = InitialModel.From(_teacher, Role).CreateNetwork(model, training.Device);
-        var network = source.CopyWith(source.Parameters, source.Buffers);
+        // The student starts from the weights of the teacher.
+        var network = InitialModel.From(_teacher, Role).CreateNetwork(model, training.Device);
         try
         {
             using var teacher = new DistillationTeacher(
-                source, _teacher.Description, _options.TeacherTimesteps(_teacher.Description), training.Type);
-            using var loss = new DistillationLoss(network, teacher, model, training.Type);
+                network, _teacher.Description, _options.TeacherTimesteps(_teacher.Description), training.Type);
+            var loss = new DistillationLoss(network, teacher, model, training.Type);
             using var loop = new TrainingLoop(network, loss, settings);
             training.ReadImages();
             training.Train(loop, settings);
@@ -95,10 +91,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
     private void Check(SchemaShape schema)
     {
         _columns.Check(schema);
-
-        // In a chain the transformer is shown the training data: an error now, not after the training.
-        _columns.CheckIfThere(
-            schema, "seed", _teacher.Description.Sampling.SeedColumnName, NumberDataViewType.Int64);
+        _columns.CheckSampling(schema, SamplingOptions.Distilled(_teacher.Description.Sampling, _options.Steps));
     }
 
     /// <summary>Returns everything about the distilled model except its weights.</summary>

@@ -79,6 +79,21 @@ public sealed class DistillationTests
         }
     }
 
+    /// <summary>The student starts as the network that the teacher is made from, and changes it.</summary>
+    [TestMethod]
+    public void Step_AfterTheNetworkHasChanged_IsThatOfTheWeightsBefore()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = ConditionalUNet.Create(Guided.Network, CPU, seed: 1);
+        using var teacher = new DistillationTeacher(network, Guided, [400, 100], ScalarType.Float32);
+        var start = randn([2, 1, 8, 8], ScalarType.Float32, CPU, generator: new Generator(1, CPU));
+        var before = teacher.Go(start, [1, 0], 400, 0);
+        network.Parameters.add_(0.1);
+        network.Buffers.add_(0.1);
+        TensorAssert.AreClose(before, teacher.Go(start, [1, 0], 400, 0), 0);
+    }
+
     /// <summary>
     /// Images of bars: the distilled model needs two steps for what the model shows in eight, and the model itself
     /// shows something else in two.
