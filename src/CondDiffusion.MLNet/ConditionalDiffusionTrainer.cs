@@ -4,7 +4,6 @@ using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
 
 namespace CondDiffusion.MLNet;
@@ -103,10 +102,6 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     private void Check(SchemaShape schema)
     {
         _columns.Check(schema);
-
-        // Training has no use for these, but in a chain the transformer is shown the training data: an error now, not
-        // after the training.
-        _columns.CheckIfThere(schema, "seed", _options.Sampling.SeedColumnName, NumberDataViewType.Int64);
-        _columns.CheckIfThere(schema, "guidance", _options.Sampling.GuidanceColumnName, NumberDataViewType.Single);
+        _columns.CheckSampling(schema, _options.Sampling);
     }
 }

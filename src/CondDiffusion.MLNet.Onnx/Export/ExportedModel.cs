@@ -22,10 +22,7 @@ internal sealed record ExportedModel(
     /// <exception cref="ArgumentException">The model does not generate images.</exception>
     public static ExportedModel From(ITransformer model)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        var trained = ITrainedModel.Find(model)
-            ?? throw new ArgumentException("The model does not generate images.", nameof(model));
-
+        var trained = ITrainedModel.Of(model);
         CheckSize(trained.Description.Network);
         using var weights = new MemoryStream();
         trained.Generator.UseNetwork(network => network.Save(weights));

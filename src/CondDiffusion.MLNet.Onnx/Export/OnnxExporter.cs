@@ -28,13 +28,10 @@ internal static class OnnxExporter
         CheckSampler(model.Description.Sampling);
 
         var file = Export(model, options);
-        var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        var temporary = Path.Combine(directory, $".{Path.GetRandomFileName()}"); // hidden
-        AtomicFile.Write(temporary, () =>
+        AtomicFile.Write(path, replace: true, temporary =>
         {
             using var stream = File.Create(temporary);
             file.WriteTo(stream);
-            return path;
         });
     }
 

@@ -95,9 +95,7 @@ internal sealed class Augmenter
         MLContext context, IDataView data, ITransformer model, AugmentationOptions options)
     {
         options.Validate();
-        var trained = ITrainedModel.Find(model)
-            ?? throw new ArgumentException("The model does not generate images.", nameof(model));
-        return new AugmentedView(new(context, data, trained, options), data);
+        return new AugmentedView(new(context, data, ITrainedModel.Of(model), options), data);
     }
 
     public void Log(string line)

@@ -11,6 +11,14 @@ internal interface ITrainedModel
     /// <summary>Everything about the model but its weights.</summary>
     ModelDescription Description { get; }
 
+    /// <summary>Returns the generator of a model: itself, or the first in a chain.</summary>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    static ITrainedModel Of(ITransformer model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return Find(model) ?? throw new ArgumentException("The model does not generate images.", nameof(model));
+    }
+
     /// <summary>Finds the generator of a model: itself, or the first in a chain; null if there is none.</summary>
     static ITrainedModel? Find(ITransformer model) => model switch
     {

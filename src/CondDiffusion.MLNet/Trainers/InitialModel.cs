@@ -36,13 +36,8 @@ public sealed class InitialModel
     /// <summary>Starts from a model in memory, which must not be disposed before the training begins.</summary>
     /// <param name="model">The transformer that a training returned, or a chain with it.</param>
     /// <exception cref="ArgumentException">The model does not generate images.</exception>
-    public static InitialModel From(ITransformer model)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        var trained = ITrainedModel.Find(model)
-            ?? throw new ArgumentException("The model does not generate images.", nameof(model));
-        return From(trained, "InitialModel, the given transformer,");
-    }
+    public static InitialModel From(ITransformer model) =>
+        From(ITrainedModel.Of(model), "InitialModel, the given transformer,");
 
     /// <summary>Starts from a model in memory.</summary>
     /// <param name="trained">The model.</param>

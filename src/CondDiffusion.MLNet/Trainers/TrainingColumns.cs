@@ -40,6 +40,17 @@ internal sealed class TrainingColumns(IHost host, ImageTrainerOptions options)
         }
     }
 
+    /// <summary>
+    /// Checks the columns that the trained model will read. Training has no use for them, but in a chain the
+    /// transformer is shown the training data: an error now, not after the training.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">One is of another type.</exception>
+    public void CheckSampling(SchemaShape schema, SamplingOptions sampling)
+    {
+        CheckIfThere(schema, "seed", sampling.SeedColumnName, NumberDataViewType.Int64);
+        CheckIfThere(schema, "guidance", sampling.GuidanceColumnName, NumberDataViewType.Single);
+    }
+
     /// <summary>Checks a scalar column, where the schema has it.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is of another type.</exception>
     public void CheckIfThere(SchemaShape schema, string role, string? name, DataViewType type)

@@ -74,12 +74,7 @@ public sealed class ImageFolderSaveTests : IDisposable
 
         string[] directories =
             ["a%2Fb", "%2E%2E", "%2Ec", "d%2E", "50%25", "x%3Ay%3F", "e%0Af", "é 1", "say %22g%22", "%20"];
-        Assert.AreSequenceEqual(
-            directories.Order(StringComparer.Ordinal),
-            Directory.GetDirectories(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
-        Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
-        Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+        CheckDirectories(directories, labels);
     }
 
     [TestMethod]
@@ -93,12 +88,7 @@ public sealed class ImageFolderSaveTests : IDisposable
         [
             "ab", "%41b", "%61B", "%41%42", "%63on", "%41ux", "%6Eul.txt", "%63om1", "com", "console", "É", "%C3%A9",
         ];
-        Assert.AreSequenceEqual(
-            directories.Order(StringComparer.Ordinal),
-            Directory.GetDirectories(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
-        Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
-        Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+        CheckDirectories(directories, labels);
     }
 
     [TestMethod]
@@ -349,6 +339,17 @@ public sealed class ImageFolderSaveTests : IDisposable
     }
 
     private static MLImage Picture(int row) => TestImages.Random(3, 2, MLPixelFormat.Bgra32, row);
+
+    /// <summary>Asserts which directories the folder has, and that its images are loaded with their labels.</summary>
+    private void CheckDirectories(string[] directories, string[] labels)
+    {
+        Assert.AreSequenceEqual(
+            directories.Order(StringComparer.Ordinal),
+            Directory.GetDirectories(_directory.Path).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        var loaded = _ml.Data.LoadImageFolder(_directory.Path);
+        Assert.AreSequenceEqual(labels, loaded.GetColumn<string>("Label"));
+        Assert.AreEqual(labels.Length, loaded.GetColumn<MLImage>("Image").Count());
+    }
 
     private IDataView View(params IEnumerable<string> labels) =>
         _ml.Data.LoadFromEnumerable(labels.Select((label, i) => new Row(i, label, _read.Add)));
