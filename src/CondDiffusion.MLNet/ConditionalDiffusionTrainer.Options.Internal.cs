@@ -29,7 +29,7 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
         /// <param name="type">Data type in use, which the options may leave to the device.</param>
-        internal DiffusionSettings LoopSettings(ulong seed, ScalarType type) => new(CommonSettings(seed))
+        internal DiffusionSettings LoopSettings(ulong seed, ScalarType type) => new(CommonSettings(seed, type))
         {
             Target = Prediction,
             MinSnrGamma = MinSnrGamma,
@@ -37,7 +37,6 @@ public sealed partial class ConditionalDiffusionTrainer
             TimestepSampling = TimestepSampling,
             NoiseLevelMean = NoiseLevelMean,
             NoiseLevelDeviation = NoiseLevelDeviation,
-            Type = type,
         };
 
         /// <summary>Returns everything about the trained model except its weights.</summary>

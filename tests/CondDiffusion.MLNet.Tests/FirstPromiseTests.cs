@@ -78,8 +78,8 @@ public sealed class FirstPromiseTests
         Assert.AreEqual((50, 128, null), (options.Epochs, options.BatchSize, options.LearningRate));
         Assert.AreEqual(5e-4, options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak);
         Assert.IsNull(options.InitialModel);
-        Assert.AreEqual((0, LearningRateDecay.None, 0.0), (
-            options.WarmUpSteps, options.LearningRateDecay, options.GradientClipNorm));
+        Assert.AreEqual((Optimizer.Adam, 0, LearningRateDecay.None, 0.0), (
+            options.Optimizer, options.WarmUpSteps, options.LearningRateDecay, options.GradientClipNorm));
         Assert.AreEqual((null, Precision.Auto, 1L << 30), (options.Seed, options.Precision, options.ImageMemory));
         Assert.AreEqual((null, TimeSpan.FromSeconds(0.2), null), (
             options.Progress, options.ProgressInterval, options.TensorBoardDirectory));

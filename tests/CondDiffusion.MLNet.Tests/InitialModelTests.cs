@@ -79,7 +79,7 @@ public sealed class InitialModelTests
         var inner = new Microsoft.ML.Data.TransformerChain<ITransformer>(model);
         var outer = new Microsoft.ML.Data.TransformerChain<ITransformer>(inner);
         using var network = InitialModel.From(outer).CreateNetwork(Tiny.Description, CPU);
-        Assert.AreSequenceEqual(Tensors(model)["label_emb.weight"], Values(network.StateDict().Last().Values));
+        Assert.AreSequenceEqual(Tensors(model)["label_emb.weight"], Values(network.StateDict()[^1].Values));
 
         var keys = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(Tiny.Rows(Ml));
         Assert.ThrowsExactly<ArgumentException>(() => InitialModel.From(keys));
@@ -92,7 +92,7 @@ public sealed class InitialModelTests
         using var model = Tiny.Create(Ml, description);
         using var network = InitialModel.From(model).CreateNetwork(description, CPU);
         var cat = Tensors(model)["label_emb.weight"][..4];
-        Assert.AreSequenceEqual([.. cat, .. cat], Values(network.StateDict().Last().Values));
+        Assert.AreSequenceEqual([.. cat, .. cat], Values(network.StateDict()[^1].Values));
     }
 
     [TestMethod]

@@ -143,7 +143,7 @@ public sealed partial class ConvolutionalNetworkTrainer
         }
 
         /// <summary>Returns what the training loop needs of the options.</summary>
-        internal TrainingSettings LoopSettings(ulong seed) => CommonSettings(seed);
+        internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => CommonSettings(seed, type);
 
         /// <summary>Creates the loss of a network.</summary>
         internal ClassificationLoss CreateLoss(ClassifierNetwork network, ScalarType type) =>

@@ -82,7 +82,7 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         var network = ClassifierNetwork.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
-            var settings = _options.LoopSettings(seed);
+            var settings = _options.LoopSettings(seed, training.Type);
             using var loop = new TrainingLoop(network, _options.CreateLoss(network, training.Type), settings);
 
             // The training.

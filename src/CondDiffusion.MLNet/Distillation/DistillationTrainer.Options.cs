@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Training;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet;
 
@@ -92,7 +93,8 @@ public sealed partial class DistillationTrainer
 
         /// <summary>Returns what the training loop needs of the options.</summary>
         /// <param name="seed">The seed in use, which the options may leave open.</param>
-        internal TrainingSettings LoopSettings(ulong seed) => CommonSettings(seed);
+        /// <param name="type">Data type in use, which the options may leave to the device.</param>
+        internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => CommonSettings(seed, type);
 
         private int OwnTeacherSteps(ModelDescription model) =>
             model.DistilledSteps is { } known ? known / Steps : Math.Min(4, model.Timesteps / Steps);

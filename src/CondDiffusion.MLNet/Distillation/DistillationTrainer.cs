@@ -67,7 +67,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
         using var training = new ImageTraining(_host, _options, input);
         CheckKnown(training.Labels);
         var model = Describe(training.Labels, (ulong)training.Seed);
-        var settings = _options.LoopSettings((ulong)training.Seed);
+        var settings = _options.LoopSettings((ulong)training.Seed, training.Type);
 
         // The student starts from the weights of the teacher.
         var network = InitialModel.From(_teacher, Role).CreateNetwork(model, training.Device);

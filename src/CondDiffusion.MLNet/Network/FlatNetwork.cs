@@ -44,24 +44,16 @@ internal abstract class FlatNetwork : IDisposable
     public virtual int SmallestBatch => 1;
 
     /// <summary>Lists every tensor by name, as a view: writing to it writes to the network.</summary>
-    public IEnumerable<(TensorEntry Entry, Tensor Values)> StateDict()
+    public IReadOnlyList<(TensorEntry Entry, Tensor Values)> StateDict()
     {
-        long parameter = 0;
-        long buffer = 0;
-        foreach (var entry in _tensors)
-        {
-            if (entry.IsBuffer)
-            {
-                yield return (entry, Buffers.narrow(0, buffer, entry.Length).view(entry.Shape));
-                buffer += entry.Length;
-            }
-            else
-            {
-                yield return (entry, Parameters.detach().narrow(0, parameter, entry.Length).view(entry.Shape));
-                parameter += entry.Length;
-            }
-        }
+        var parameters = new Queue<(TensorEntry, Tensor)>(Parts(Parameters.detach()));
+        var buffers = new Queue<(TensorEntry, Tensor)>(Parts(Buffers, ofBuffers: true));
+        return [.. _tensors.Select(entry => (entry.IsBuffer ? buffers : parameters).Dequeue())];
     }
+
+    /// <summary>Lists the part of every parameter in a flat tensor like <see cref="Parameters"/>, as a view.</summary>
+    /// <param name="flat">A value for each parameter.</param>
+    public IReadOnlyList<(TensorEntry Entry, Tensor Values)> Parts(Tensor flat) => Parts(flat, ofBuffers: false);
 
     /// <summary>Writes every parameter and buffer under its PyTorch name, in the safetensors format.</summary>
     public void Save(Stream stream)
@@ -135,6 +127,19 @@ internal abstract class FlatNetwork : IDisposable
         }
 
         return tensors;
+    }
+
+    private List<(TensorEntry Entry, Tensor Values)> Parts(Tensor flat, bool ofBuffers)
+    {
+        long start = 0;
+        var parts = new List<(TensorEntry, Tensor)>();
+        foreach (var entry in _tensors.Where(tensor => tensor.IsBuffer == ofBuffers))
+        {
+            parts.Add((entry, flat.narrow(0, start, entry.Length).view(entry.Shape)));
+            start += entry.Length;
+        }
+
+        return parts;
     }
 
     /// <summary>Writes every tensor of a new network, which is disposed if that fails.</summary>

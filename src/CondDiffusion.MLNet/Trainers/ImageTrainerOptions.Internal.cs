@@ -36,6 +36,7 @@ public abstract partial record ImageTrainerOptions
             [nameof(Height)] = Text(Height),
             [nameof(Width)] = Text(Width),
             [nameof(BatchSize)] = Text(BatchSize),
+            [nameof(Optimizer)] = $"{Optimizer}",
             [nameof(LearningRate)] = Text(LearningRate ?? OwnLearningRate),
             [nameof(WarmUpSteps)] = Text(WarmUpSteps),
             [nameof(LearningRateDecay)] = $"{LearningRateDecay}",
@@ -60,12 +61,15 @@ public abstract partial record ImageTrainerOptions
 
     /// <summary>Returns what every training loop needs of the options.</summary>
     /// <param name="seed">The seed in use, which the options may leave open.</param>
-    private protected TrainingSettings CommonSettings(ulong seed) => new()
+    /// <param name="type">Data type in use, which the options may leave to the device.</param>
+    private protected TrainingSettings CommonSettings(ulong seed, ScalarType type) => new()
     {
         Epochs = Epochs,
         BatchSize = BatchSize,
         LearningRate = new(LearningRate ?? OwnLearningRate, WarmUpSteps, LearningRateDecay),
         Seed = seed,
+        Type = type,
+        Optimizer = Optimizer,
         GradientClipNorm = GradientClipNorm,
         MovingAverageLengths = MovingAverageLengths,
         LabelBalance = LabelBalance,
@@ -81,6 +85,7 @@ public abstract partial record ImageTrainerOptions
 
         errors.Positive(Epochs);
         errors.Positive(BatchSize);
+        errors.Defined(Optimizer);
         errors.Positive(LearningRate ?? OwnLearningRate, nameof(LearningRate));
         errors.NotNegative(WarmUpSteps);
         errors.NotNegative(GradientClipNorm);

@@ -64,7 +64,13 @@ public abstract partial record ImageTrainerOptions
     /// <value>In [0, 1]; 0 takes each image once in an epoch. Default: 0.</value>
     public double LabelBalance { get; init; }
 
-    /// <summary>Learning rate of Adam (Kingma and Ba 2015, arXiv 1412.6980).</summary>
+    /// <summary>What turns the gradients into steps.</summary>
+    /// <value>Default: <see cref="Optimizer.Adam"/>.</value>
+    public Optimizer Optimizer { get; init; } = Optimizer.Adam;
+
+    /// <summary>
+    /// Learning rate: the size of a step, which is about that of the change in each weight.
+    /// </summary>
     /// <value>
     /// Positive and finite; null for the trainer's own, which is 5e-4 for image generation, 1e-4 for image generation
     /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/> and for distillation, and 2e-3 for

@@ -26,6 +26,7 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
     {
         [Algorithm] = "1",
         [Device] = "CPU",
+        [nameof(Optimizer)] = $"{Optimizer.Adam}",
     };
 
     /// <summary>The seed of the training that wrote it.</summary>

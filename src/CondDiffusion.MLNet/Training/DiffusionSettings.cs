@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
-using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
 
@@ -39,9 +38,6 @@ internal sealed record DiffusionSettings : TrainingSettings
 
     /// <summary>Standard deviation of the logarithm of the noise level in a log-normal distribution.</summary>
     public double NoiseLevelDeviation { get; init; } = 1;
-
-    /// <summary>Data type of the convolutions and activations.</summary>
-    public ScalarType Type { get; init; } = ScalarType.Float32;
 
     /// <summary>Creates the loss of a network.</summary>
     public DiffusionLoss CreateLoss(ConditionalUNet network, NoiseSchedule schedule) =>

@@ -20,7 +20,7 @@ internal sealed class TrainingLoop : IDisposable
         _settings = settings;
         _loss = loss;
         _gate = DeviceGate.For(network.Device);
-        State = new(network, settings.MovingAverageLengths);
+        State = new(network, settings);
     }
 
     /// <summary>The state of the training, which each step changes.</summary>

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
@@ -16,6 +18,12 @@ internal record TrainingSettings
 
     /// <summary>Decides the order of the images and every other random number.</summary>
     public required ulong Seed { get; init; }
+
+    /// <summary>Data type of the convolutions and activations.</summary>
+    public ScalarType Type { get; init; } = ScalarType.Float32;
+
+    /// <summary>What turns gradients into steps.</summary>
+    public Optimizer Optimizer { get; init; }
 
     /// <summary>Upper bound of the gradient's norm; 0 for none.</summary>
     public double GradientClipNorm { get; init; }

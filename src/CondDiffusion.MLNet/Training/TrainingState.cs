@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
@@ -7,7 +8,9 @@ namespace CondDiffusion.MLNet.Training;
 /// Everything that changes during a training. The order of the images follows from the seed and the epoch, the noise
 /// from the seed and the step, so no generator's state belongs to it.
 /// </summary>
-internal sealed class TrainingState(FlatNetwork network, IReadOnlyList<double> averageLengths) : IDisposable
+/// <param name="network">The network, which is not disposed with the state.</param>
+/// <param name="settings">The settings of the training.</param>
+internal sealed class TrainingState(FlatNetwork network, TrainingSettings settings) : IDisposable
 {
     /// <summary>Steps done.</summary>
     public long Step { get; set; }
@@ -19,11 +22,16 @@ internal sealed class TrainingState(FlatNetwork network, IReadOnlyList<double> a
 
     public FlatNetwork Network { get; } = network;
 
-    public Adam Adam { get; } = new(network.Parameters);
+    public Adam Adam { get; } = settings.Optimizer switch
+    {
+        Optimizer.Adam => new Adam(network.Parameters),
+        Optimizer.Muon => new Muon(network, settings.Type),
+        _ => throw new UnreachableException($"{settings.Optimizer}"),
+    };
 
     /// <summary>The moving averages, one for each length.</summary>
     public IReadOnlyList<MovingAverage> Averages { get; } =
-        [.. averageLengths.Select(length => new MovingAverage(network, length))];
+        [.. settings.MovingAverageLengths.Select(length => new MovingAverage(network, length))];
 
     /// <summary>
     /// The number of the average with the lowest validation loss, at the last validation; the first until there is one.

@@ -83,7 +83,8 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     }
 
     [TestMethod]
-    public void LoopSettings_Seed_IsTheSeedInUse() => Assert.AreEqual(77ul, Base.LoopSettings(seed: 77).Seed);
+    public void LoopSettings_Seed_IsTheSeedInUse() =>
+        Assert.AreEqual(77ul, Base.LoopSettings(seed: 77, ScalarType.Float32).Seed);
 
     /// <summary>The options of the training reach it, and the names of columns do not.</summary>
     [TestMethod]
@@ -138,6 +139,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             "Epochs",
             "BatchSize",
             "LabelBalance must be in [0, 1], but is 1.5",
+            "Optimizer",
             "LearningRate",
             "WarmUpSteps",
             "GradientClipNorm",
@@ -181,6 +183,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
                 WarmUpSteps = -1,
                 GradientClipNorm = -1,
                 MovingAverageLengths = [1],
+                Optimizer = (Optimizer)9,
                 LearningRateDecay = (LearningRateDecay)9,
                 Precision = (Precision)9,
                 ImageMemory = -1,
@@ -311,7 +314,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     /// </summary>
     private static Dictionary<string, object?> Arrivals(Options options)
     {
-        var settings = options.LoopSettings(seed: 1);
+        var settings = options.LoopSettings(seed: 1, ScalarType.Float32);
         var description = options.Describe(Labels);
         using var network = ClassifierNetwork.Create(description.Network with { Height = 1, Width = 1 }, CPU, seed: 1);
         using var loss = options.CreateLoss(network, ScalarType.Float32);

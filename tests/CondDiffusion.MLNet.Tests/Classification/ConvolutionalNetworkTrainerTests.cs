@@ -2,6 +2,7 @@ using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using static CondDiffusion.MLNet.Tests.Classification.Shapes;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Classification;
 
@@ -144,7 +145,8 @@ public sealed class ConvolutionalNetworkTrainerTests
 
         // Three labels: the loss begins at about log 3.
         Assert.AreEqual(Math.Log(3), reports[0].Loss, 0.5);
-        Assert.IsLessThan(Options.LoopSettings(seed: 1).LearningRate.Peak / 10, reports[^1].LearningRate);
+        var rate = Options.LoopSettings(seed: 1, ScalarType.Float32).LearningRate;
+        Assert.IsLessThan(rate.Peak / 10, reports[^1].LearningRate);
     }
 
     /// <summary>The last batch of each epoch would be one image, whose last block is a single pixel.</summary>
