@@ -40,6 +40,9 @@ switch (args)
         QualityBenchmark.RunCurve(new(
             rest, "--data", "--data-dir", "--trainings", "--epochs", "--minutes", "--guidance", "--count", "--cas"));
         break;
+    case ["losses", .. var rest]:
+        LossBenchmark.Run(new(rest, "--data", "--data-dir", "--trainings", "--epochs", "--seeds"));
+        break;
     case ["evaluation", .. var rest]:
         EvaluationBenchmark.Run(new(rest, "--rows", "--features"));
         break;
@@ -54,6 +57,7 @@ switch (args)
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
                       [--guidance G,...] [--steps N,...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
+              losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
               evaluation [--rows N] [--features N]
               mutations [--count N] [--first N]
             DATA is [--data mnist|fashion-mnist] [--data-dir DIR] [--count N] [--cas N]: N images of each label, and N

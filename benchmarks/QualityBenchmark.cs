@@ -59,7 +59,7 @@ internal static class QualityBenchmark
     /// <param name="epochs">Its epochs.</param>
     /// <param name="seed">Its seed.</param>
     /// <param name="time">When to stop; null at the end.</param>
-    private static ConditionalDiffusionTransformer Train(
+    public static ConditionalDiffusionTransformer Train(
         QualityMeter meter, Arguments arguments, QualityTraining training, int epochs, int seed, TimeSpan? time = null)
     {
         var data = arguments.Find("--data") ?? "mnist";

@@ -1,3 +1,4 @@
+using CondDiffusion.Examples;
 using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Benchmarks;
@@ -28,6 +29,12 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
         new("native-size", options => options with { Height = 28, Width = 28 }),
         new("log-normal", options => options with { TimestepSampling = TimestepSampling.LogNormal }),
         new("residual", Residual),
+        new("residual-muon", options => Residual(options) with { Optimizer = Optimizer.Muon }),
+        new("residual-muon-batch-32", options => Residual(options) with
+        {
+            Optimizer = Optimizer.Muon,
+            BatchSize = 32,
+        }),
         new("residual-uniform", options => Residual(options) with { TimestepSampling = TimestepSampling.Uniform }),
         new("residual-constant", options => Residual(options) with { LearningRateDecay = LearningRateDecay.None }),
         new("residual-cosine", options => Residual(options) with { LearningRateDecay = LearningRateDecay.Cosine }),
@@ -44,18 +51,12 @@ internal sealed record QualityTraining(string Name, Func<Options, Options> Chang
         ?? throw new ArgumentException(
             $"There is no training '{name}'; there are {string.Join(", ", All.Select(training => training.Name))}.");
 
-    /// <summary>Returns options of the second architecture, from which single changes are measured.</summary>
-    private static Options Residual(Options options) => options with
+    /// <summary>Returns options of the residual network, from which single changes are measured.</summary>
+    private static Options Residual(Options options) => TrainCommand.Residual with
     {
         Height = 28,
         Width = 28,
-        Architecture = NetworkArchitecture.Residual,
-        TimestepSampling = TimestepSampling.LogNormal,
-        BatchSize = 64,
-        LearningRate = 1e-3,
-        WarmUpSteps = 200,
-        LearningRateDecay = LearningRateDecay.Cooldown,
-        MovingAverageLengths = [0.05],
+        Optimizer = options.Optimizer,
     };
 
     private static Options Shrink(Options options) => options with

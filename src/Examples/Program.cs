@@ -29,11 +29,12 @@ static int Main(Action command)
             Usage:
               (nothing)    draw digits, train on them, and generate ten of each, into out/;
                            --tiny does it in seconds, and badly
-              train        --data DATA [--data-dir DIR] [--size N|HxW] [--channels 1|3] [--label-balance B]
-                           [--epochs N] [--batch N] [--seed N] [--checkpoints DIR] [--tensorboard DIR]
-                           --out FILE.zip;
+              train        --data DATA [--data-dir DIR] [--network Plain|Residual] [--size N|HxW] [--channels 1|3]
+                           [--label-balance B] [--epochs N] [--batch N] [--guidance G] [--seed N]
+                           [--checkpoints DIR] [--tensorboard DIR] --out FILE.zip;
                            images are brought to --size, 32 by default, of multiples of 4, and are grey or colored
                            as the first one is; from 0 to 1, --label-balance lets rare labels come more often;
+                           the model generates with guidance G unless it is told otherwise;
                            with --checkpoints, a training that was stopped resumes
               distill      --model FILE.zip --data DATA [--data-dir DIR] [--steps N]
                            [--guidance G] [--epochs N] [--seed N] [--checkpoints DIR] --out FILE.zip;

@@ -14,6 +14,7 @@ public sealed class DdimSamplerTests
     public void Sample_EtaOneOnAllSteps_EqualsTheReferenceLoopAndItsSnapshots()
     {
         using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
         using var golden = new SeedUNet();
         using var network = SeedUNet.CreateNetwork();
         var schedule = NoiseSchedule.Linear(1000);

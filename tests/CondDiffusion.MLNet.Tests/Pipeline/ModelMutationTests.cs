@@ -7,16 +7,16 @@ namespace CondDiffusion.MLNet.Tests.Pipeline;
 public sealed class ModelMutationTests
 {
     [TestMethod]
-    public void Load_ThreeThousandDamagedFiles_LoadsOrRefusesEach()
+    public void Load_ThousandDamagedFiles_LoadsOrRefusesEach()
     {
-        var outcomes = ModelMutations.Run(first: 1, count: 3000);
+        var outcomes = ModelMutations.Run(first: 1, count: 1000);
         Assert.AreSequenceEqual([], outcomes.Violations);
 
         // The mutations reach each kind of outcome.
         foreach (var origin in new[] { "damaged", "forged" })
         {
             foreach (var outcome in new[] { "refused by the library", "loads, and generates" })
-                Assert.IsGreaterThan(100, outcomes.Counts[$"{origin}: {outcome}"]);
+                Assert.IsGreaterThan(30, outcomes.Counts[$"{origin}: {outcome}"]);
         }
     }
 }
