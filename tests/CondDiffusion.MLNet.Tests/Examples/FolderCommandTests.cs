@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -29,6 +30,24 @@ public sealed class FolderCommandTests : IDisposable
         Assert.Contains("The first image is colored, so --channels is 3.", printed);
         using var image = MLImage.CreateFromFile(_directory.File("out/dog-0.png"));
         Assert.AreEqual(new ImageForm(8, 4, 3), ImageForm.Of(image));
+    }
+
+    [TestMethod]
+    public void Train_ResidualNetworkAndGuidance_AreThoseOfTheModel()
+    {
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 1, dogs: 1);
+        var file = _directory.File("model.zip");
+
+        Printed.By(() => TrainCommand.Run(
+        [
+            "--data", photos, "--network", "residual", "--size", "8", "--epochs", "1", "--guidance", "1.25",
+            "--out", file,
+        ]));
+
+        using var model = ModelFile.LoadGenerator(new(), file);
+        Assert.AreEqual(1.25, model.Sampling.GuidanceScale);
+        Assert.AreEqual(NetworkArchitecture.Residual, ((ITrainedModel)model).Description.Network.Architecture);
     }
 
     [TestMethod]
