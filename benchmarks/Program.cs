@@ -40,6 +40,12 @@ switch (args)
         QualityBenchmark.RunCurve(new(
             rest, "--data", "--data-dir", "--trainings", "--epochs", "--minutes", "--guidance", "--count", "--cas"));
         break;
+    case ["augmentation", .. var rest]:
+        AugmentationBenchmark.Run(new(
+            rest,
+            ["--data", "--data-dir", "--counts", "--minority", "--seeds", "--arms", "--steps", "--generator-epochs"],
+            ["--unfiltered", "--write"]));
+        break;
     case ["evaluation", .. var rest]:
         EvaluationBenchmark.Run(new(rest, "--rows", "--features"));
         break;
@@ -54,6 +60,9 @@ switch (args)
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
                       [--guidance G,...] [--steps N,...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
+              augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
+                      [--steps N] [--generator-epochs N] [--unfiltered] [--data mnist|fashion-mnist] [--data-dir DIR]
+              augmentation --write
               evaluation [--rows N] [--features N]
               mutations [--count N] [--first N]
             DATA is [--data mnist|fashion-mnist] [--data-dir DIR] [--count N] [--cas N]: N images of each label, and N
