@@ -43,6 +43,12 @@ switch (args)
     case ["losses", .. var rest]:
         LossBenchmark.Run(new(rest, "--data", "--data-dir", "--trainings", "--epochs", "--seeds"));
         break;
+    case ["augmentation", .. var rest]:
+        AugmentationBenchmark.Run(new(
+            rest,
+            ["--data", "--data-dir", "--counts", "--minority", "--seeds", "--arms", "--steps", "--generator-epochs"],
+            ["--unfiltered", "--write"]));
+        break;
     case ["evaluation", .. var rest]:
         EvaluationBenchmark.Run(new(rest, "--rows", "--features"));
         break;
@@ -58,6 +64,9 @@ switch (args)
                       [--guidance G,...] [--steps N,...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
+              augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
+                      [--steps N] [--generator-epochs N] [--unfiltered] [--data mnist|fashion-mnist] [--data-dir DIR]
+              augmentation --write
               evaluation [--rows N] [--features N]
               mutations [--count N] [--first N]
             DATA is [--data mnist|fashion-mnist] [--data-dir DIR] [--count N] [--cas N]: N images of each label, and N

@@ -14,7 +14,7 @@ internal static class QualityBenchmark
     /// <summary>Prints one table of models.</summary>
     public static void Run(Arguments arguments)
     {
-        var meter = new QualityMeter(arguments, Command());
+        var meter = new QualityMeter(arguments, Provenance.FindCommand());
         var guidances = Guidances(arguments);
         var steps = List(arguments, "--steps", text => (int?)int.Parse(text, CultureInfo.InvariantCulture));
         Console.WriteLine(QualityRow.Head);
@@ -35,7 +35,7 @@ internal static class QualityBenchmark
     /// <summary>Prints a table of one training's model after each of some numbers of minutes.</summary>
     public static void RunCurve(Arguments arguments)
     {
-        var meter = new QualityMeter(arguments, Command());
+        var meter = new QualityMeter(arguments, Provenance.FindCommand());
         var guidances = Guidances(arguments);
         var minutes = arguments.Text("--minutes").Split(',').Select(int.Parse).Order().ToArray();
         var epochs = arguments.Number("--epochs", 50);
@@ -98,14 +98,5 @@ internal static class QualityBenchmark
     {
         var names = Names(arguments, option);
         return names.Length == 0 ? [default] : [.. names.Select(parse)];
-    }
-
-    /// <summary>Returns the command of this process, without the place of the data, which differs by machine.</summary>
-    private static string Command()
-    {
-        var args = Environment.GetCommandLineArgs()[1..];
-        var directory = Array.IndexOf(args, "--data-dir") + 1;
-        if (directory > 0) args[directory] = "DIR";
-        return $"dotnet run -c Release --project benchmarks -- {string.Join(' ', args)}";
     }
 }

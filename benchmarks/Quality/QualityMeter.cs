@@ -72,7 +72,7 @@ internal sealed class QualityMeter
     private void Measure(
         string name, Func<ConditionalDiffusionTransformer> load, double? guidance, int? steps)
     {
-        var done = QualityRow.ReadAll(Results).LastOrDefault(row =>
+        var done = JsonLines.ReadAll<QualityRow>(Results).LastOrDefault(row =>
             row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
         if (done is not null)
         {
@@ -100,7 +100,7 @@ internal sealed class QualityMeter
         if (!hasFloor)
         {
             var floor = Describe(Floor, metrics.Floor!, quality.Score?.Ceiling, metrics.GeneratedCount, form);
-            floor.Append(Results);
+            JsonLines.Append(Results, floor);
             Console.WriteLine(floor);
         }
 
@@ -109,12 +109,12 @@ internal sealed class QualityMeter
             Evaluations = (double)evaluations / metrics.GeneratedCount,
             Milliseconds = 1000 * seconds / metrics.GeneratedCount,
         };
-        row.Append(Results);
+        JsonLines.Append(Results, row);
         Console.WriteLine(row);
     }
 
     /// <summary>Finds the floor, which is the same for all models of a size.</summary>
-    private QualityRow? FindFloor(int images, ImageForm form) => QualityRow.ReadAll(Results)
+    private QualityRow? FindFloor(int images, ImageForm form) => JsonLines.ReadAll<QualityRow>(Results)
         .LastOrDefault(row =>
             row.Name == Floor && row.Data == _data && row.Size == $"{form.Height}x{form.Width}" &&
             row.Images == images && row.Trainings == _trainings);
@@ -140,8 +140,8 @@ internal sealed class QualityMeter
             Score = score?.Accuracy,
             ScoreDeviation = score?.StandardDeviation,
             Trainings = _trainings,
-            Commit = Run("git", "rev-parse --short HEAD"),
-            Machine = Machine(),
+            Commit = Provenance.FindCommit(),
+            Machine = Provenance.FindMachine(),
             Command = _command,
         };
 
@@ -159,22 +159,5 @@ internal sealed class QualityMeter
             .Average();
         Console.Error.WriteLine($"The reference classifier {key} gets {accuracy:P2} of the test images right.");
         return _references[key] = reference;
-    }
-
-    private static string Machine()
-    {
-        const string Info = "/proc/cpuinfo";
-        var model = File.Exists(Info)
-            ? File.ReadLines(Info).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
-            : null;
-        return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores";
-    }
-
-    private static string Run(string program, string arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
-        var output = process.StandardOutput.ReadToEnd().Trim();
-        process.WaitForExit();
-        return output;
     }
 }

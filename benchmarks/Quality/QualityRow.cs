@@ -1,17 +1,10 @@
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>A measured model, or the floor: a line of the results file and a row of the table.</summary>
 internal sealed record QualityRow
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-    };
-
     /// <summary>What was measured. A row that the file has already is not measured again.</summary>
     public required string Name { get; init; }
 
@@ -52,18 +45,6 @@ internal sealed record QualityRow
     public required string Machine { get; init; }
 
     public required string Command { get; init; }
-
-    /// <summary>Reads a results file, which need not exist.</summary>
-    public static IReadOnlyList<QualityRow> ReadAll(string file) => File.Exists(file)
-        ? [.. File.ReadLines(file).Select(line => JsonSerializer.Deserialize<QualityRow>(line, Json)!)]
-        : [];
-
-    /// <summary>Adds the row to a results file.</summary>
-    public void Append(string file)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
-        File.AppendAllText(file, JsonSerializer.Serialize(this, Json) + "\n");
-    }
 
     /// <summary>The head of the table, in Markdown.</summary>
     public static string Head =>

@@ -1,0 +1,89 @@
+namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+
+/// <summary>A way to train a classifier on scarce images.</summary>
+/// <param name="Name">The name on the command line and in the results file.</param>
+/// <param name="Title">The name in tables and plots.</param>
+/// <param name="Portions">Returns the images that it learns from.</param>
+internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnlyList<Portion>> Portions)
+{
+    private const float GeneratedWeight = 0.5f; // of "affine-generated-half"
+
+    /// <summary>Whether images are shifted, rotated and scaled in training.</summary>
+    public bool IsAffine { get; init; }
+
+    /// <summary>
+    /// The arm that differs from this one in the generated images alone; null for an arm without any.
+    /// </summary>
+    public string? WithoutGenerated { get; init; }
+
+    /// <summary>
+    /// The arm whose classifier also refuses generated images: the best one that needs no generated images.
+    /// </summary>
+    public static StudyArm Affine { get; } =
+        new("affine", "affine", study => Portion.ByLabel(study.Real)) { IsAffine = true };
+
+    /// <summary>Gets all arms. But for the first two, all labels are equally frequent in each.</summary>
+    public static IReadOnlyList<StudyArm> All { get; } =
+    [
+        new("nothing", "nothing", study => [Portion.Of(study.Real)]),
+        new("class-weights", "class weights", study => [Weigh(study.Real)]),
+        new("oversampling", "oversampling", study => Portion.ByLabel(study.Real)),
+        Affine,
+        new("smote", "SMOTE", study => Portion.ByLabel([.. study.Real, .. study.Interpolated])),
+        new("generated", "generated", study => Portion.ByLabel([.. study.Real, .. study.Generated]))
+        {
+            WithoutGenerated = "oversampling",
+        },
+        new("affine-generated", "affine, generated", study => Portion.ByLabel([.. study.Real, .. study.Generated]))
+        {
+            IsAffine = true,
+            WithoutGenerated = Affine.Name,
+        },
+        new("affine-generated-half", "affine, half generated", Halve)
+        {
+            IsAffine = true,
+            WithoutGenerated = Affine.Name,
+        },
+    ];
+
+    /// <summary>The names of the arms that are measured where no others are asked for.</summary>
+    public static string Defaults { get; } =
+        "nothing,class-weights,oversampling,affine,smote,generated,affine-generated";
+
+    /// <summary>Finds an arm by its name.</summary>
+    /// <exception cref="ArgumentException">There is none; the message lists the names.</exception>
+    public static StudyArm Find(string name) => All.FirstOrDefault(arm => arm.Name == name)
+        ?? throw new ArgumentException(
+            $"There is no arm '{name}'; there are {string.Join(", ", All.Select(arm => arm.Name))}.");
+
+    /// <summary>
+    /// Weighs each image with the inverse of its label's frequency, so that all labels count equally and the mean
+    /// weight is 1.
+    /// </summary>
+    private static Portion Weigh(IReadOnlyList<GreyImage> images)
+    {
+        var counts = images.CountBy(image => image.Label).ToDictionary();
+        return new(
+        [
+            .. images.Select(image =>
+                new WeightedImage(image, (float)images.Count / counts.Count / counts[image.Label])),
+        ]);
+    }
+
+    /// <summary>
+    /// Makes half of each label's rows real and half generated, with less weight. A label without generated images has
+    /// real ones only.
+    /// </summary>
+    private static IReadOnlyList<Portion> Halve(Study study)
+    {
+        var generated = study.Generated.ToLookup(image => image.Label);
+        var real = Portion.ByLabel(study.Real);
+        return
+        [
+            .. real,
+            .. real.Select((portion, label) => generated.Contains(label)
+                ? new([.. generated[label].Select(image => new WeightedImage(image, GeneratedWeight))])
+                : portion),
+        ];
+    }
+}

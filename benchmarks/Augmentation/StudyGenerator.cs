@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using CondDiffusion.Examples;
+using Microsoft.ML;
+
+namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+
+/// <summary>
+/// Trains the generator of a study on its real images, and generates what they lack. Both are kept in files, so that a
+/// run that was stopped goes on where it was.
+/// </summary>
+internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int seed)
+{
+    private const double CopyDistance = 0.5;
+
+    // A label of few images may be refused much more often than it is by default expected to be.
+    private const int MostAttempts = 100;
+
+    /// <summary>The training, but for its epochs.</summary>
+    public static ConditionalDiffusionTrainer.Options TrainingOptions { get; } =
+        QualityTraining.Find("residual").Change(new()) with
+        {
+            Height = StudyImages.Side,
+            Width = StudyImages.Side,
+            LabelBalance = 0.5,
+            LabelDropout = 0.1,
+        };
+
+    private string Name =>
+        $"augmentation-{protocol.Data}-{protocol.Counts.Replace(',', '-')}-{protocol.GeneratorEpochs}-{seed}";
+
+    private string ModelFileName => Path.Combine(QualityMeter.Cache, $"{Name}.zip");
+
+    private string CheckpointDirectory => Path.Combine(QualityMeter.Cache, $"{Name}-checkpoints");
+
+    private string ImageFileName => Path.Combine(
+        QualityMeter.Cache, $"{Name}-{(protocol.IsFiltered ? $"{protocol.Steps}" : "unfiltered")}.images");
+
+    /// <summary>Generates images until each label has as many as the most frequent one.</summary>
+    /// <param name="real">The real images.</param>
+    /// <param name="trainFilter">
+    /// Returns the classifier that refuses images; called if there are images to generate.
+    /// </param>
+    /// <exception cref="InvalidOperationException">No image was accepted for a row; the message says which.</exception>
+    public GeneratedImages Generate(IReadOnlyList<GreyImage> real, Func<ITransformer> trainFilter)
+    {
+        var images = GeneratedImageFile.Read(ImageFileName);
+        if (images.Count == protocol.Missing) return new(images);
+
+        var filter = protocol.IsFiltered ? trainFilter() : null;
+        var isWhole = !File.Exists(ModelFileName) && !Directory.Exists(CheckpointDirectory) && images.Count == 0;
+        var clock = Stopwatch.StartNew();
+        var view = StudyImages.ToView(ml, real.Select(image => new WeightedImage(image)));
+        using var model = LoadOrTrain(view);
+
+        Console.Error.WriteLine($"Generating {protocol.Missing} images with {Name}.");
+        var refused = new RefusedImages();
+        var augmented = ml.ImageGeneration.Augment(view, model, new AugmentationOptions
+        {
+            ImageColumnName = TrainingOptions.FeatureColumnName,
+            Classifier = filter,
+            CopyDistance = CopyDistance,
+            MostAttempts = MostAttempts,
+            Seed = seed,
+            Progress = refused,
+        });
+        GeneratedImageFile.Complete(ImageFileName, augmented);
+        return new(GeneratedImageFile.Read(ImageFileName))
+        {
+            Minutes = isWhole ? clock.Elapsed.TotalMinutes : null,
+            Disputed = isWhole ? refused.Last?.Disputed : null,
+            Copied = isWhole ? refused.Last?.Copied : null,
+        };
+    }
+
+    private ConditionalDiffusionTransformer LoadOrTrain(IDataView real)
+    {
+        if (File.Exists(ModelFileName)) return ModelFile.LoadGenerator(ml, ModelFileName);
+
+        Console.Error.WriteLine($"Training {Name}.");
+        Directory.CreateDirectory(QualityMeter.Cache);
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(TrainingOptions with
+        {
+            Epochs = protocol.GeneratorEpochs,
+            Seed = seed,
+            Progress = new ProgressBar(Console.Error),
+            CheckpointDirectory = CheckpointDirectory,
+        });
+        var model = trainer.Fit(real);
+        ModelFile.Save(ml, model, ModelFileName);
+        return model;
+    }
+
+    private sealed class RefusedImages : IProgress<AugmentationProgress>
+    {
+        private readonly ImageCounter _counter = new("generated");
+
+        public AugmentationProgress? Last { get; private set; }
+
+        public void Report(AugmentationProgress value)
+        {
+            Last = value;
+            _counter.Report(value.Accepted, value.Images);
+        }
+    }
+}

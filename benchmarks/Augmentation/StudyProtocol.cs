@@ -1,0 +1,125 @@
+using System.Text.Json.Serialization;
+using CondDiffusion.Examples;
+
+namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+
+/// <summary>What the arms of a study have in common.</summary>
+internal sealed record StudyProtocol
+{
+    /// <summary>Images in a step of a classifier's training.</summary>
+    public const int BatchSize = 128;
+
+    private const int StudySteps = 2000;
+    private const int LeastGeneratorSteps = 5000;
+    private const int CountOfOthers = 4000; // images of the labels beside a minority
+
+    /// <summary>The numbers of images of each label in published studies.</summary>
+    private const string PublishedCounts = "4000,2000,1000,750,500,350,200,100,60,40";
+
+    /// <summary>The data set, "mnist" or "fashion-mnist".</summary>
+    public required string Data { get; init; }
+
+    /// <summary>The number of real images of each label, with commas.</summary>
+    public required string Counts { get; init; }
+
+    /// <summary>Steps of each classifier's training.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Epochs of the generator's training.</summary>
+    public required int GeneratorEpochs { get; init; }
+
+    /// <summary>Whether a classifier refuses generated images that do not show their label.</summary>
+    public bool IsFiltered { get; init; } = true;
+
+    /// <summary>Gets the number of real images of each label.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<int> CountsByLabel => [.. Counts.Split(',').Select(int.Parse)];
+
+    /// <summary>Gets the images that are missing until each label has as many as the most frequent one.</summary>
+    [JsonIgnore]
+    public int Missing => CountsByLabel.Sum(count => CountsByLabel.Max() - count);
+
+    /// <summary>Gets the only label that has fewer images than the others; null if there is none.</summary>
+    [JsonIgnore]
+    public int? Minority
+    {
+        get
+        {
+            var counts = CountsByLabel;
+            int[] rare = [.. counts.Index().Where(label => label.Item < counts.Max()).Select(label => label.Index)];
+            return rare is [var label] ? label : null;
+        }
+    }
+
+    /// <summary>Gets whether the protocol is of the study in the documents, rather than of a trial.</summary>
+    [JsonIgnore]
+    public bool IsOfStudy => this == Create(Data, Counts) && (HasPublishedCounts || IsMinorityOfStudy);
+
+    /// <summary>Gets whether the labels have as many images as in published studies.</summary>
+    [JsonIgnore]
+    public bool HasPublishedCounts => Counts == PublishedCounts;
+
+    private bool IsMinorityOfStudy =>
+        Minority is { } label && Counts == MakeRare(label, CountsByLabel[label]);
+
+    /// <summary>Returns the protocol of the study for a data set and numbers of images.</summary>
+    public static StudyProtocol Create(string data, string counts)
+    {
+        var images = counts.Split(',').Sum(int.Parse);
+        var batches = Math.Ceiling((double)images / StudyGenerator.TrainingOptions.BatchSize);
+        return new()
+        {
+            Data = data,
+            Counts = counts,
+            Steps = StudySteps,
+            GeneratorEpochs = (int)Math.Ceiling(LeastGeneratorSteps / batches),
+        };
+    }
+
+    /// <summary>Reads the protocols that options ask for: one, or one for each minority.</summary>
+    /// <exception cref="UsageException">An option has no value that makes sense; the message names it.</exception>
+    public static IReadOnlyList<StudyProtocol> Read(Arguments arguments)
+    {
+        var data = arguments.Find("--data") ?? "mnist";
+        if (data is not ("mnist" or "fashion-mnist"))
+            throw new UsageException($"Option --data must be mnist or fashion-mnist, but is '{data}'.");
+        if (arguments.Has("--counts") && arguments.Has("--minority"))
+            throw new UsageException("Options --counts and --minority exclude each other.");
+
+        string[] counts = arguments.Find("--minority") is { } minorities
+            ? [.. minorities.Split(',').Select(ReadMinority)]
+            : [ReadCounts(arguments.Find("--counts") ?? PublishedCounts)];
+        return
+        [
+            .. counts.Select(text => Create(data, text)).Select(study => study with
+            {
+                Steps = arguments.Number("--steps", study.Steps),
+                GeneratorEpochs = arguments.Number("--generator-epochs", study.GeneratorEpochs),
+                IsFiltered = !arguments.Has("--unfiltered"),
+            }),
+        ];
+    }
+
+    private static string ReadCounts(string text)
+    {
+        int?[] counts = [.. text.Split(',').Select(ReadCount)];
+        return counts.Length == StudyImages.Labels && !counts.Contains(null)
+            ? string.Join(',', counts)
+            : throw new UsageException(
+                $"Option --counts must be {StudyImages.Labels} whole numbers of at least 1, one for each label, but " +
+                $"is '{text}'.");
+    }
+
+    private static string ReadMinority(string text) =>
+        text.Split(':') is [var name, var number] && int.TryParse(name, out var label) &&
+        label is >= 0 and < StudyImages.Labels && ReadCount(number) is { } count and < CountOfOthers
+            ? MakeRare(label, count)
+            : throw new UsageException(
+                "Option --minority must be a label and its number of images, such as 8:10, with a label below " +
+                $"{StudyImages.Labels} and from 1 to {CountOfOthers - 1} images, but is '{text}'.");
+
+    private static int? ReadCount(string text) => int.TryParse(text, out var count) && count >= 1 ? count : null;
+
+    private static string MakeRare(int label, int count) => string.Join(
+        ',', Enumerable.Range(0, StudyImages.Labels).Select(other => other == label ? count : CountOfOthers));
+}

@@ -1,0 +1,183 @@
+namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+
+/// <summary>Describes the results of studies, in Markdown.</summary>
+internal static class StudyTables
+{
+    private const string Source = "https://arxiv.org/abs/2105.02340";
+
+    /// <summary>
+    /// Mean recalls that others report for the published counts, in % (Dablain et al. 2021, arXiv 2105.02340, table I).
+    /// </summary>
+    private static readonly (string Method, double Mnist, double FashionMnist)[] Published =
+    [
+        ("SMOTE", 87.98, 70.58),
+        ("GAMO", 95.52, 83.03),
+        ("DeepSMOTE", 96.09, 83.63),
+    ];
+
+    /// <summary>Returns a section for each of the studies that the rows are from.</summary>
+    public static string Describe(IReadOnlyList<StudyRow> rows) =>
+        string.Join("\n\n", StudySection.Of(rows).Select(Describe));
+
+    /// <summary>Returns the title, the tables and the differences of a section.</summary>
+    public static string Describe(StudySection section)
+    {
+        var protocol = section.Protocol;
+        var images = protocol.CountsByLabel.Sum();
+        string[] paragraphs =
+        [
+            $"### {section.Title}",
+            $"{protocol.Steps} steps of {StudyProtocol.BatchSize} images for each classifier; " +
+                $"{protocol.GeneratorEpochs} epochs of {images} images for the generator.\n" +
+                (protocol.IsFiltered ? "" : "No classifier refused generated images.\n") +
+                "Recalls are in %, with the 95 % interval of the mean over the seeds.",
+            .. protocol.Minority is { } label ? DescribeMinority(section, label) : DescribeCounts(section),
+        ];
+        return string.Join("\n\n", paragraphs);
+    }
+
+    private static IEnumerable<string> DescribeCounts(StudySection section)
+    {
+        var protocol = section.Protocol;
+        string[] labels = [.. protocol.CountsByLabel.Select((count, label) => $"{label} ({count})")];
+        yield return Table(
+            ["arm", "seeds", "mean recall", .. labels, "minutes", "of the generator"],
+            [.. section.Arms.Select(arm => DescribeArm(section, arm)), .. DescribePublished(protocol)]);
+
+        var refused = DescribeRefused(section);
+        if (refused.Length > 0) yield return refused;
+
+        var differences = DescribeDifferences(section, "", row => row.MeanRecall);
+        if (differences.Length == 0) yield break;
+
+        yield return
+            "What generated images add to the mean recall of another arm with the same seeds, in points. Bold is a\n" +
+            "difference beyond its interval.";
+        yield return Table(["", .. Baselines(section).Select(arm => arm.Title)], differences);
+        yield return "The same for each label, where the arms differ in the generated images alone:";
+        yield return Table(["", .. labels], DescribeLabels(section));
+    }
+
+    private static IEnumerable<string> DescribeMinority(StudySection section, int label)
+    {
+        StudySection[] parts =
+        [
+            .. section.Rows.GroupBy(row => row.Protocol).OrderBy(part => part.Key.CountsByLabel[label])
+                .Select(part => new StudySection([.. part])),
+        ];
+        string[] names = [.. parts.Select(part => $"{part.Protocol.CountsByLabel[label]} images")];
+        yield return Table(
+            ["arm", "seeds", .. names.SelectMany(name => new[] { $"{name}: label {label}", "all labels" })],
+            section.Arms.Select(arm => (string[])
+            [
+                arm.Title,
+                $"{parts.Max(part => part.Of(arm).Count())}",
+                .. parts.SelectMany(part => new[]
+                {
+                    Percent(part.Mean(arm, row => row.Recalls[label])), Percent(part.Mean(arm, row => row.MeanRecall)),
+                }),
+            ]));
+
+        string[][] differences =
+        [
+            .. parts.SelectMany((part, i) =>
+                DescribeDifferences(part, $"{names[i]}, ", row => row.Recalls[label], Baselines(section))),
+        ];
+        if (differences.Length == 0) yield break;
+
+        yield return
+            $"What generated images add to the recall of label {label} of another arm with the same seeds, in\n" +
+            "points. Bold is a difference beyond its interval.";
+        yield return Table(["", .. Baselines(section).Select(arm => arm.Title)], differences);
+    }
+
+    private static string[] DescribeArm(StudySection section, StudyArm arm)
+    {
+        var best = section.Arms.MaxBy(other => section.Mean(other, row => row.MeanRecall)!.Value.Mean);
+        var mean = Percent(section.Mean(arm, row => row.MeanRecall));
+        double[] generating = [.. section.Of(arm).Select(row => row.GeneratorMinutes).OfType<double>()];
+        return
+        [
+            arm.Title,
+            $"{section.Of(arm).Count()}",
+            arm == best ? $"**{mean}**" : mean,
+            .. Enumerable.Range(0, StudyImages.Labels).Select(label =>
+                $"{100 * section.Mean(arm, row => row.Recalls[label])!.Value.Mean:F1}"),
+            $"{section.Of(arm).Average(row => row.Minutes):F1}",
+            generating.Length == 0 ? "" : $"{generating.Average():F1}",
+        ];
+    }
+
+    private static IEnumerable<string[]> DescribePublished(StudyProtocol protocol)
+    {
+        if (!protocol.HasPublishedCounts) return [];
+
+        return Published.Select(result => (string[])
+        [
+            $"{result.Method}, [published]({Source})",
+            "",
+            $"{(protocol.Data == "mnist" ? result.Mnist : result.FashionMnist):F2}",
+            .. Enumerable.Repeat("", StudyImages.Labels + 2),
+        ]);
+    }
+
+    private static string DescribeRefused(StudySection section)
+    {
+        StudyRow[] counted = [.. section.Rows.Where(row => row.Disputed is not null).DistinctBy(row => row.Seed)];
+        if (counted.Length == 0 || !section.Protocol.IsFiltered) return "";
+
+        var accepted = (double)section.Protocol.Missing * counted.Length;
+        var all = accepted + counted.Sum(row => row.Disputed!.Value + row.Copied!.Value);
+        return
+            $"Of all generated images, the classifier refused {counted.Sum(row => row.Disputed) / all:P1}, and " +
+            $"{counted.Sum(row => row.Copied) / all:P1} were near copies of real ones.";
+    }
+
+    private static string[][] DescribeDifferences(
+        StudySection section, string prefix, Func<StudyRow, double> value, IEnumerable<StudyArm>? baselines = null) =>
+    [
+        .. section.Arms.Where(arm => arm.WithoutGenerated is not null).Select(arm => (string[])
+        [
+            $"{prefix}{arm.Title}",
+            .. (baselines ?? Baselines(section)).Select(baseline => Points(section.Difference(arm, baseline, value))),
+        ]),
+    ];
+
+    private static IEnumerable<string[]> DescribeLabels(StudySection section)
+    {
+        foreach (var arm in section.Arms)
+        {
+            if (arm.WithoutGenerated is not { } name) continue;
+
+            var baseline = StudyArm.Find(name);
+            yield return
+            [
+                $"{arm.Title} less {baseline.Title}",
+                .. Enumerable.Range(0, StudyImages.Labels).Select(label =>
+                    Points(section.Difference(arm, baseline, row => row.Recalls[label]))),
+            ];
+        }
+    }
+
+    private static IEnumerable<StudyArm> Baselines(StudySection section) =>
+        section.Arms.Where(arm => arm.WithoutGenerated is null);
+
+    private static string Percent(MeanInterval? mean) => mean switch
+    {
+        null => "",
+        { HalfWidth: { } half } => $"{100 * mean.Value.Mean:F2} ± {100 * half:F2}",
+        _ => $"{100 * mean.Value.Mean:F2}",
+    };
+
+    private static string Points(MeanInterval? difference)
+    {
+        if (difference is not { } points) return "";
+
+        var half = points.HalfWidth is { } width ? $" ± {100 * width:F2}" : "";
+        var text = $"{100 * points.Mean:+0.00;−0.00;0.00}{half}";
+        return points.ExcludesZero ? $"**{text}**" : text;
+    }
+
+    private static string Table(string[] head, IEnumerable<string[]> rows) => string.Join(
+        '\n', rows.Prepend([.. head.Select(_ => "---")]).Prepend(head).Select(row => $"| {string.Join(" | ", row)} |"));
+}

@@ -1,0 +1,69 @@
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Benchmarks.Augmentation;
+using Microsoft.ML;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>
+/// Measures what a classifier of scarce images gains from generated ones, and from what needs no generator. An
+/// interrupted run goes on where it was.
+/// </summary>
+internal static class AugmentationBenchmark
+{
+    private const string Results = "benchmarks/results/augmentation.jsonl";
+    private const string Documents = "docs";
+
+    /// <summary>Measures the rows that the results file does not have, and writes the document.</summary>
+    public static void Run(Arguments arguments)
+    {
+        if (!arguments.Has("--write")) Measure(arguments);
+        StudyReport.Write(Documents, JsonLines.ReadAll<StudyRow>(Results));
+    }
+
+    private static void Measure(Arguments arguments)
+    {
+        var protocols = StudyProtocol.Read(arguments);
+        StudyArm[] arms = [.. (arguments.Find("--arms") ?? StudyArm.Defaults).Split(',').Select(StudyArm.Find)];
+        var command = Provenance.FindCommand();
+        var ml = new MLContext();
+        var data = protocols[0].Data;
+        var directory = arguments.Find("--data-dir");
+        var training = DataSet.Load(ml, data, directory);
+        var test = new Lazy<IReadOnlyList<GreyImage>>(
+            () => StudyImages.ReadAll(DataSet.Load(ml, data, directory, MnistSplit.Test)));
+        foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 5)))
+        {
+            foreach (var protocol in protocols)
+            {
+                using var study = new Study(protocol, seed, training, test);
+                foreach (var arm in arms) Measure(study, protocol, seed, arm, command);
+            }
+        }
+
+        var rows = JsonLines.ReadAll<StudyRow>(Results).Where(row => protocols.Contains(row.Protocol));
+        Console.WriteLine($"\n{StudyTables.Describe([.. rows])}");
+    }
+
+    private static void Measure(Study study, StudyProtocol protocol, int seed, StudyArm arm, string command)
+    {
+        var row = JsonLines.ReadAll<StudyRow>(Results)
+            .LastOrDefault(row => row.Protocol == protocol && row.Seed == seed && row.Arm == arm.Name);
+        if (row is null)
+        {
+            try
+            {
+                row = study.Measure(arm, command);
+            }
+            catch (InvalidOperationException exception)
+            {
+                // The other arms can still be measured.
+                Console.Error.WriteLine($"The arm {arm.Name} has no row for seed {seed}: {exception.Message}");
+                return;
+            }
+
+            JsonLines.Append(Results, row);
+        }
+
+        Console.WriteLine(row);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+
+namespace CondDiffusion.MLNet.Benchmarks;
+
+/// <summary>Where a row of a results file comes from.</summary>
+internal static class Provenance
+{
+    /// <summary>Returns the commit that the sources are at.</summary>
+    public static string FindCommit()
+    {
+        var git = new ProcessStartInfo("git", "rev-parse --short HEAD") { RedirectStandardOutput = true };
+        using var process = Process.Start(git)!;
+        var output = process.StandardOutput.ReadToEnd().Trim();
+        process.WaitForExit();
+        return output;
+    }
+
+    /// <summary>Returns the processor and the number of its cores.</summary>
+    public static string FindMachine()
+    {
+        const string Info = "/proc/cpuinfo";
+        var model = File.Exists(Info)
+            ? File.ReadLines(Info).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            : null;
+        return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores";
+    }
+
+    /// <summary>Returns the command of this process, without the place of the data, which differs by machine.</summary>
+    public static string FindCommand()
+    {
+        var args = Environment.GetCommandLineArgs()[1..];
+        var directory = Array.IndexOf(args, "--data-dir") + 1;
+        if (directory > 0) args[directory] = "DIR";
+        return $"dotnet run -c Release --project benchmarks -- {string.Join(' ', args)}";
+    }
+}

@@ -1,0 +1,118 @@
+using CondDiffusion.MLNet.Benchmarks;
+using CondDiffusion.MLNet.Benchmarks.Augmentation;
+using CondDiffusion.MLNet.Tests.Support;
+
+namespace CondDiffusion.MLNet.Tests.Benchmarks;
+
+[TestClass]
+public sealed class StudyReportTests
+{
+    private const string Empty = "before\n<!-- study: begin -->\n<!-- study: end -->\nafter\n";
+
+    private static readonly StudyProtocol Protocol =
+        StudyProtocol.Create("mnist", "4000,2000,1000,750,500,350,200,100,60,40");
+
+    [TestMethod]
+    public void Update_DocumentOfTheRepository_IsWhatTheRowsSay()
+    {
+        var file = Path.Combine(Repository.Root, "benchmarks", "results", "augmentation.jsonl");
+        var rows = JsonLines.ReadAll<StudyRow>(file);
+        var document = Repository.Read("docs/augmentation.md");
+        Assert.AreEqual(StudyReport.Update(document, rows), document);
+        foreach (var (name, plot) in StudyReport.DrawPlots(rows))
+            Assert.AreEqual(plot, Repository.Read($"docs/{name}"), name);
+    }
+
+    [TestMethod]
+    public void Update_Again_ReplacesWhatWasThere()
+    {
+        var rows = Rows("oversampling", 0.9);
+        var once = StudyReport.Update(Empty, rows);
+        Assert.Contains("### MNIST, 4000 to 40 images of a label", once);
+        Assert.Contains("(images/augmentation-mnist.svg)", once);
+        Assert.AreEqual(once, StudyReport.Update(once, rows));
+        Assert.AreEqual(Empty, StudyReport.Update(once, []));
+        Assert.AreSequenceEqual(["images/augmentation-mnist.svg"], StudyReport.DrawPlots(rows).Keys);
+    }
+
+    [TestMethod]
+    public void Update_Trial_IsLeftOut()
+    {
+        StudyRow[] rows = [.. Rows("nothing", 0.9).Select(row => row with { Protocol = Protocol with { Steps = 20 } })];
+        Assert.AreEqual(Empty, StudyReport.Update(Empty, rows));
+        Assert.IsEmpty(StudyReport.DrawPlots(rows));
+    }
+
+    [TestMethod]
+    [DataRow("<!-- study: begin -->\n")]
+    [DataRow("<!-- study: end -->\n<!-- study: begin -->\n")]
+    public void Update_DocumentWithoutBothLines_IsRefused(string document) => Throws.Saying<InvalidOperationException>(
+        () => StudyReport.Update(document, []), "<!-- study: begin -->", "<!-- study: end -->");
+
+    /// <summary>
+    /// By hand. The differences 1, 2 and 1 have the mean 1.33 and the deviation 0.577: 4.303 x 0.577 / sqrt(3) = 1.43.
+    /// Those of the affine arms, 1, 1.2 and 1.4, have 1.2 and 0.2, and so 0.50. Another seed of one arm has no pair.
+    /// </summary>
+    [TestMethod]
+    public void Describe_Counts_HasMeansAndPairedDifferences()
+    {
+        var text = StudyTables.Describe(
+        [
+            .. Rows("affine-generated", 0.964, 0.962, 0.96).Reverse(), .. Rows("affine", 0.95, 0.95, 0.95, 0.1),
+            .. Rows("oversampling", 0.90, 0.91, 0.92), .. Rows("generated", 0.91, 0.93, 0.93),
+        ]);
+        Assert.Contains("| oversampling | 3 | 91.00 ± 2.48 | 91.0 | 91.0 |", text);
+        Assert.Contains("| affine, generated | 3 | **96.20 ± 0.50** |", text);
+        Assert.Contains("| DeepSMOTE, [published](https://arxiv.org/abs/2105.02340) |  | 96.09 |", text);
+        Assert.Contains("|  | oversampling | affine |\n| --- | --- | --- |\n| generated | +1.33 ± 1.43 |", text);
+        Assert.Contains("**+1.20 ± 0.50** |\n\nThe same for each label", text);
+        Assert.Contains("| generated less oversampling | +1.33 ± 1.43 | +1.33 ± 1.43 |", text);
+        Assert.Contains("| affine, generated less affine | **+1.20 ± 0.50** |", text);
+    }
+
+    /// <summary>Of 31,000 accepted images of two seeds, 31,000 and 1,000 others were refused.</summary>
+    [TestMethod]
+    public void Describe_RefusedImages_AreFractionsOfAllThatWereGenerated()
+    {
+        StudyRow[] rows =
+        [
+            .. Rows("generated", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 500 }),
+            .. Rows("affine-generated", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 500 }),
+        ];
+        Assert.Contains(
+            "the classifier refused 33.0 %, and 1.1 % were near copies", StudyTables.Describe(rows));
+    }
+
+    [TestMethod]
+    public void Describe_Minority_HasTheRecallOfItsLabel()
+    {
+        var rows = new[] { "generated", "smote" }.SelectMany(arm => new[] { 40, 10 }.SelectMany(count =>
+            Rows(arm, arm == "smote" ? 0.8 : 0.9).Select(row => row with
+            {
+                Protocol = StudyProtocol.Create(
+                    "fashion-mnist", $"4000,{count},4000,4000,4000,4000,4000,4000,4000,4000"),
+                Recalls = [1, row.Recalls[1] - 1.0 / count, 1, 1, 1, 1, 1, 1, 1, 1],
+            })));
+        var text = StudyTables.Describe([.. rows]);
+        Assert.Contains("### Fashion-MNIST, few images of label 1, 4000 of each other label", text);
+        Assert.Contains("| 10 images: label 1 | all labels | 40 images: label 1 | all labels |", text);
+        Assert.Contains("| SMOTE | 1 | 70.00 | 97.00 | 77.50 | 97.75 |", text);
+        Assert.Contains("| 10 images, generated | +10.00 |\n| 40 images, generated | +10.00 |", text);
+    }
+
+    /// <summary>Returns a row for each seed from 1, in which all labels have the same recall.</summary>
+    private static IReadOnlyList<StudyRow> Rows(string arm, params double[] recalls) =>
+    [
+        .. recalls.Select((recall, i) => new StudyRow
+        {
+            Protocol = Protocol,
+            Seed = i + 1,
+            Arm = arm,
+            Recalls = [.. Enumerable.Repeat(recall, 10)],
+            Minutes = 1,
+            Commit = "",
+            Machine = "",
+            Command = "",
+        }),
+    ];
+}
