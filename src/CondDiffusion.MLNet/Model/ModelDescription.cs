@@ -29,7 +29,7 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int WrittenFormat => this switch
     {
-        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle } => NewestFormat,
+        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle or StepSpacing.Focused } => NewestFormat,
         { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
         _ => ArchitectureFormat,
     };

@@ -139,7 +139,8 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     public void Spacing_EachOfThem_GeneratesOtherImages()
     {
-        StepSpacing[] spacings = [StepSpacing.Uniform, StepSpacing.Trailing, StepSpacing.LogSnr];
+        StepSpacing[] spacings =
+            [StepSpacing.Uniform, StepSpacing.Trailing, StepSpacing.LogSnr, StepSpacing.Focused];
         AreFar([.. spacings.Select(Sample)]);
 
         // The angle of a cosine schedule is proportional to the timestep.
