@@ -20,7 +20,7 @@ internal static class GenerateCommand
     {
         var arguments = new Arguments(
             args, "--model", "--labels", "--count", "--sampler", "--steps", "--guidance", "--out");
-        var file = arguments.Text("--model");
+        var file = arguments.Find("--model") ?? ModelFile.Shipped;
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
         var ml = new MLContext();

@@ -6,6 +6,9 @@ namespace CondDiffusion.Examples;
 /// <summary>Writes model files whole or not at all.</summary>
 internal static class ModelFile
 {
+    /// <summary>The model that comes with the program.</summary>
+    public static string Shipped { get; } = Path.Combine(AppContext.BaseDirectory, "models", "mnist.zip");
+
     public static void Save(MLContext ml, ITransformer model, string file)
     {
         var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
