@@ -101,7 +101,7 @@ public sealed class TransformedTrainingTests
     {
         var told = MeanError(takesTransform: true);
         var untold = MeanError(takesTransform: false);
-        Assert.Inconclusive($"{told} against {untold}");
+        Assert.IsLessThan(untold / 2, told, $"{told} where it is told, {untold} where it is not");
     }
 
     private static ModelZip Save(Options options)
@@ -121,7 +121,9 @@ public sealed class TransformedTrainingTests
     });
 
     /// <summary>
-    /// Trains on images of bars that are shifted, and returns the mean difference of generated images from the bars.
+    /// Trains on images of bars that are shifted, and returns the mean difference of generated images from the bars. A
+    /// single step from noise shows the mean of what the network has learnt to generate, and to learn that takes little
+    /// time.
     /// </summary>
     private static double MeanError(bool takesTransform)
     {
@@ -130,15 +132,18 @@ public sealed class TransformedTrainingTests
             [.. Enumerable.Range(0, 64).Select(p => p % 8 is 2 or 3 ? 1f : -1f)],
             [.. Enumerable.Range(0, 64).Select(p => p / 8 is 5 or 6 ? 1f : -1f)],
         ];
-        var shape = new UNetShape(1, 8, 8, Labels: 2, EmbeddingSize: 16, [16, 16, 16])
+        var shape = new UNetShape(1, 8, 8, Labels: 2, EmbeddingSize: 16, [8, 8, 8])
         {
             TakesTransform = takesTransform,
         };
-        var settings = SmallTraining.Create(epochs: 300, batchSize: 32, learningRate: 5e-3) with
+        var settings = SmallTraining.Create(epochs: 60, batchSize: 16) with
         {
-            LearningRate = new(5e-3, 0, LearningRateDecay.Cosine),
+            LearningRate = new(3e-2, 0, LearningRateDecay.Cosine),
             Target = PredictionTarget.Velocity,
-            Augmentation = new(Shift: 0.25, Rotation: 0, Scale: 0, Fraction: 0.5),
+            TimestepSampling = TimestepSampling.LogNormal,
+            NoiseLevelMean = 4,
+            NoiseLevelDeviation = 0.5,
+            Augmentation = new(Shift: 0.25, Rotation: 0, Scale: 0, Fraction: 0.7),
         };
         using var images = SmallTraining.Store(Enumerable.Range(0, 32).Select(i => bars[i % 2]));
         using var training = new SmallTraining(settings, images, shape);
@@ -151,7 +156,7 @@ public sealed class TransformedTrainingTests
             ScalesVariances = true,
             Prediction = PredictionTarget.Velocity,
             BatchSize = 40,
-            Sampling = new() { Steps = 10, Precision = Precision.Float32 },
+            Sampling = new() { Steps = 1, Precision = Precision.Float32 },
         };
         using var generator = new ConditionalDiffusionTransformer(
             new MLContext(), model, training.Network.CopyWith(training.Network.Parameters, training.Network.Buffers));
