@@ -37,6 +37,7 @@ public sealed partial class ConditionalDiffusionTrainer
             TimestepSampling = TimestepSampling,
             NoiseLevelMean = NoiseLevelMean,
             NoiseLevelDeviation = NoiseLevelDeviation,
+            Augmentation = Augmentation,
         };
 
         /// <summary>Returns everything about the trained model except its weights.</summary>
@@ -59,6 +60,9 @@ public sealed partial class ConditionalDiffusionTrainer
             Seed = seed,
         };
 
+        private AffineAugmentation Augmentation =>
+            new(ShiftFraction, RotationDegrees, ScaleFraction, AugmentationFraction);
+
         /// <inheritdoc/>
         private protected override double OwnLearningRate => InitialModel is null ? 5e-4 : 1e-4;
 
@@ -79,6 +83,10 @@ public sealed partial class ConditionalDiffusionTrainer
             (nameof(TimestepSampling), $"{TimestepSampling}"),
             (nameof(NoiseLevelMean), Text(NoiseLevelMean)),
             (nameof(NoiseLevelDeviation), Text(NoiseLevelDeviation)),
+            (nameof(ShiftFraction), Text(ShiftFraction)),
+            (nameof(RotationDegrees), Text(RotationDegrees)),
+            (nameof(ScaleFraction), Text(ScaleFraction)),
+            (nameof(AugmentationFraction), Text(AugmentationFraction)),
         ];
 
         /// <summary>Checks every option.</summary>
@@ -104,6 +112,10 @@ public sealed partial class ConditionalDiffusionTrainer
             errors.Defined(TimestepSampling);
             errors.Finite(NoiseLevelMean);
             errors.Positive(NoiseLevelDeviation);
+            errors.Fraction(ShiftFraction);
+            errors.NotNegative(RotationDegrees);
+            errors.Fraction(ScaleFraction);
+            errors.Fraction(AugmentationFraction);
 
             errors.NotNegative(SampleEpochs);
             errors.ZeroUnless(Channels is 1 or 3, SampleEpochs, $"an image has {Channels} channels");
@@ -119,7 +131,11 @@ public sealed partial class ConditionalDiffusionTrainer
         private UNetShape CreateShape(int labels)
         {
             var widths = ChannelWidths ?? UNetForm.Find(Architecture)?.DefaultWidths ?? [];
-            return new(Channels, Height, Width, labels, EmbeddingSize, widths) { Architecture = Architecture };
+            return new(Channels, Height, Width, labels, EmbeddingSize, widths)
+            {
+                Architecture = Architecture,
+                TakesTransform = !Augmentation.IsIdentity,
+            };
         }
     }
 }

@@ -25,8 +25,8 @@ internal static class TrainCommand
     {
         var arguments = new Arguments(
             args,
-            "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--epochs", "--batch",
-            "--guidance", "--seed", "--checkpoints", "--tensorboard", "--out");
+            "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--shift", "--rotation",
+            "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints", "--tensorboard", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var (height, width) = arguments.Size("--size", 32);
@@ -41,6 +41,9 @@ internal static class TrainCommand
             Width = width,
             Channels = ChooseChannels(arguments, images),
             LabelBalance = arguments.Double("--label-balance", 0),
+            ShiftFraction = arguments.Double("--shift", 0),
+            RotationDegrees = arguments.Double("--rotation", 0),
+            ScaleFraction = arguments.Double("--scale", 0),
             Epochs = arguments.Number("--epochs", 50),
             BatchSize = arguments.Number("--batch", options.BatchSize),
             CheckpointDirectory = arguments.Find("--checkpoints"),

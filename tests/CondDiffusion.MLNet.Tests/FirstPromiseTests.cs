@@ -71,6 +71,8 @@ public sealed class FirstPromiseTests
         Assert.AreEqual((NetworkArchitecture.Plain, null), (options.Architecture, options.ChannelWidths));
         Assert.AreEqual((TimestepSampling.Uniform, 0.2, 1.3), (
             options.TimestepSampling, options.NoiseLevelMean, options.NoiseLevelDeviation));
+        Assert.AreEqual((0.0, 0.0, 0.0, 0.5), (
+            options.ShiftFraction, options.RotationDegrees, options.ScaleFraction, options.AugmentationFraction));
         Assert.AreEqual((1000, BetaSchedule.Linear, PredictionTarget.Velocity), (
             options.Timesteps, options.Schedule, options.Prediction));
         Assert.AreEqual((0.0, 0.1), (options.MinSnrGamma, options.LabelDropout));

@@ -44,6 +44,27 @@ public sealed class InitialModelTests
         Assert.AreSequenceEqual(expected, to["label_emb.weight"]);
     }
 
+    /// <summary>A layer that only one of the two has is dropped, or starts as in a new network.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Sources))]
+    public void CreateNetwork_LayerForTransforms_IsKeptDroppedOrZero(string source)
+    {
+        using var directory = new TemporaryDirectory();
+        foreach (var (had, has) in new[] { (true, true), (true, false), (false, true) })
+        {
+            var known = Describe(Shape with { TakesTransform = had }, ["cat", "dog"]);
+            using var model = new ConditionalDiffusionTransformer(Ml, known, RandomNetwork.Create(known.Network));
+            var initial = Write(model, source, directory);
+            var target = Describe(Shape with { TakesTransform = has }, ["cat", "dog"]);
+            using var network = initial.CreateNetwork(target, CPU);
+
+            var from = Tensors(model);
+            foreach (var (entry, values) in network.StateDict())
+                Assert.AreSequenceEqual(from.GetValueOrDefault(entry.Name, new float[20]), Values(values), entry.Name);
+            Assert.AreEqual(has, network.StateDict().Any(tensor => tensor.Entry.Name == UNetShape.TransformLayer));
+        }
+    }
+
     [TestMethod]
     public void Fit_FromAModelWithNoStepToSpeakOf_GeneratesItsImages()
     {

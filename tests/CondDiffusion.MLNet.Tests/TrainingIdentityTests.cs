@@ -1,6 +1,5 @@
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Support;
-using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using static TorchSharp.torch;
 using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
@@ -48,6 +47,10 @@ public sealed class TrainingIdentityTests
         [nameof(Options.Timesteps)] = ["Description.Timesteps"],
         [nameof(Options.Schedule)] = ["Description.Schedule"],
         [nameof(Options.Prediction)] = ["Settings.Target", "Description.Prediction"],
+        [nameof(Options.ShiftFraction)] = ["Augmentation.Shift"],
+        [nameof(Options.RotationDegrees)] = ["Augmentation.Rotation"],
+        [nameof(Options.ScaleFraction)] = ["Augmentation.Scale"],
+        [nameof(Options.AugmentationFraction)] = ["Augmentation.Fraction"],
         [nameof(Options.LearningRate)] = ["LearningRate.Peak"],
         [nameof(Options.WarmUpSteps)] = ["LearningRate.WarmUpSteps"],
         [nameof(Options.LearningRateDecay)] = ["LearningRate.Decay"],
@@ -59,8 +62,14 @@ public sealed class TrainingIdentityTests
         [nameof(Options.GenerationBatchSize)] = ["Description.BatchSize"],
     };
 
-    // Both architectures can have these widths. The default learning rate depends on the initial model.
-    private static readonly Options Base = Tiny.Options with { ChannelWidths = [32, 32, 32], LearningRate = 1e-3 };
+    // Both architectures can have these widths. The default learning rate depends on the initial model. The network has
+    // its layer for transforms already, whichever of them is added.
+    private static readonly Options Base = Tiny.Options with
+    {
+        ChannelWidths = [32, 32, 32],
+        LearningRate = 1e-3,
+        ShiftFraction = 0.1,
+    };
 
     private static readonly LabelVocabulary Labels = new(2, ["cat", "dog"]);
 
@@ -169,6 +178,7 @@ public sealed class TrainingIdentityTests
         var values = new Dictionary<string, object?>();
         Add("Settings", settings);
         Add("LearningRate", settings.LearningRate);
+        Add("Augmentation", settings.Augmentation);
         Add("Description", description);
         Add("Network", description.Network);
         return values;
@@ -177,7 +187,7 @@ public sealed class TrainingIdentityTests
         {
             // Properties that cannot be set follow from the others; the records inside are added on their own.
             foreach (var property in owner.GetType().GetProperties().Where(property => property.CanWrite))
-                if (property.PropertyType != typeof(LearningRate) && property.Name != nameof(ModelDescription.Network))
+                if (property.Name is not ("LearningRate" or "Augmentation" or "Network"))
                     values.Add($"{record}.{property.Name}", property.GetValue(owner));
         }
     }

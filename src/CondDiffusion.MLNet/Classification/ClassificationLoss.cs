@@ -22,7 +22,7 @@ internal sealed class ClassificationLoss(
     {
         using var scope = NewDisposeScope();
         var (x, labels) = batch.To(network.Device);
-        if (training) x = augmentation.Apply(x, random);
+        if (training) x = augmentation.Apply(x, random).Images;
 
         var logits = network.Forward(x, training, type, features => training ? Drop(features, random) : features);
         var smoothing = training ? labelSmoothing : 0;

@@ -102,7 +102,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
         var model = _teacher.Description;
         return model with
         {
-            Network = model.Network with { Labels = labels.Count },
+            Network = model.Network with { Labels = labels.Count, TakesTransform = false },
             DistilledSteps = _options.Steps,
             GeneratesUnlabelled = false,
             Labels = labels,

@@ -12,13 +12,16 @@ namespace CondDiffusion.MLNet.Model;
 internal sealed record ModelDescription
 {
     /// <summary>The newest minor version of the file format that this class reads.</summary>
-    public const int NewestFormat = 5;
+    public const int NewestFormat = 6;
 
     /// <summary>The last format before there were architectures, which files of the first one still have.</summary>
     private const int PlainFormat = 3;
 
     /// <summary>The format that has architectures, but neither distilled models nor the spacing by angle.</summary>
     private const int ArchitectureFormat = 4;
+
+    /// <summary>The format that has these, but no networks that take in how an image was transformed.</summary>
+    private const int DistilledFormat = 5;
 
     /// <summary>
     /// The minor version of the file format that the JSON was written in. Formats 1.1 and 1.2 do not contain it.
@@ -29,7 +32,9 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int WrittenFormat => this switch
     {
-        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle or StepSpacing.Focused } => NewestFormat,
+        { Network.TakesTransform: true } => NewestFormat,
+        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle or StepSpacing.Focused } =>
+            DistilledFormat,
         { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
         _ => ArchitectureFormat,
     };

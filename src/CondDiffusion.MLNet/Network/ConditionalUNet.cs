@@ -60,20 +60,27 @@ internal sealed class ConditionalUNet : FlatNetwork
     /// those.
     /// </param>
     /// <param name="type">Data type of the convolutions and of the activations between them.</param>
+    /// <param name="transforms">
+    /// How each image was transformed, (B, 5); null for not at all. A network without a layer for it
+    /// (<see cref="UNetShape.TakesTransform"/>) ignores it.
+    /// </param>
     /// <returns>The prediction, float32 (B, C, H, W).</returns>
     public Tensor Forward(
         Tensor x,
         Tensor noise,
         Tensor labels,
         bool training = false,
-        ScalarType type = ScalarType.Float32)
+        ScalarType type = ScalarType.Float32,
+        Tensor? transforms = null)
     {
         using var scope = NewDisposeScope();
         var form = Shape.Form;
         var weights = UNetWeights.From(Shape, Split(type));
         var embedding = weights.Embedding;
         var v = embedding.Combine(
-            embedding.EncodeNoise(noise), LabelEmbedding.Lookup(embedding.Labels, labels));  // B D
+            embedding.EncodeNoise(noise),
+            LabelEmbedding.Lookup(embedding.Labels, labels),
+            transforms);                                                                    // B D
 
         x = PixelSquares.ToChannels(x, form.Stem).to(type);                                 // B C H W
         var y = form.Apply(

@@ -17,12 +17,25 @@ internal sealed record UNetShape(
     int EmbeddingSize,
     IReadOnlyList<int> Widths)
 {
+    /// <summary>Name of the tensor of the layer that takes in how an image was transformed.</summary>
+    public const string TransformLayer = "transform_emb.weight";
+
+    /// <summary>The number of values that describe how an image was transformed.</summary>
+    public const int TransformSize = 5;
+
     /// <summary>The maximum of <see cref="Pixels"/>.</summary>
     public const int MostPixels = 1 << 22;
 
     /// <summary>The architecture. Files of formats before 1.4 do not contain it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public NetworkArchitecture Architecture { get; init; }
+
+    /// <summary>
+    /// Whether the network has a layer that takes in how an image was transformed. Files of formats before 1.6 do not
+    /// contain it.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool TakesTransform { get; init; }
 
     /// <summary>The form of the architecture, which has to exist.</summary>
     internal UNetForm Form => UNetForm.Find(Architecture)!;
@@ -73,6 +86,7 @@ internal sealed record UNetShape(
         var output = Channels * form.Stem * form.Stem;
         entries.AddRange(TensorEntry.Layer(TensorRole.Convolution, "out", [output, Widths[0], 1, 1]));
         entries.Add(new("label_emb.weight", [Labels, EmbeddingSize], TensorRole.Embedding));
+        if (TakesTransform) entries.Add(new(TransformLayer, [EmbeddingSize, TransformSize], TensorRole.Zero));
         if (!form.SharesEmbedding) return entries;
 
         entries.AddRange(TensorEntry.Layer(TensorRole.Linear, "emb.0", [EmbeddingSize, EmbeddingSize]));

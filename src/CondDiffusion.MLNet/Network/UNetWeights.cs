@@ -20,6 +20,7 @@ internal sealed record UNetWeights(
             new(
                 form.TakesNoiseLevel,
                 Labels: rest.Dequeue(),
+                Transform: shape.TakesTransform ? rest.Dequeue() : null,
                 form.SharesEmbedding ? new(LinearWeights.Take(rest), LinearWeights.Take(rest)) : null));
     }
 }

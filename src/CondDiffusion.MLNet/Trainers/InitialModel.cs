@@ -69,6 +69,7 @@ public sealed class InitialModel
     /// <summary>
     /// Creates a network with the weights of this one. A label that this model knows keeps its row of the label table;
     /// a new one starts at the mean of the rows. Where either has labels without values, the rows keep their numbers.
+    /// A layer for transforms that this model lacks starts at zero, and one that the other lacks is left out.
     /// </summary>
     /// <param name="model">The model to train.</param>
     /// <param name="device">The device of the network.</param>
@@ -84,7 +85,15 @@ public sealed class InitialModel
             var values = source.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => tensor.Values);
             var table = Map(values[LabelTable], known?.Labels.Values, model.Labels);
             network = ConditionalUNet.Create(
-                model.Network, device, entry => entry.Name == LabelTable ? table : values[entry.Name]);
+                model.Network,
+                device,
+                entry => entry.Name switch
+                {
+                    LabelTable => table,
+                    UNetShape.TransformLayer when !source.Shape.TakesTransform =>
+                        zeros(entry.Shape, ScalarType.Float32, CPU),
+                    var name => values[name],
+                });
         });
         return network!;
     });
@@ -112,7 +121,10 @@ public sealed class InitialModel
             ? (int)count
             : throw new FormatException($"it has no table '{LabelTable}' of label embeddings.");
         stream.Position = 0;
-        using var network = ConditionalUNet.Load(stream, shape with { Labels = rows }, CPU);
+        var takesTransform = Safetensors.FindShape(stream, UNetShape.TransformLayer) is not null;
+        stream.Position = 0;
+        using var network = ConditionalUNet.Load(
+            stream, shape with { Labels = rows, TakesTransform = takesTransform }, CPU);
         use(network, null);
     }
 

@@ -27,6 +27,10 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
         [Algorithm] = "1",
         [Device] = "CPU",
         [nameof(Optimizer)] = $"{Optimizer.Adam}",
+        ["ShiftFraction"] = "0",
+        ["RotationDegrees"] = "0",
+        ["ScaleFraction"] = "0",
+        ["AugmentationFraction"] = "0.5",
     };
 
     /// <summary>The seed of the training that wrote it.</summary>

@@ -49,7 +49,10 @@ internal sealed class DiffusionLoss : ITrainingLoss
         var (x0, labels) = batch.To(_network.Device);
         var (t, eps) = DrawNoise(random, x0);
         if (training && _settings.LabelDropout > 0) labels = HideLabels(labels, _settings.LabelDropout, random);
-        return Compute(x0, t, eps, labels, training).MoveToOuterDisposeScope();
+        if (!training) return Compute(x0, t, eps, labels, training).MoveToOuterDisposeScope();
+
+        var (transformed, transforms) = _settings.Augmentation.Apply(x0, random);
+        return Compute(transformed, t, eps, labels, training, transforms).MoveToOuterDisposeScope();
     }
 
     /// <summary>Computes the mean loss of images with given noise.</summary>
@@ -61,11 +64,16 @@ internal sealed class DiffusionLoss : ITrainingLoss
     /// Whether to normalize by the batch's statistics, and to update the running ones, rather than to normalize by
     /// those.
     /// </param>
-    public Tensor Compute(Tensor x0, Tensor t, Tensor eps, Tensor labels, bool training)
+    /// <param name="transforms">
+    /// What <see cref="AffineAugmentation.Apply"/> did to each image, (B, 5); null for nothing.
+    /// </param>
+    public Tensor Compute(
+        Tensor x0, Tensor t, Tensor eps, Tensor labels, bool training, Tensor? transforms = null)
     {
         using var scope = NewDisposeScope();
         var (xt, target) = _process.Sample(x0, t, eps);
-        var prediction = _network.Forward(xt, _noises.index_select(0, t), labels, training, _settings.Type);
+        var noises = _noises.index_select(0, t);
+        var prediction = _network.Forward(xt, noises, labels, training, _settings.Type, transforms);
         return Error(prediction, target, t).MoveToOuterDisposeScope();
     }
 

@@ -39,6 +39,9 @@ internal sealed record DiffusionSettings : TrainingSettings
     /// <summary>Standard deviation of the logarithm of the noise level in a log-normal distribution.</summary>
     public double NoiseLevelDeviation { get; init; } = 1;
 
+    /// <summary>How training images are transformed, which the network is told where it can be.</summary>
+    public AffineAugmentation Augmentation { get; init; } = new(0, 0, 0);
+
     /// <summary>Creates the loss of a network.</summary>
     public DiffusionLoss CreateLoss(ConditionalUNet network, NoiseSchedule schedule) =>
         new(network, schedule, this);

@@ -1,5 +1,6 @@
 using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -116,7 +117,7 @@ public sealed class ClassificationLossTests
         var augmentation = new AffineAugmentation(0.3, 20, 0.2);
         using var loss = new ClassificationLoss(network, augmentation, 0, 0, ScalarType.Float32);
         using var random = new Generator(4, CPU);
-        var augmented = augmentation.Apply(Shapes.Random(7, 5, 1, 4, 4), random);
+        var (augmented, _) = augmentation.Apply(Shapes.Random(7, 5, 1, 4, 4), random);
         Assert.AreEqual(
             CrossEntropy(network, training: true, 0, Weights, augmented),
             Compute(loss, training: true, Weights, seed: 4),

@@ -165,6 +165,20 @@ public sealed class DistillationTests
         Assert.AreNotEqual(pixels[0][0], Tiny.Pixels(seeded, Tiny.Rows(Ml))[0][0]);
     }
 
+    /// <summary>Generated images are not transformed, and so the student needs no layer for that.</summary>
+    [TestMethod]
+    public void Fit_TeacherWithALayerForTransforms_IsAsIfItHadNone()
+    {
+        var told = Guided with { Network = Guided.Network with { TakesTransform = true } };
+        using var model = new ConditionalDiffusionTransformer(Ml, told, RandomNetwork.Create(told.Network));
+        using var plain = new ConditionalDiffusionTransformer(
+            Ml, Guided, InitialModel.From(model).CreateNetwork(Guided, CPU));
+        using var distilled = Fit(model, Options);
+        using var expected = Fit(plain, Options);
+        Assert.AreSequenceEqual(
+            Values(expected, network => network.Parameters), Values(distilled, network => network.Parameters));
+    }
+
     [TestMethod]
     public void Fit_DistilledModel_HalvesItsSteps()
     {

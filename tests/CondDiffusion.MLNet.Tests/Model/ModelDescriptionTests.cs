@@ -16,10 +16,25 @@ public sealed class ModelDescriptionTests
         Assert.IsTrue(ModelDescription.Parse(Encoding.UTF8.GetBytes(json)).GeneratesUnlabelled);
     }
 
+    /// <summary>A file says no more than it has to, so that older libraries can read it.</summary>
+    [TestMethod]
+    public void ToJson_NetworkThatTakesTransforms_AloneHasItsPropertyAndFormat()
+    {
+        var told = Tiny.Description with { Network = Tiny.Description.Network with { TakesTransform = true } };
+        Assert.Contains("\"TakesTransform\": true", Encoding.UTF8.GetString(told.ToJson()));
+        Assert.IsTrue(ModelDescription.Parse(told.ToJson()).Network.TakesTransform);
+        Assert.AreEqual(6, ModelDescription.Parse(told.ToJson()).Format);
+
+        Assert.DoesNotContain("TakesTransform", Encoding.UTF8.GetString(Tiny.Description.ToJson()));
+        Assert.AreEqual(3, Tiny.Description.WrittenFormat);
+        var distilled = Tiny.Description with { DistilledSteps = 2 };
+        Assert.AreEqual(5, distilled.WrittenFormat);
+    }
+
     [TestMethod]
     public void Parse_NewerFormat_SaysWhatItNeeds() => Throws.Saying<FormatException>(
-        () => ModelDescription.Parse("""{"New": {}, "Format": 6}"""u8),
-        "needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
+        () => ModelDescription.Parse("""{"New": {}, "Format": 7}"""u8),
+        "needs a newer CondDiffusion.MLNet", "format 1.7", "up to 1.6");
 
     [TestMethod]
     public void Parse_SeveralFieldsOutOfRange_NamesAllAtOnce()

@@ -29,7 +29,11 @@ public sealed class InferenceUNetTests
 
     private static readonly UNetShape Pixel = Small with { Width = 4 };
 
-    private static readonly UNetShape[] Shapes = [SeedUNet.Shape, Colour, Residual, Deep, Small, Pixel];
+    private static readonly UNetShape[] Shapes =
+    [
+        SeedUNet.Shape, Colour, Residual, Deep, Small, Pixel,
+        Colour with { TakesTransform = true }, Small with { TakesTransform = true },
+    ];
 
     private static readonly long[] Labels = [3, -1, 0, 3, 2];
 

@@ -51,6 +51,11 @@ public sealed class OnnxExtensionsTests
             DistilledSteps = 4,
             Sampling = Ddim with { Steps = 4, Spacing = StepSpacing.Angle, ClipPixels = false },
         },
+        OnnxModel.Description with
+        {
+            Network = Residual with { TakesTransform = true },
+            Sampling = Dpm with { Steps = 2 },
+        },
     ];
 
     public static IEnumerable<int> Numbers => Enumerable.Range(0, Models.Length);

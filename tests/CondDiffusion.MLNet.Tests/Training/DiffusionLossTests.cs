@@ -1,5 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Classification;
+using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;
 
@@ -27,6 +29,54 @@ public sealed class DiffusionLossTests
 
             var expected = PredictionTarget.Noise.MinSnrWeight(schedule.SignalToNoise(t), 5) * Loss(plain);
             Assert.AreEqual(expected, Loss(weighted), 1e-6 * expected, $"t = {t}");
+        }
+    }
+
+    /// <summary>
+    /// The random numbers of the transforms come last, so that the timesteps, the noise and the hidden labels are those
+    /// of a training without them.
+    /// </summary>
+    [TestMethod]
+    public void Compute_Training_TransformsTheImagesAndTellsTheNetwork()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = RandomNetwork.Create(SmallTraining.Shape with { TakesTransform = true });
+        var settings = SmallTraining.Create() with { LabelDropout = 0.5, Augmentation = new(0.2, 20, 0.2, 0.7) };
+        using var loss = settings.CreateLoss(network, NoiseSchedule.Linear(SmallTraining.Timesteps));
+        var x0 = Shapes.Random(5, 6, 1, 8, 8);
+        using var batch = Shapes.Batch(x0, [0, 1, 1, 0, 1, 0]);
+
+        using var random = new Generator(9, CPU);
+        var actual = loss.Compute(batch, random, training: true).item<float>();
+
+        random.manual_seed(9);
+        var labels = tensor([0L, 1, 1, 0, 1, 0]);
+        var (t, eps) = loss.DrawNoise(random, x0);
+        labels = DiffusionLoss.HideLabels(labels, 0.5, random);
+        var (images, transforms) = settings.Augmentation.Apply(x0, random);
+        Assert.IsGreaterThan(0, transforms!.abs().max().item<float>());
+        Assert.AreEqual(
+            loss.Compute(images, t, eps, labels, training: true, transforms).item<float>(), actual, 1e-6);
+        Assert.AreNotEqual(loss.Compute(images, t, eps, labels, training: true).item<float>(), actual, 1e-3f);
+        Assert.AreNotEqual(loss.Compute(x0, t, eps, labels, training: true, transforms).item<float>(), actual, 1e-3f);
+    }
+
+    [TestMethod]
+    public void Compute_Validation_TransformsNothing()
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = RandomNetwork.Create(SmallTraining.Shape with { TakesTransform = true });
+        using var batch = Shapes.Batch(Shapes.Random(5, 3, 1, 8, 8), [0, 1, 1]);
+        var plain = SmallTraining.Create();
+        Assert.AreEqual(Loss(plain), Loss(plain with { Augmentation = new(0.2, 20, 0.2) }));
+
+        float Loss(DiffusionSettings settings)
+        {
+            using var random = new Generator(9, CPU);
+            using var loss = settings.CreateLoss(network, NoiseSchedule.Linear(SmallTraining.Timesteps));
+            return loss.Compute(batch, random, training: false).item<float>();
         }
     }
 }

@@ -1,9 +1,10 @@
-using CondDiffusion.MLNet.Classification;
+using CondDiffusion.MLNet.Tests.Classification;
 using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace CondDiffusion.MLNet.Tests.Classification;
+namespace CondDiffusion.MLNet.Tests.Training;
 
 [TestClass]
 public sealed class AffineAugmentationTests
@@ -96,7 +97,12 @@ public sealed class AffineAugmentationTests
     {
         using var random = new Generator(1, CPU);
         var x = Shapes.Random(1, 2, 1, 3, 3);
-        Assert.AreSame(x, new AffineAugmentation(0, 0, 0).Apply(x, random));
+        foreach (var augmentation in new AffineAugmentation[] { new(0, 0, 0), new(0.1, 10, 0.1, Fraction: 0) })
+        {
+            var (images, transforms) = augmentation.Apply(x, random);
+            Assert.AreSame(x, images);
+            Assert.IsNull(transforms);
+        }
 
         using var other = new Generator(1, CPU);
         TensorAssert.AreClose(rand(3, ScalarType.Float32, CPU, generator: other), rand(
@@ -113,24 +119,48 @@ public sealed class AffineAugmentationTests
     [DataRow(0.0, 0.0, 0.3)]
     public void Apply_ManyImages_CoversTheRangesEvenly(double shift, double rotation, double scale)
     {
-        const int Count = 1000;
-        const int Side = 17;
-        var numbers = arange(Side, ScalarType.Float32, CPU) - 8;
-        var columns = numbers.view(1, 1, 1, Side).expand(Count, 1, Side, Side);
-        var rows = numbers.view(1, 1, Side, 1).expand(Count, 1, Side, Side);
+        var (done, _) = Measure(new(shift, rotation, scale));
+        AssertUniform(done.Right, shift);
+        AssertUniform(done.Down, shift);
+        AssertUniform(done.Degrees, rotation);
+        AssertUniform(done.Growth, scale);
 
-        using var random = new Generator(2, CPU);
-        var y = new AffineAugmentation(shift, rotation, scale).Apply(cat([columns, rows], 1), random);
-        var center = y[.., .., 8, 8];
-        var step = y[.., .., 8, 9] - center;                                              // (cos, sin) / scale
-
-        AssertUniform(-center[.., 0] / Side, shift);
-        AssertUniform(-center[.., 1] / Side, shift);
-        AssertUniform(atan2(step[.., 1], step[.., 0]) * (180 / Math.PI), rotation);
-        AssertUniform(1 / step.norm(1) - 1, scale);
-
-        var isShared = (center[.., 0] - center[.., 1]).abs().max().item<float>() < 1e-3;
+        var isShared = (done.Right - done.Down).abs().max().item<float>() < 1e-4;
         Assert.AreEqual(shift == 0, isShared, "each axis has a shift of its own");
+    }
+
+    /// <summary>The network is told what can be seen in the images.</summary>
+    [TestMethod]
+    [DataRow(0.25, 0.0, 0.0, 1.0)]
+    [DataRow(0.0, 40.0, 0.0, 1.0)]
+    [DataRow(0.0, 170.0, 0.0, 0.9)]
+    [DataRow(0.0, 0.01, 0.0, 0.9)]
+    [DataRow(0.0, 0.0, 0.3, 0.7)]
+    [DataRow(0.2, 30.0, 0.3, 0.4)]
+    public void Apply_Transforms_SayWhatWasDone(double shift, double rotation, double scale, double fraction)
+    {
+        var (done, transforms) = Measure(new(shift, rotation, scale, fraction));
+        var angle = done.Degrees * (Math.PI / 180);
+        var most = rotation * Math.PI / 180;
+        Tensor[] expected =
+        [
+            Divide(done.Right, shift),
+            Divide(done.Down, shift),
+            Divide(done.Growth, scale),
+            Divide(angle.sin(), Math.Sin(Math.Min(most, Math.PI / 2))),
+            Divide(2 * (angle / 2).sin().square(), 1 - Math.Cos(most)),
+        ];
+
+        // The angle is read from pixels, whose digits a rotation of a hundredth of a degree nearly exhausts.
+        var tolerance = rotation is > 0 and < 1 ? 0.02 : 1e-3;
+        TensorAssert.AreClose(stack(expected, 1), transforms, tolerance);
+        var size = transforms.abs().amax([0]);                                              // 5
+        Assert.IsTrue(size.data<float>().All(value => value is 0 or (> 0.9f and <= 1.001f)), $"{size}");
+
+        var isTransformed = transforms.abs().amax([1]) > 0;
+        Assert.AreEqual(fraction, isTransformed.to(ScalarType.Float32).mean().item<float>(), 0.06);
+
+        static Tensor Divide(Tensor values, double most) => most > 0 ? values / most : zeros_like(values);
     }
 
     [TestMethod]
@@ -141,11 +171,33 @@ public sealed class AffineAugmentationTests
         Tensor Apply(ulong seed)
         {
             using var random = new Generator(seed, CPU);
-            return augmentation.Apply(x, random);
+            return augmentation.Apply(x, random).Images;
         }
 
         Assert.IsTrue(Apply(1).equal(Apply(1)).all().item<bool>());
         Assert.IsFalse(Apply(1).equal(Apply(2)).all().item<bool>());
+    }
+
+    /// <summary>Transforms images of their coordinates, and reads from each what was done to it.</summary>
+    private static (Done Done, Tensor Transforms) Measure(AffineAugmentation augmentation)
+    {
+        const int Count = 1000;
+        const int Side = 17;
+        var numbers = arange(Side, ScalarType.Float32, CPU) - 8;
+        var columns = numbers.view(1, 1, 1, Side).expand(Count, 1, Side, Side);
+        var rows = numbers.view(1, 1, Side, 1).expand(Count, 1, Side, Side);
+
+        using var random = new Generator(2, CPU);
+        var (y, transforms) = augmentation.Apply(cat([columns, rows], 1), random);
+        var center = y[.., .., 8, 8];
+        var step = y[.., .., 8, 9] - center;                                              // (cos, sin) / scale
+        return (
+            new(
+                -center[.., 0] / Side,
+                -center[.., 1] / Side,
+                atan2(step[.., 1], step[.., 0]) * (180 / Math.PI),
+                1 / step.norm(1) - 1),
+            transforms!);
     }
 
     private static void AssertUniform(Tensor values, double bound)
@@ -186,4 +238,11 @@ public sealed class AffineAugmentationTests
         var lower = image[.., bottom, left] * (1 - column + left) + image[.., bottom, right] * (column - left);
         return upper * (1 - row + top) + lower * (row - top);
     }
+
+    /// <summary>What was done to each image, each (B).</summary>
+    /// <param name="Right">The shift to the right, as a fraction of the width.</param>
+    /// <param name="Down">The shift downwards, as a fraction of the height.</param>
+    /// <param name="Degrees">The rotation.</param>
+    /// <param name="Growth">The factor of the size, less 1.</param>
+    private readonly record struct Done(Tensor Right, Tensor Down, Tensor Degrees, Tensor Growth);
 }
