@@ -93,8 +93,9 @@ internal sealed class FusedConvolution : IDisposable
     /// <returns>(B, Cout, H, W), in channels-last layout.</returns>
     public Tensor ForwardResidual(Tensor x, Tensor residual)
     {
-        // The kernel refuses images of a single pixel, whose layout in memory is open.
-        if (_packed && x.shape[2] * x.shape[3] > 1)
+        // The kernel refuses images of a single pixel, whose layout in memory is open. With AMX, its sums of bfloat16
+        // over images of four pixels depend on the batch (measured).
+        if (_packed && x.shape[2] * x.shape[3] > 4)
             return OneDnn.Value!.invoke<Tensor>("residual", x, residual, _weight, _bias);
 
         return ForwardLinear(x).add_(residual);
