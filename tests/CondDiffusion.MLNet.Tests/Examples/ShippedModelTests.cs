@@ -1,5 +1,4 @@
 using CondDiffusion.Examples;
-using CondDiffusion.MLNet.Onnx;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
