@@ -11,8 +11,8 @@ namespace CondDiffusion.MLNet.Network;
 /// </summary>
 /// <remarks>
 /// On a CPU with oneDNN an image's output is the same to the bit in every batch, at every place in it and with any
-/// number of threads (measured with AVX-512 and AMX, in both data types, in batches of 1 to 64). Elsewhere, as on a GPU, the
-/// batch size chooses the kernels, and the output is the same up to rounding.
+/// number of threads (measured with AVX-512 and with AMX, in both data types, in batches of 1 to 64). Elsewhere, as on
+/// a GPU, the batch size chooses the kernels, and the output is the same up to rounding.
 /// </remarks>
 internal sealed class InferenceUNet : IDisposable
 {
