@@ -40,6 +40,8 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
         if (trainings == 0) return new(metrics, null);
 
         var form = ImageForm.OfFirst(images);
+        var sets = withCeiling ? "the images, and as many on real ones" : "the images";
+        Console.Error.WriteLine($"Training {trainings} classifiers on {sets}.");
         var options = new ClassificationAccuracyOptions
         {
             RealData = withCeiling ? training : null,
@@ -52,6 +54,7 @@ internal sealed record ImageQuality(ImageGenerationMetrics Metrics, Classificati
                 Height = form.Height,
                 Width = form.Width,
                 Channels = form.Channels,
+                Progress = new ProgressBar(Console.Error),
                 CancellationToken = cancellationToken,
             },
         };
