@@ -33,8 +33,8 @@ switch (args)
         break;
     case ["quality", .. var rest]:
         QualityBenchmark.Run(new(
-            rest, "--data", "--data-dir", "--model", "--trainings", "--epochs", "--seeds", "--guidance", "--interval",
-            "--steps", "--spacing", "--count", "--cas"));
+            rest, "--data", "--data-dir", "--model", "--trainings", "--epochs", "--seeds", "--guidance", "--steps",
+            "--count", "--cas"));
         break;
     case ["curve", .. var rest]:
         QualityBenchmark.RunCurve(new(
@@ -61,7 +61,7 @@ switch (args)
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
               training | sampling | onnx | store | interruption
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
-                      [--guidance G,...] [--interval LOW,HIGH] [--steps N,...] [--spacing NAME] DATA
+                      [--guidance G,...] [--steps N,...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
               augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]

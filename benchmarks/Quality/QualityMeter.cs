@@ -43,15 +43,19 @@ internal sealed class QualityMeter
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>
     /// <param name="load">Returns the model; called if there is something to measure.</param>
-    /// <param name="samplings">How its images are generated, a row for each.</param>
+    /// <param name="guidances">Guidance scales; null for the model's own.</param>
+    /// <param name="steps">Numbers of steps; null for the model's own.</param>
     public void Measure(
-        string name, Func<ConditionalDiffusionTransformer> load, IReadOnlyList<QualitySampling> samplings)
+        string name, Func<ConditionalDiffusionTransformer> load, double?[] guidances, int?[] steps)
     {
         ConditionalDiffusionTransformer? model = null;
         try
         {
-            foreach (var sampling in samplings)
-                Measure(sampling.Describe(name), () => model ??= load(), sampling);
+            foreach (var guidance in guidances)
+            {
+                foreach (var count in steps)
+                    Measure(Describe(name, guidance, count), () => model ??= load(), guidance, count);
+            }
         }
         finally
         {
@@ -59,7 +63,14 @@ internal sealed class QualityMeter
         }
     }
 
-    private void Measure(string name, Func<ConditionalDiffusionTransformer> load, QualitySampling sampling)
+    private static string Describe(string name, double? guidance, int? steps)
+    {
+        if (guidance is not null) name = string.Create(null, $"{name}, guidance {guidance}");
+        return steps is null ? name : $"{name}, {steps} steps";
+    }
+
+    private void Measure(
+        string name, Func<ConditionalDiffusionTransformer> load, double? guidance, int? steps)
     {
         var done = JsonLines.ReadAll<QualityRow>(Results).LastOrDefault(row =>
             row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
@@ -70,7 +81,11 @@ internal sealed class QualityMeter
         }
 
         var model = load();
-        using var sampled = _ml.ImageGeneration.WithSampling(model, sampling.Apply(model.Sampling));
+        using var sampled = _ml.ImageGeneration.WithSampling(model, model.Sampling with
+        {
+            GuidanceScale = guidance ?? model.Sampling.GuidanceScale,
+            Steps = steps ?? model.Sampling.Steps,
+        });
         var evaluations = 0L;
         sampled.Generator.Shared.Evaluating = rows => evaluations += rows;
         var clock = Stopwatch.StartNew();
