@@ -28,12 +28,4 @@ public enum StepSpacing
     /// section 4).
     /// </summary>
     Angle,
-
-    /// <summary>
-    /// One step from T to the noise level sigma_t / alpha_t = 25, and from there evenly in the logarithm of the
-    /// signal-to-noise ratio to 0.03, each step at the nearest timestep; two steps are at T and in the middle of the
-    /// two levels. Above 25 little more than the mean of the images can be seen, and below 0.03 nothing is to be added.
-    /// A schedule that does not reach a level ends there.
-    /// </summary>
-    Focused,
 }

@@ -17,7 +17,6 @@ internal static class Timesteps
             StepSpacing.Trailing => Trailing(schedule.Timesteps, steps),
             StepSpacing.LogSnr => LogSnr(schedule, steps),
             StepSpacing.Angle => FindAngles(schedule, steps),
-            StepSpacing.Focused => Focused(schedule, steps),
             _ => throw new UnreachableException($"{spacing}"),
         };
 
@@ -36,16 +35,6 @@ internal static class Timesteps
         var first = schedule.HalfLogSnr(schedule.Timesteps);
         var rise = schedule.HalfLogSnr(1) - first;
         return FindNearest(schedule.Timesteps, steps, schedule.HalfLogSnr, i => first + Fraction(i, steps) * rise);
-    }
-
-    private static int[] Focused(NoiseSchedule schedule, int steps)
-    {
-        var noisiest = schedule.HalfLogSnr(schedule.Timesteps);
-        var first = Math.Max(noisiest, -Math.Log(25));
-        var rise = Math.Min(schedule.HalfLogSnr(1), -Math.Log(0.03)) - first;
-        return FindNearest(schedule.Timesteps, steps, schedule.HalfLogSnr, i => i == 0
-            ? noisiest
-            : first + (steps == 2 ? 0.5 : Fraction(i - 1, steps - 1)) * rise);
     }
 
     private static int[] FindAngles(NoiseSchedule schedule, int steps)

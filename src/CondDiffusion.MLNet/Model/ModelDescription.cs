@@ -33,8 +33,7 @@ internal sealed record ModelDescription
     public int WrittenFormat => this switch
     {
         { Network.TakesTransform: true } => NewestFormat,
-        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle or StepSpacing.Focused } =>
-            DistilledFormat,
+        { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle } => DistilledFormat,
         { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
         _ => ArchitectureFormat,
     };

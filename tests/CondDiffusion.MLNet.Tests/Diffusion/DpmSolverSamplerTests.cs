@@ -62,13 +62,11 @@ public sealed class DpmSolverSamplerTests
     }
 
     [TestMethod]
-    [DataRow(StepSpacing.LogSnr)]
-    [DataRow(StepSpacing.Focused)]
-    public void Sample_TwentyStepsToTheEnd_GivesGaussianDataWithinTwoPercent(StepSpacing spacing)
+    public void Sample_TwentyStepsToTheEnd_GivesGaussianDataWithinTwoPercent()
     {
         using var scope = NewDisposeScope();
         var data = new GaussianData(NoiseSchedule.Linear(1000));
-        var timesteps = Timesteps.Choose(data.Schedule, spacing, 20);
+        var timesteps = Timesteps.Choose(data.Schedule, StepSpacing.LogSnr, 20);
         var start = tensor(new[] { -1.5, -0.2, 0.9, 2 });
 
         var x0 = DpmSolverSampler.Sample(

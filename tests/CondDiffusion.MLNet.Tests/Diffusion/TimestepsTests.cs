@@ -36,18 +36,6 @@ public sealed class TimestepsTests
         Assert.AreSequenceEqual(expected, Timesteps.Choose(schedule, StepSpacing.Angle, 4));
     }
 
-    /// <summary>
-    /// Of a linear schedule, timestep 797 has the noise level 24.92, 232 has 0.864, which is nearest to the middle, and
-    /// 6 has 0.0299.
-    /// </summary>
-    [TestMethod]
-    [DataRow(new[] { 1000 })]
-    [DataRow(new[] { 1000, 232 })]
-    [DataRow(new[] { 1000, 797, 6 })]
-    [DataRow(new[] { 1000, 797, 644, 453, 232, 83, 25, 6 })]
-    public void Choose_Focused_LieBetweenTheTwoLevels(int[] expected) => Assert.AreSequenceEqual(
-        expected, Timesteps.Choose(NoiseSchedule.Linear(1000), StepSpacing.Focused, expected.Length));
-
     [TestMethod]
     [DataRow(1000, 4, 4)]
     [DataRow(1000, 4, 250)]
@@ -71,7 +59,6 @@ public sealed class TimestepsTests
     [DataRow(StepSpacing.Trailing)]
     [DataRow(StepSpacing.LogSnr)]
     [DataRow(StepSpacing.Angle)]
-    [DataRow(StepSpacing.Focused)]
     public void Choose_AnyCount_GivesThatManyDistinctOnesFallingFromTheLast(StepSpacing spacing)
     {
         foreach (var last in new[] { 1, 2, 3, 10, 77 })
