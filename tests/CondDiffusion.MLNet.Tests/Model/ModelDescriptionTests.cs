@@ -18,8 +18,8 @@ public sealed class ModelDescriptionTests
 
     [TestMethod]
     public void Parse_NewerFormat_SaysWhatItNeeds() => Throws.Saying<FormatException>(
-        () => ModelDescription.Parse("""{"New": {}, "Format": 6}"""u8),
-        "needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
+        () => ModelDescription.Parse("""{"New": {}, "Format": 7}"""u8),
+        "needs a newer CondDiffusion.MLNet", "format 1.7", "up to 1.6");
 
     [TestMethod]
     public void Parse_SeveralFieldsOutOfRange_NamesAllAtOnce()

@@ -194,8 +194,8 @@ public sealed class OnnxImageGeneratorTests
             Replace("\"Height\": 8", "\"Height\": 9"),
             Unreadable, "Network.Height must be a positive multiple of 4, but is 9");
         Refuses(
-            Replace("\"Format\": 3", "\"Format\": 6, \"New\": true"),
-            Unreadable, "it needs a newer CondDiffusion.MLNet", "format 1.6", "up to 1.5");
+            Replace("\"Format\": 3", "\"Format\": 7, \"New\": true"),
+            Unreadable, "it needs a newer CondDiffusion.MLNet", "format 1.7", "up to 1.6");
         Assert.ThrowsExactly<FileNotFoundException>(() => OnnxImageGenerator.Load(model.File("none.onnx")));
 
         byte[] Replace(string old, string value) => Change(file => file.MetadataProps[0].Value =

@@ -131,7 +131,7 @@ public sealed class ModelFileDamageTests
 
         AssertRefused(
             Damage(zip => SetVersions(zip, 0x00010009, 0x00010009), chain: true),
-            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.5");
+            "needs a newer CondDiffusion.MLNet", "format 1.9", "up to 1.6");
         using var forward = (IDisposable)ModelZip.Load(Ml, Damage(zip => SetVersions(zip, 0x00010009, 0x00010001)));
         AssertRefused(Damage(zip => SetVersions(zip, 1, 1)), "too old");
     }
