@@ -34,7 +34,7 @@ switch (args)
     case ["quality", .. var rest]:
         QualityBenchmark.Run(new(
             rest, "--data", "--data-dir", "--model", "--trainings", "--epochs", "--seeds", "--guidance", "--steps",
-            "--count", "--cas"));
+            "--samplings", "--count", "--cas"));
         break;
     case ["curve", .. var rest]:
         QualityBenchmark.RunCurve(new(
@@ -61,7 +61,7 @@ switch (args)
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
               training | sampling | onnx | store | interruption
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
-                      [--guidance G,...] [--steps N,...] DATA
+                      [--guidance G,...] [--steps N,...] | [--samplings STEPS:SPACING:GUIDANCE[:LOW-HIGH],...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
               augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
@@ -70,7 +70,8 @@ switch (args)
               evaluation [--rows N] [--features N]
               mutations [--count N] [--first N]
             DATA is [--data mnist|fashion-mnist] [--data-dir DIR] [--count N] [--cas N]: N images of each label, and N
-            classifiers that learn from them.
+            classifiers that learn from them. LOW and HIGH are the noise levels between which steps are guided, as in
+            20:LogSnr:1.5,8:Focused:1.5:0.5-5.
             """);
         return 2;
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using CondDiffusion.Examples;
 using Microsoft.ML;
 using Microsoft.ML.Transforms;
@@ -15,11 +14,10 @@ internal static class QualityBenchmark
     public static void Run(Arguments arguments)
     {
         var meter = new QualityMeter(arguments, Provenance.FindCommand());
-        var guidances = Guidances(arguments);
-        var steps = List(arguments, "--steps", text => (int?)int.Parse(text, CultureInfo.InvariantCulture));
+        var samplings = QualitySampling.Parse(arguments);
         Console.WriteLine(QualityRow.Head);
         foreach (var file in Names(arguments, "--model"))
-            meter.Measure(Path.GetFileNameWithoutExtension(file), () => meter.Load(file), guidances, steps);
+            meter.Measure(Path.GetFileNameWithoutExtension(file), () => meter.Load(file), samplings);
 
         var epochs = arguments.Number("--epochs", 6);
         foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 1)))
@@ -27,7 +25,7 @@ internal static class QualityBenchmark
             foreach (var training in Names(arguments, "--trainings").Select(QualityTraining.Find))
             {
                 var name = $"{training.Name}, {epochs} epochs, seed {seed}";
-                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed), guidances, steps);
+                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed), samplings);
             }
         }
     }
@@ -36,7 +34,7 @@ internal static class QualityBenchmark
     public static void RunCurve(Arguments arguments)
     {
         var meter = new QualityMeter(arguments, Provenance.FindCommand());
-        var guidances = Guidances(arguments);
+        var samplings = QualitySampling.Parse(arguments);
         var minutes = arguments.Text("--minutes").Split(',').Select(int.Parse).Order().ToArray();
         var epochs = arguments.Number("--epochs", 50);
         Console.WriteLine(QualityRow.Head);
@@ -47,7 +45,7 @@ internal static class QualityBenchmark
             {
                 var time = TimeSpan.FromMinutes(minutes[stage] - (stage > 0 ? minutes[stage - 1] : 0));
                 var name = $"{training.Name}, {minutes[stage]} minutes";
-                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed: 1, time), guidances, [null]);
+                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed: 1, time), samplings);
             }
         }
     }
@@ -88,15 +86,6 @@ internal static class QualityBenchmark
         return model.LastTransformer;
     }
 
-    private static double?[] Guidances(Arguments arguments) =>
-        List(arguments, "--guidance", text => (double?)double.Parse(text, CultureInfo.InvariantCulture));
-
     private static string[] Names(Arguments arguments, string option) =>
         arguments.Find(option)?.Split(',', StringSplitOptions.TrimEntries) ?? [];
-
-    private static T?[] List<T>(Arguments arguments, string option, Func<string, T?> parse)
-    {
-        var names = Names(arguments, option);
-        return names.Length == 0 ? [default] : [.. names.Select(parse)];
-    }
 }

@@ -43,19 +43,14 @@ internal sealed class QualityMeter
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>
     /// <param name="load">Returns the model; called if there is something to measure.</param>
-    /// <param name="guidances">Guidance scales; null for the model's own.</param>
-    /// <param name="steps">Numbers of steps; null for the model's own.</param>
+    /// <param name="samplings">The ways to sample it, each of which is a row.</param>
     public void Measure(
-        string name, Func<ConditionalDiffusionTransformer> load, double?[] guidances, int?[] steps)
+        string name, Func<ConditionalDiffusionTransformer> load, IReadOnlyList<QualitySampling> samplings)
     {
         ConditionalDiffusionTransformer? model = null;
         try
         {
-            foreach (var guidance in guidances)
-            {
-                foreach (var count in steps)
-                    Measure(Describe(name, guidance, count), () => model ??= load(), guidance, count);
-            }
+            foreach (var sampling in samplings) Measure(name + sampling.Name, () => model ??= load(), sampling);
         }
         finally
         {
@@ -63,14 +58,7 @@ internal sealed class QualityMeter
         }
     }
 
-    private static string Describe(string name, double? guidance, int? steps)
-    {
-        if (guidance is not null) name = string.Create(null, $"{name}, guidance {guidance}");
-        return steps is null ? name : $"{name}, {steps} steps";
-    }
-
-    private void Measure(
-        string name, Func<ConditionalDiffusionTransformer> load, double? guidance, int? steps)
+    private void Measure(string name, Func<ConditionalDiffusionTransformer> load, QualitySampling sampling)
     {
         var done = JsonLines.ReadAll<QualityRow>(Results).LastOrDefault(row =>
             row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
@@ -81,11 +69,7 @@ internal sealed class QualityMeter
         }
 
         var model = load();
-        using var sampled = _ml.ImageGeneration.WithSampling(model, model.Sampling with
-        {
-            GuidanceScale = guidance ?? model.Sampling.GuidanceScale,
-            Steps = steps ?? model.Sampling.Steps,
-        });
+        using var sampled = _ml.ImageGeneration.WithSampling(model, sampling.Change(model.Sampling));
         var evaluations = 0L;
         sampled.Generator.Shared.Evaluating = rows => evaluations += rows;
         var clock = Stopwatch.StartNew();

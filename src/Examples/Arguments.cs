@@ -69,6 +69,25 @@ internal sealed class Arguments
             : throw new UsageException($"Option {name} must be a number, but is '{text}'.");
     }
 
+    /// <summary>Returns two numbers, as LOW,HIGH; null without the option.</summary>
+    public (double Low, double High)? Interval(string name)
+    {
+        if (Find(name) is not { } text) return null;
+        return ParseInterval(text, ',')
+            ?? throw new UsageException($"Option {name} must be two numbers such as 0.5,5, but is '{text}'.");
+    }
+
+    /// <summary>Returns two numbers with a separator between them; null if the text is something else.</summary>
+    public static (double Low, double High)? ParseInterval(string text, char separator)
+    {
+        var ends = text.Split(separator);
+        return ends.Length == 2
+            && double.TryParse(ends[0], CultureInfo.InvariantCulture, out var low)
+            && double.TryParse(ends[1], CultureInfo.InvariantCulture, out var high)
+                ? (low, high)
+                : null;
+    }
+
     /// <summary>Returns the member of an enumeration that the option names, in any case.</summary>
     public T Enum<T>(string name, T byDefault)
         where T : struct, Enum

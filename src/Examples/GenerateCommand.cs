@@ -19,19 +19,25 @@ internal static class GenerateCommand
     public static void Run(string[] args)
     {
         var arguments = new Arguments(
-            args, "--model", "--labels", "--count", "--sampler", "--steps", "--guidance", "--out");
+            args,
+            "--model", "--labels", "--count", "--sampler", "--steps", "--spacing", "--guidance", "--guidance-sigma",
+            "--out");
         var file = arguments.Find("--model") ?? ModelFile.Shipped;
         var directory = arguments.Text("--out");
         var count = arguments.Number("--count", 10);
+        var interval = arguments.Interval("--guidance-sigma");
         var ml = new MLContext();
         using var trained = ModelFile.LoadGenerator(ml, file);
         using var generator = ml.ImageGeneration.WithSampling(trained, trained.Sampling with
         {
             Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
             Steps = ChooseSteps(arguments, trained.Sampling),
+            Spacing = arguments.Enum("--spacing", trained.Sampling.Spacing),
             GuidanceScale = arguments.Find("--guidance") is null
                 ? trained.Sampling.GuidanceScale
                 : arguments.Double("--guidance", 1),
+            GuidanceSigmaLow = interval?.Low ?? trained.Sampling.GuidanceSigmaLow,
+            GuidanceSigmaHigh = interval?.High ?? trained.Sampling.GuidanceSigmaHigh,
         });
         var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
         Directory.CreateDirectory(directory);

@@ -43,8 +43,11 @@ static int Main(Action command)
                            [--guidance G] [--epochs N] [--seed N] [--checkpoints DIR] --out FILE.zip;
                            the new model generates in N steps what the other one generates in many
               generate     [--model FILE.zip] [--labels 3,1,4] [--count N]
-                           [--sampler DpmSolver|Ddim|Ancestral] [--steps N] [--guidance G] --out DIR;
-                           the model is models/mnist.zip where none is named
+                           [--sampler DpmSolver|Ddim|Ancestral] [--steps N]
+                           [--spacing LogSnr|Focused|Uniform|Trailing|Angle]
+                           [--guidance G] [--guidance-sigma LOW,HIGH] --out DIR;
+                           the model is models/mnist.zip where none is named;
+                           steps are guided whose noise level is above LOW and at most HIGH
               onnx         --model FILE.zip [--steps] --out FILE.onnx;
                            converts a model for ONNX Runtime; with --steps, to show the images of each step, too
               augment      FOLDER --model FILE.zip --balance | --at-least N | --per-real X

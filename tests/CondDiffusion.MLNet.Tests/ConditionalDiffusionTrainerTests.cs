@@ -47,8 +47,8 @@ public sealed class ConditionalDiffusionTrainerTests
                 Eta = 1.5,
                 Spacing = (StepSpacing)9,
                 GuidanceScale = double.NaN,
-                GuidanceIntervalLow = 0.6,
-                GuidanceIntervalHigh = 0.5,
+                GuidanceSigmaLow = 0.6,
+                GuidanceSigmaHigh = 0.5,
                 GuidanceColumnName = " ",
                 SeedColumnName = "",
                 MissingLabels = (MissingLabelBehavior)9,
@@ -85,7 +85,7 @@ public sealed class ConditionalDiffusionTrainerTests
             "Sampling.Eta must be in [0, 1], but is 1.5",
             "Sampling.Spacing must be",
             "Sampling.GuidanceScale must be in [0, 1000], but is NaN",
-            "Sampling.GuidanceIntervalHigh must be above GuidanceIntervalLow and at most 1, but is 0.5",
+            "Sampling.GuidanceSigmaHigh must be null, or finite and above GuidanceSigmaLow, but is 0.5",
             "Sampling.GuidanceColumnName must be a column name",
             "Sampling.SeedColumnName must be a column name, but is \"\"",
             "Sampling.MissingLabels must be",
@@ -112,7 +112,8 @@ public sealed class ConditionalDiffusionTrainerTests
     public void Constructor_SamplingNullOrBeyondItsRange_NamesIt()
     {
         RefusesSampling(null, "Sampling must be given");
-        RefusesSampling(new() { GuidanceIntervalLow = 1 }, "GuidanceIntervalLow must be in [0, 1), but is 1");
+        RefusesSampling(
+            new() { GuidanceSigmaLow = double.NaN }, "GuidanceSigmaLow must be finite and not negative, but is NaN");
         RefusesSampling(new() { GuidanceScale = -1 }, "GuidanceScale");
         RefusesSampling(new() { Eta = -0.1 }, "Eta");
 

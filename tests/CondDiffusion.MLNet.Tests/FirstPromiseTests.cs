@@ -101,9 +101,8 @@ public sealed class FirstPromiseTests
         Assert.AreEqual((Sampler.DpmSolver, null, 0.0), (options.Sampler, options.Steps, options.Eta));
         Assert.AreEqual((StepSpacing.LogSnr, true, Precision.Auto), (
             options.Spacing, options.ClipPixels, options.Precision));
-        Assert.AreEqual((null, 0.0, 1.0, null), (
-            options.GuidanceScale, options.GuidanceIntervalLow, options.GuidanceIntervalHigh,
-            options.GuidanceColumnName));
+        Assert.AreEqual((null, 0.0, null, null), (
+            options.GuidanceScale, options.GuidanceSigmaLow, options.GuidanceSigmaHigh, options.GuidanceColumnName));
         Assert.AreEqual((null, null, MissingLabelBehavior.Error), (
             options.Seed, options.SeedColumnName, options.MissingLabels));
     }

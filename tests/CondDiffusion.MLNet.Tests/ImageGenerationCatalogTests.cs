@@ -88,8 +88,8 @@ public sealed class ImageGenerationCatalogTests
             ClipPixels = false,
             Precision = Precision.BFloat16,
             GuidanceScale = 2.5,
-            GuidanceIntervalLow = 0.25,
-            GuidanceIntervalHigh = 0.75,
+            GuidanceSigmaLow = 0.25,
+            GuidanceSigmaHigh = 0.75,
             GuidanceColumnName = "Guidance",
             Seed = -5,
             SeedColumnName = "Seed",
@@ -117,6 +117,13 @@ public sealed class ImageGenerationCatalogTests
             new() { Steps = -1, Eta = double.NaN },
             "Steps must be from 1 to 10000, but is -1",
             "Eta must be in [0, 1], but is NaN");
+        Refuses(new() { GuidanceSigmaLow = -1 }, "GuidanceSigmaLow must be finite and not negative, but is -1");
+        foreach (var high in new[] { 5, double.PositiveInfinity, double.NaN })
+        {
+            Refuses(
+                new() { GuidanceSigmaLow = 5, GuidanceSigmaHigh = high },
+                $"GuidanceSigmaHigh must be null, or finite and above GuidanceSigmaLow, but is {high}");
+        }
 
         Assert.IsFalse(model.GeneratesUnlabelled);
         Refuses(new() { GuidanceScale = 2 }, "LabelDropout must be above 0 in training for guidance");

@@ -112,7 +112,7 @@ internal sealed class StepEmitter
     /// <summary>Emits whether the step guides, a scalar.</summary>
     private string IsGuided()
     {
-        bool[] isGuided = [.. _timesteps.Select(t => _model.Sampling.Guides(t, _schedule.Timesteps))];
+        bool[] isGuided = [.. _timesteps.Select(t => _model.Sampling.Guides(_schedule.NoiseLevel(t)))];
         return _graph.Pick(_graph.Booleans(isGuided), _step);
     }
 

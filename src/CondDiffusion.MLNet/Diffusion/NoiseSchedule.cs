@@ -84,6 +84,12 @@ internal sealed class NoiseSchedule
     /// </summary>
     public double Sigma(int t) => Math.Sqrt(1 - _alphaBar[t]);
 
+    /// <summary>
+    /// Returns the noise level sigma_t / alpha_t, for t in 0..T: the standard deviation of the noise relative to the
+    /// image (Karras et al. 2022, arXiv 2206.00364, call it sigma). It is 0 at t = 0 and rises with t.
+    /// </summary>
+    public double NoiseLevel(int t) => Sigma(t) / Alpha(t);
+
     /// <summary>Returns the signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t), for t in 1..T.</summary>
     public double SignalToNoise(int t) => _alphaBar[t] / (1 - _alphaBar[t]);
 

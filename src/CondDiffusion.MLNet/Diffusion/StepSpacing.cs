@@ -28,4 +28,13 @@ public enum StepSpacing
     /// section 4).
     /// </summary>
     Angle,
+
+    /// <summary>
+    /// One step from T to the noise level sigma_t / alpha_t = 25, and the others evenly in the logarithm of the
+    /// signal-to-noise ratio from there to the level 0.03, each at the nearest timestep. The last step leads from 0.03,
+    /// which is noise of four grey levels, to the image. With two or three steps, too few to visit both 25 and 0.03,
+    /// step i of 1..N-1 is at i / N of the way between them. Where the level of T is at most 25, the steps are even
+    /// from T on, and where that of timestep 1 is at least 0.03, they end there.
+    /// </summary>
+    Focused,
 }

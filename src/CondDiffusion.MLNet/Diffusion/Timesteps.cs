@@ -5,6 +5,13 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// <summary>Chooses the timesteps at which a sampler takes its steps, as <see cref="StepSpacing"/> describes.</summary>
 internal static class Timesteps
 {
+    // The noise levels between which StepSpacing.Focused takes its steps, but for the first one.
+    private const double HighFocus = 25;
+    private const double LowFocus = 0.03;
+
+    // The fewest steps with which that spacing visits both ends.
+    private const int StepsForBothEnds = 4;
+
     /// <summary>Returns distinct timesteps, falling from T.</summary>
     /// <param name="schedule">The schedule with the T timesteps to choose from.</param>
     /// <param name="spacing">The rule to choose by.</param>
@@ -17,6 +24,7 @@ internal static class Timesteps
             StepSpacing.Trailing => Trailing(schedule.Timesteps, steps),
             StepSpacing.LogSnr => LogSnr(schedule, steps),
             StepSpacing.Angle => FindAngles(schedule, steps),
+            StepSpacing.Focused => Focus(schedule, steps),
             _ => throw new UnreachableException($"{spacing}"),
         };
 
@@ -35,6 +43,22 @@ internal static class Timesteps
         var first = schedule.HalfLogSnr(schedule.Timesteps);
         var rise = schedule.HalfLogSnr(1) - first;
         return FindNearest(schedule.Timesteps, steps, schedule.HalfLogSnr, i => first + Fraction(i, steps) * rise);
+    }
+
+    private static int[] Focus(NoiseSchedule schedule, int steps)
+    {
+        // lambda is minus the logarithm of the noise level.
+        var first = schedule.HalfLogSnr(schedule.Timesteps);
+        var start = Math.Max(first, -Math.Log(HighFocus));
+        var end = Math.Min(schedule.HalfLogSnr(1), -Math.Log(LowFocus));
+        return FindNearest(
+            schedule.Timesteps, steps, schedule.HalfLogSnr, i => i == 0 ? first : start + Part(i) * (end - start));
+
+        double Part(int i)
+        {
+            if (first == start) return Fraction(i, steps);
+            return steps >= StepsForBothEnds ? Fraction(i - 1, steps - 1) : (double)i / steps;
+        }
     }
 
     private static int[] FindAngles(NoiseSchedule schedule, int steps)

@@ -49,8 +49,8 @@ public sealed partial class DistillationTrainer
             (nameof(TeacherSteps), Text(TeacherSteps!.Value)),
             (nameof(Teacher), InitialModel.From(Teacher!, Role).Fingerprint),
             (nameof(Sampling.GuidanceScale), Text(Teacher!.Description.GuidanceScale)),
-            (nameof(Sampling.GuidanceIntervalLow), Text(Sampling.GuidanceIntervalLow)),
-            (nameof(Sampling.GuidanceIntervalHigh), Text(Sampling.GuidanceIntervalHigh)),
+            (nameof(Sampling.GuidanceSigmaLow), Text(Sampling.GuidanceSigmaLow)),
+            (nameof(Sampling.GuidanceSigmaHigh), Text(Sampling.GuidanceSigmaHigh ?? double.PositiveInfinity)),
             (nameof(Sampling.ClipPixels), $"{Sampling.ClipPixels}"),
         ];
 

@@ -29,7 +29,7 @@ internal static class GuidedDenoiser
         var denoiser = guided is null
             ? Denoise(conditional)
             : Denoisers.Guide(
-                Denoise(conditional), Denoise(guided), rows, t => sampling.Guides(t, schedule.Timesteps));
+                Denoise(conditional), Denoise(guided), rows, t => sampling.Guides(schedule.NoiseLevel(t)));
         return sampling.ClipPixels ? denoiser.ClipImage() : denoiser;
 
         Denoiser Denoise(Evaluation evaluate) => (xt, t, step) =>

@@ -12,7 +12,7 @@ namespace CondDiffusion.MLNet.Model;
 internal sealed record ModelDescription
 {
     /// <summary>The newest minor version of the file format that this class reads.</summary>
-    public const int NewestFormat = 6;
+    public const int NewestFormat = NoiseLevelFormat;
 
     /// <summary>The last format before there were architectures, which files of the first one still have.</summary>
     private const int PlainFormat = 3;
@@ -20,8 +20,14 @@ internal sealed record ModelDescription
     /// <summary>The format that has architectures, but neither distilled models nor the spacing by angle.</summary>
     private const int ArchitectureFormat = 4;
 
-    /// <summary>The format that has these, but no networks that take in how an image was transformed.</summary>
+    /// <summary>The format that has those too, but the interval of guidance in fractions of the timesteps.</summary>
     private const int DistilledFormat = 5;
+
+    /// <summary>
+    /// The first format with the interval of guidance in noise levels, with the focused spacing, and with networks that
+    /// take in how an image was transformed.
+    /// </summary>
+    private const int NoiseLevelFormat = 6;
 
     /// <summary>
     /// The minor version of the file format that the JSON was written in. Formats 1.1 and 1.2 do not contain it.
@@ -32,7 +38,8 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int WrittenFormat => this switch
     {
-        { Network.TakesTransform: true } => NewestFormat,
+        { Network.TakesTransform: true } or { Sampling.Spacing: StepSpacing.Focused } => NoiseLevelFormat,
+        { Sampling.GuidanceSigmaLow: not 0 } or { Sampling.GuidanceSigmaHigh: not null } => NoiseLevelFormat,
         { DistilledSteps: not null } or { Sampling.Spacing: StepSpacing.Angle } => DistilledFormat,
         { Network.Architecture: NetworkArchitecture.Plain } => PlainFormat,
         _ => ArchitectureFormat,
@@ -169,7 +176,7 @@ internal sealed record ModelDescription
             if (description.Format < PlainFormat) description = description.Upgrade();
             return description.Error() is { } error
                 ? throw new FormatException($"the description is impossible: {error}")
-                : description;
+                : description.UpgradeGuidance();
         }
         catch (JsonException exception)
         {
@@ -178,8 +185,16 @@ internal sealed record ModelDescription
     }
 
     /// <summary>Writes the description as UTF-8, so that <see cref="Parse"/> reads it again.</summary>
-    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(
-        this with { Format = WrittenFormat }, ModelJson.Default.ModelDescription);
+    public byte[] ToJson()
+    {
+        var format = WrittenFormat;
+        var written = this with
+        {
+            Format = format,
+            Sampling = format < NoiseLevelFormat ? GuidanceFractions.Add(Sampling) : Sampling,
+        };
+        return JsonSerializer.SerializeToUtf8Bytes(written, ModelJson.Default.ModelDescription);
+    }
 
     /// <summary>Checks the format first: a newer one may have anything beside it.</summary>
     private static void CheckFormat(ReadOnlySpan<byte> json)
@@ -209,6 +224,14 @@ internal sealed record ModelDescription
             MissingLabels = GeneratesUnlabelled ? MissingLabelBehavior.Unconditional : MissingLabelBehavior.Error,
         },
     };
+
+    /// <summary>
+    /// Returns the description with the interval of guidance in noise levels. That takes the schedule, whose size has
+    /// been checked by now.
+    /// </summary>
+    private ModelDescription UpgradeGuidance() => Format >= NoiseLevelFormat
+        ? this
+        : this with { Sampling = GuidanceFractions.ToNoiseLevels(Sampling, CreateSchedule()) };
 
     /// <summary>Returns what is wrong with a description that was read from a file; null if nothing is.</summary>
     private string? Error()
@@ -245,6 +268,7 @@ internal sealed record ModelDescription
             $"null unless {nameof(Prediction)} is {PredictionTarget.Velocity} and DrawsUnlabelled is false",
             DistilledSteps);
         Sampling.Check(errors, GeneratesUnlabelled, DistilledSteps, owner: nameof(Sampling));
+        GuidanceFractions.Check(Sampling, isOld: Format < NoiseLevelFormat, errors.In(nameof(Sampling)));
         errors.PositiveOrNull(BatchSize, ModelLimits.BatchSize);
 
         return errors.Text;

@@ -84,6 +84,15 @@ internal sealed class OptionErrors
         [CallerArgumentExpression(nameof(start))] string startOption = "") =>
         Check(value > start && value <= 1, option, $"above {Name(startOption)} and at most 1", value);
 
+    /// <summary>Checks the end of an interval that is open at its beginning; null stands for no end.</summary>
+    public void AboveOrNull(
+        double? value, double start, [CallerArgumentExpression(nameof(value))] string option = "",
+        [CallerArgumentExpression(nameof(start))] string startOption = "") => Check(
+            value is null || (value > start && double.IsFinite(value.Value)),
+            option,
+            $"null, or finite and above {Name(startOption)}",
+            value);
+
     /// <summary>Checks that a number is 0 unless a condition holds.</summary>
     /// <param name="condition">Whether other numbers are valid.</param>
     /// <param name="value">The number.</param>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using CondDiffusion.MLNet.Model;
 
 namespace CondDiffusion.MLNet;
@@ -60,16 +61,35 @@ public sealed record SamplingOptions
     public double? GuidanceScale { get; init; }
 
     /// <summary>
-    /// Where guidance ends: a step from timestep t is guided if t / T is above this and at most
-    /// <see cref="GuidanceIntervalHigh"/>. Guidance in the middle only keeps more diversity, and saves work
-    /// (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+    /// Where guidance ends: a step from timestep t is guided if its noise level, the standard deviation of the noise
+    /// relative to the image, sigma_t / alpha_t = sqrt((1 - alpha_bar_t) / alpha_bar_t), is above this and at most
+    /// <see cref="GuidanceSigmaHigh"/>. Guidance in the middle only keeps more diversity, and saves work (Kynkäänniemi
+    /// et al. 2024, arXiv 2404.07724, who call the noise level sigma).
     /// </summary>
-    /// <value>A fraction of the timesteps, in [0, 1). Default: 0.</value>
-    public double GuidanceIntervalLow { get; init; }
+    /// <value>A noise level, finite and not negative. Default: 0, which is that of an image without noise.</value>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] // formats before 1.6 do not have it
+    public double GuidanceSigmaLow { get; init; }
 
-    /// <summary>Where guidance begins. Sampling runs from t = T, where x_t is pure noise, down to t = 1.</summary>
-    /// <value>A fraction of the timesteps, above <see cref="GuidanceIntervalLow"/> and at most 1. Default: 1.</value>
-    public double GuidanceIntervalHigh { get; init; } = 1;
+    /// <summary>
+    /// Where guidance begins. Sampling runs from noise alone, whose level depends on the schedule and is 157 in the
+    /// linear one of 1,000 timesteps, down to the image.
+    /// </summary>
+    /// <value>
+    /// A noise level, finite and above <see cref="GuidanceSigmaLow"/>, or null to guide from the first step on.
+    /// Default: null.
+    /// </value>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] // formats before 1.6 do not have it
+    public double? GuidanceSigmaHigh { get; init; }
+
+    /// <summary>The interval of <see cref="GuidanceFractions"/>, in formats before 1.6; null elsewhere.</summary>
+    [JsonInclude]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    internal double? GuidanceIntervalLow { get; init; }
+
+    /// <inheritdoc cref="GuidanceIntervalLow"/>
+    [JsonInclude]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    internal double? GuidanceIntervalHigh { get; init; }
 
     /// <summary>
     /// A column of the data to transform, of type Single, with the guidance scale of each row.
@@ -137,13 +157,15 @@ public sealed record SamplingOptions
         Spacing = StepSpacing.Angle,
         ClipPixels = false, // before the last step, what leads to the teacher's x_s need not be an image
         GuidanceScale = null,
+        GuidanceSigmaLow = 0,
+        GuidanceSigmaHigh = null,
         GuidanceColumnName = null,
         MissingLabels = MissingLabelBehavior.Error,
     };
 
-    /// <summary>Whether the step from timestep t of T is guided.</summary>
-    internal bool Guides(int t, int timesteps) =>
-        t > GuidanceIntervalLow * timesteps && t <= GuidanceIntervalHigh * timesteps;
+    /// <summary>Whether the step from a noise level is guided.</summary>
+    internal bool Guides(double noiseLevel) =>
+        noiseLevel > GuidanceSigmaLow && noiseLevel <= (GuidanceSigmaHigh ?? double.PositiveInfinity);
 
     /// <summary>Adds what is wrong with the options.</summary>
     /// <param name="errors">Receives the errors.</param>
@@ -161,8 +183,8 @@ public sealed record SamplingOptions
         own.Defined(Spacing);
         own.Defined(Precision);
         own.ScaleOrNull(GuidanceScale);
-        own.Fraction(GuidanceIntervalLow);
-        own.EndOfInterval(GuidanceIntervalHigh, GuidanceIntervalLow);
+        own.NotNegative(GuidanceSigmaLow);
+        own.AboveOrNull(GuidanceSigmaHigh, GuidanceSigmaLow);
         own.ColumnNameOrNull(GuidanceColumnName);
         own.ColumnNameOrNull(SeedColumnName);
         own.Defined(MissingLabels);

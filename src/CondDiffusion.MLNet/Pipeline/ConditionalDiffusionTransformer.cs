@@ -43,8 +43,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     internal const string LoaderSignature = "CondDiffusionTransform";
 
     // Version 1.1 is the first one; 1.2 added the sampling options, 1.3 their seed and missing labels, and the scaling
-    // of the noise schedule; 1.4 the network's architecture; 1.5 distilled models; 1.6 the network's layer for the
-    // transforms of images.
+    // of the noise schedule; 1.4 the network's architecture; 1.5 distilled models; 1.6 the focused spacing, the
+    // interval of guidance in noise levels, and the network's layer for the transforms of images.
     internal static readonly ModelFile File = new(
         "CONDDIFF", LoaderSignature, newest: FirstFormat + ModelDescription.NewestFormat, oldest: FirstFormat + 1);
 

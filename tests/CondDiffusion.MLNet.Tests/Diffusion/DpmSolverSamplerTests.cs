@@ -62,11 +62,14 @@ public sealed class DpmSolverSamplerTests
     }
 
     [TestMethod]
-    public void Sample_TwentyStepsToTheEnd_GivesGaussianDataWithinTwoPercent()
+    [DataRow(StepSpacing.LogSnr, 20)]
+    [DataRow(StepSpacing.Focused, 20)]
+    [DataRow(StepSpacing.Focused, 8)]
+    public void Sample_StepsToTheEnd_GiveGaussianDataWithinTwoPercent(StepSpacing spacing, int steps)
     {
         using var scope = NewDisposeScope();
         var data = new GaussianData(NoiseSchedule.Linear(1000));
-        var timesteps = Timesteps.Choose(data.Schedule, StepSpacing.LogSnr, 20);
+        var timesteps = Timesteps.Choose(data.Schedule, spacing, steps);
         var start = tensor(new[] { -1.5, -0.2, 0.9, 2 });
 
         var x0 = DpmSolverSampler.Sample(

@@ -72,13 +72,15 @@ public sealed class NoiseScheduleTests
     /// on the number of timesteps.
     /// </summary>
     [TestMethod]
-    [DataRow(100)]
-    [DataRow(50)]
-    public void Linear_FewTimesteps_GenerateTheDataFromNoise(int timesteps)
+    [DataRow(100, StepSpacing.LogSnr)]
+    [DataRow(50, StepSpacing.LogSnr)]
+    [DataRow(100, StepSpacing.Focused)]
+    [DataRow(50, StepSpacing.Focused)]
+    public void Linear_FewTimesteps_GenerateTheDataFromNoise(int timesteps, StepSpacing spacing)
     {
         using var scope = NewDisposeScope();
         var data = new GaussianData(NoiseSchedule.Linear(timesteps));
-        var steps = Timesteps.Choose(data.Schedule, StepSpacing.LogSnr, 20);
+        var steps = Timesteps.Choose(data.Schedule, spacing, 20);
 
         // The quantiles of the normal distribution stand for many random numbers.
         var start = tensor(Enumerable.Range(0, 200).Select(i => (i + 0.5) / 200).ToArray(), ScalarType.Float64, CPU);

@@ -36,6 +36,29 @@ public sealed class TimestepsTests
         Assert.AreSequenceEqual(expected, Timesteps.Choose(schedule, StepSpacing.Angle, 4));
     }
 
+    /// <summary>
+    /// The expected timesteps are those of the formulas in Python. The levels of eight steps of a thousand are 157, and
+    /// 25 (0.03 / 25)^(i / 6): 24.9, 8.13, 2.66, 0.864, 0.281, 0.092 and 0.030 are the nearest.
+    /// </summary>
+    [TestMethod]
+    [DataRow(1, new[] { 1000 })]
+    [DataRow(2, new[] { 1000, 232 })]
+    [DataRow(3, new[] { 1000, 453, 83 })]
+    [DataRow(4, new[] { 1000, 797, 232, 6 })]
+    [DataRow(8, new[] { 1000, 797, 644, 453, 232, 83, 25, 6 })]
+    public void Choose_Focused_GoesToSigma25AndThenEvenlyTo003(int steps, int[] expected) =>
+        Assert.AreSequenceEqual(expected, Timesteps.Choose(NoiseSchedule.Linear(1000), StepSpacing.Focused, steps));
+
+    /// <summary>
+    /// Of 100 timesteps, the first of a scaled schedule has the level 0.0316, and the last of one that is not has 1.32.
+    /// </summary>
+    [TestMethod]
+    [DataRow(true, new[] { 100, 78, 24, 1 })]
+    [DataRow(false, new[] { 100, 36, 11, 3 })]
+    public void Choose_FocusedBeyondTheSchedule_IsEvenToItsEnd(bool scaled, int[] expected) =>
+        Assert.AreSequenceEqual(
+            expected, Timesteps.Choose(NoiseSchedule.Linear(100, scaled), StepSpacing.Focused, 4));
+
     [TestMethod]
     [DataRow(1000, 4, 4)]
     [DataRow(1000, 4, 250)]
@@ -59,11 +82,16 @@ public sealed class TimestepsTests
     [DataRow(StepSpacing.Trailing)]
     [DataRow(StepSpacing.LogSnr)]
     [DataRow(StepSpacing.Angle)]
+    [DataRow(StepSpacing.Focused)]
     public void Choose_AnyCount_GivesThatManyDistinctOnesFallingFromTheLast(StepSpacing spacing)
     {
         foreach (var last in new[] { 1, 2, 3, 10, 77 })
         {
-            foreach (var schedule in new[] { NoiseSchedule.Linear(last), NoiseSchedule.Cosine(last) })
+            NoiseSchedule[] schedules =
+            [
+                NoiseSchedule.Linear(last), NoiseSchedule.Cosine(last), NoiseSchedule.Linear(last, scaled: false),
+            ];
+            foreach (var schedule in schedules)
             {
                 for (var steps = 1; steps <= last; steps++)
                 {

@@ -22,7 +22,7 @@ public sealed class DistillationTests
         Prediction = PredictionTarget.Velocity,
         ScalesVariances = true,
         GeneratesUnlabelled = true,
-        Sampling = new() { GuidanceScale = 3, GuidanceIntervalLow = 0.2, Precision = Precision.Float32 },
+        Sampling = new() { GuidanceScale = 3, GuidanceSigmaLow = 0.5, Precision = Precision.Float32 },
     };
 
     /// <summary>A distillation in milliseconds.</summary>

@@ -56,8 +56,8 @@ public sealed class SamplingTests
         ITransformer guided = ml.ImageGeneration.WithSampling(model, new SamplingOptions
         {
             GuidanceScale = 2,
-            GuidanceIntervalHigh = 0.8,         // only from 0.8 T
-            GuidanceIntervalLow = 0.2,          // down to 0.2 T
+            GuidanceSigmaHigh = 5,              // only where the noise is at most 5 times as strong as the image
+            GuidanceSigmaLow = 0.5,             // and more than half as strong
             GuidanceColumnName = "Guidance",    // a row's own scale, where it has one
         });
         IDataView rows = ml.Data.LoadFromEnumerable(

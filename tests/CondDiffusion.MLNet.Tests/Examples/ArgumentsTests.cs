@@ -33,6 +33,20 @@ public sealed class ArgumentsTests
     }
 
     [TestMethod]
+    public void Interval_TwoNumbers_AreItsEnds()
+    {
+        var arguments = new Arguments(["--sigma", "0.5,5e1"], "--sigma");
+        Assert.AreEqual((0.5, 50.0), arguments.Interval("--sigma"));
+        Assert.IsNull(arguments.Interval("--other"));
+        foreach (var text in new[] { "5", "1,2,3", ",5", "1,x", "1-2" })
+        {
+            Throws.Saying<UsageException>(
+                () => new Arguments(["--sigma", text], "--sigma").Interval("--sigma"),
+                $"Option --sigma must be two numbers such as 0.5,5, but is '{text}'.");
+        }
+    }
+
+    [TestMethod]
     [DataRow("0")]
     [DataRow("8x")]
     [DataRow("x8")]

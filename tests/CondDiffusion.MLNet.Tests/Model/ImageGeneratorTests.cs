@@ -135,7 +135,7 @@ public sealed class ImageGeneratorTests
 
     /// <summary>
     /// A step evaluates a row with its label unless g = 0, and without it unless g = 1; a row without a label once.
-    /// Outside of the guidance's interval, each row once.
+    /// Outside of the guidance's interval, each row once with its label.
     /// </summary>
     [TestMethod]
     public void Generate_ScaleOfEachRow_EvaluatesWhatItNeeds()
@@ -160,8 +160,32 @@ public sealed class ImageGeneratorTests
         }
 
         evaluated.Clear();
-        Generate(new() { Spacing = StepSpacing.Uniform, GuidanceIntervalHigh = 0.5 }, rows); // 1000, 667, 334, 1
+        Generate(new() { Spacing = StepSpacing.Uniform, GuidanceSigmaHigh = 9 }, rows); // 157, 9.49, 1.46, 0.01
         Assert.AreSequenceEqual([4, 4, 5, 5], evaluated);
+    }
+
+    /// <summary>The steps begin at the noise levels 157, 24.9, 8.13, 2.66, 0.864, 0.281, 0.092 and 0.030.</summary>
+    [TestMethod]
+    [DataRow(0.0, null, new[] { 2, 2, 2, 2, 2, 2, 2, 2 })]
+    [DataRow(0.5, 5.0, new[] { 1, 1, 1, 2, 2, 1, 1, 1 })]
+    [DataRow(25.0, null, new[] { 2, 1, 1, 1, 1, 1, 1, 1 })]
+    [DataRow(0.0, 0.1, new[] { 1, 1, 1, 1, 1, 1, 2, 2 })]
+    [DataRow(0.0, 0.02, new[] { 1, 1, 1, 1, 1, 1, 1, 1 })]
+    public void Generate_IntervalOfGuidance_EvaluatesWithoutTheLabelWithinItAlone(
+        double low, double? high, int[] expected)
+    {
+        using var generator = Create(CreateNetwork(), new()
+        {
+            Steps = 8,
+            Spacing = StepSpacing.Focused,
+            GuidanceSigmaLow = low,
+            GuidanceSigmaHigh = high,
+            Precision = Precision.Float32,
+        });
+        var evaluated = new List<int>();
+        generator.Shared.Evaluating = evaluated.Add;
+        generator.Generate([new(0, 1, 1.5f)]);
+        Assert.AreSequenceEqual(expected, evaluated);
     }
 
     [TestMethod]

@@ -102,6 +102,10 @@ public sealed class ModelLimitsTests
     [DataRow("\"GuidanceScale\": 1,", "\"GuidanceScale\": 1e999,", "Sampling.GuidanceScale")]
     [DataRow("\"GuidanceIntervalHigh\": 1,", "\"GuidanceIntervalHigh\": 2,", "Sampling.GuidanceIntervalHigh")]
     [DataRow("\"GuidanceIntervalLow\": 0,", "\"GuidanceIntervalLow\": 1,", "Sampling.GuidanceIntervalLow")]
+    [DataRow(
+        "\"GuidanceIntervalLow\": 0,",
+        "\"GuidanceIntervalLow\": 0, \"GuidanceSigmaLow\": 1,",
+        "Sampling.GuidanceSigmaLow must be in formats from 1.6 on only")]
     [DataRow("\"Height\": 8,", "\"Height\": 1048576,", "must be at most 4194304 values")]
     [DataRow("\"Width\": 8,", "\"Width\": 1048576,", "must be at most 4194304 values")]
     [DataRow("\"EmbeddingSize\": 4,", "\"EmbeddingSize\": 16777216,", null)]

@@ -62,6 +62,86 @@ public sealed class OlderFormatTests
             "SeedColumnName must be in Sampling from format 1.3 on");
     }
 
+    /// <summary>The interval of guidance was in fractions of T before format 1.6.</summary>
+    [TestMethod]
+    [DataRow(0, 0.5)]
+    [DataRow(0.25, 1)]
+    [DataRow(0.3, 0.8)]
+    [DataRow(0.1, 0.1001)]
+    [DataRow(0, 1e-9)]
+    [DataRow(0.999999, 1)]
+    public void Parse_FractionsOfGuidance_GuideTheSameSteps(double low, double high)
+    {
+        foreach (var timesteps in new[] { 1, 4, 100, 1000 })
+        {
+            foreach (var kind in Enum.GetValues<BetaSchedule>())
+            {
+                var described = Described with { Timesteps = timesteps, Schedule = kind };
+                string[] files = [Encoding.UTF8.GetString(described.ToJson()), OldJson(described)];
+                foreach (var file in files.Select(json => WithFractions(json, low, high)))
+                {
+                    var description = ModelDescription.Parse(file);
+                    AssertGuides(description, low, high);
+                    AssertGuides(ModelDescription.Parse(description.ToJson()), low, high);
+                }
+            }
+        }
+
+        static void AssertGuides(ModelDescription description, double low, double high)
+        {
+            var schedule = description.CreateSchedule();
+            for (var t = 1; t <= description.Timesteps; t++)
+            {
+                var level = Math.Sqrt((1 - schedule.AlphaBar(t)) / schedule.AlphaBar(t));
+                var isGuided = t > low * description.Timesteps && t <= high * description.Timesteps;
+                Assert.AreEqual(isGuided, description.Sampling.Guides(level), $"{t} of {description}");
+            }
+        }
+    }
+
+    [TestMethod]
+    public void Parse_FractionsOfAllSteps_AreNoInterval()
+    {
+        var sampling = ModelDescription.Parse(OldFractions(0, 1)).Sampling;
+        Assert.AreEqual((0, null), (sampling.GuidanceSigmaLow, sampling.GuidanceSigmaHigh));
+        Assert.AreEqual(Described.Sampling, sampling);
+
+        var invalid = Assert.ThrowsExactly<FormatException>(() => ModelDescription.Parse(OldFractions(0.5, 0.5)));
+        Assert.Contains(
+            "Sampling.GuidanceIntervalHigh must be above GuidanceIntervalLow and at most 1, but is 0.5",
+            invalid.Message);
+
+        static byte[] OldFractions(double low, double high) =>
+            WithFractions(Encoding.UTF8.GetString(Described.ToJson()), low, high);
+    }
+
+    /// <summary>A model has the oldest format that can hold it, which older versions of the library read.</summary>
+    [TestMethod]
+    public void ToJson_IntervalOfGuidance_IsInFractionsBeforeFormat16AndInNoiseLevelsThere()
+    {
+        var old = Encoding.UTF8.GetString(Described.ToJson());
+        Assert.Contains("\n    \"GuidanceIntervalLow\": 0,\n    \"GuidanceIntervalHigh\": 1,\n", old);
+        Assert.Contains("\"Format\": 3,", old);
+        Assert.DoesNotContain("Sigma", old);
+
+        foreach (var sampling in new[]
+        {
+            Described.Sampling with { Spacing = StepSpacing.Focused },
+            Described.Sampling with { GuidanceSigmaLow = 0.5 },
+            Described.Sampling with { GuidanceSigmaHigh = 5 },
+        })
+        {
+            var json = (Described with { Sampling = sampling }).ToJson();
+            Assert.Contains("\"Format\": 6,", Encoding.UTF8.GetString(json));
+            Assert.DoesNotContain("GuidanceInterval", Encoding.UTF8.GetString(json));
+            Assert.AreEqual(sampling, ModelDescription.Parse(json).Sampling);
+            Throws.Saying<FormatException>(
+                () => ModelDescription.Parse(WithFractions(Encoding.UTF8.GetString(json), 0, 1)),
+                "Sampling.GuidanceIntervalLow must be in formats before 1.6 only",
+                "Sampling.GuidanceIntervalHigh must be in formats before 1.6 only");
+        }
+    }
+
     [TestMethod]
     public void Load_Format12_GeneratesWithoutALabelAndBySeedColumnAndSavesThatInTheNewFormat()
     {
@@ -84,6 +164,14 @@ public sealed class OlderFormatTests
     }
 
     private static byte[][] Bytes(IEnumerable<MLImage> images) => [.. images.Select(image => image.Pixels.ToArray())];
+
+    private static byte[] WithFractions(string json, double low, double high)
+    {
+        var node = JsonNode.Parse(json)!;
+        node["Sampling"]!["GuidanceIntervalLow"] = low;
+        node["Sampling"]!["GuidanceIntervalHigh"] = high;
+        return Encoding.UTF8.GetBytes(node.ToJsonString());
+    }
 
     /// <summary>Returns the JSON that the library wrote in format 1.2, with a seed column.</summary>
     private static string OldJson(ModelDescription description)

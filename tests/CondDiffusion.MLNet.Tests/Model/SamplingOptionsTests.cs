@@ -139,7 +139,7 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     public void Spacing_EachOfThem_GeneratesOtherImages()
     {
-        StepSpacing[] spacings = [StepSpacing.Uniform, StepSpacing.Trailing, StepSpacing.LogSnr];
+        StepSpacing[] spacings = [StepSpacing.Uniform, StepSpacing.Trailing, StepSpacing.LogSnr, StepSpacing.Focused];
         AreFar([.. spacings.Select(Sample)]);
 
         // The angle of a cosine schedule is proportional to the timestep.
@@ -176,10 +176,11 @@ public sealed class SamplingOptionsTests
     {
         var plain = Generate(new() { GuidanceScale = 1 });
         var guided = Generate(new() { GuidanceScale = 9 });
-        AreClose(plain, Generate(new() { GuidanceScale = 9, GuidanceIntervalHigh = 0.04 })); // t / T is at least 0.05
-        AreClose(guided, Generate(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.04 }));
+        AreClose(plain, Generate(new() { GuidanceScale = 9, GuidanceSigmaHigh = 0.08 })); // that of timestep 1 is 0.09
+        AreClose(guided, Generate(new() { GuidanceScale = 9, GuidanceSigmaLow = 0.08 }));
 
-        var inTheMiddle = Generate(new() { GuidanceScale = 9, GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.7 });
+        // Timesteps 6 to 14.
+        var inTheMiddle = Generate(new() { GuidanceScale = 9, GuidanceSigmaLow = 0.5, GuidanceSigmaHigh = 2 });
         AreFar(plain, guided, inTheMiddle);
     }
 
@@ -195,9 +196,14 @@ public sealed class SamplingOptionsTests
     [TestMethod]
     public void GuidanceInterval_Ends_AreOpenBelowAndClosedAbove()
     {
-        SamplingOptions options = new() { GuidanceIntervalLow = 0.25, GuidanceIntervalHigh = 0.75 };
-        var guided = Enumerable.Range(1, 8).Where(t => options.Guides(t, 8)).ToArray();
-        Assert.AreSequenceEqual(new[] { 3, 4, 5, 6 }, guided);
+        double[] levels = [0, double.Epsilon, 0.25, Math.BitIncrement(0.25), 5, Math.BitIncrement(5), double.MaxValue];
+        AreGuided(new() { GuidanceSigmaLow = 0.25, GuidanceSigmaHigh = 5 }, levels[3..5]);
+        AreGuided(new() { GuidanceSigmaLow = 0.25 }, levels[3..]);
+        AreGuided(new() { GuidanceSigmaHigh = 5 }, levels[1..5]);
+        AreGuided(new(), levels[1..]);
+
+        void AreGuided(SamplingOptions options, double[] expected) =>
+            Assert.AreSequenceEqual(expected, levels.Where(options.Guides));
     }
 
     [TestMethod]

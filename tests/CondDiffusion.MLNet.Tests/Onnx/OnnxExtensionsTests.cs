@@ -35,7 +35,10 @@ public sealed class OnnxExtensionsTests
             Prediction = PredictionTarget.Noise,
             Sampling = Ddim,
         },
-        OnnxModel.Description with { Sampling = Ddim with { GuidanceIntervalLow = 0.3, GuidanceIntervalHigh = 0.8 } },
+        OnnxModel.Description with
+        {
+            Sampling = Ddim with { Spacing = StepSpacing.Focused, GuidanceSigmaLow = 0.5, GuidanceSigmaHigh = 5 },
+        },
         OnnxModel.Description with { Network = Residual },
         OnnxModel.Description with
         {

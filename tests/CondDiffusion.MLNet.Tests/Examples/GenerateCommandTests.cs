@@ -1,0 +1,50 @@
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Tests.Onnx;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+[TestClass]
+public sealed class GenerateCommandTests
+{
+    [TestMethod]
+    public void Run_SpacingAndInterval_GeneratesTheImageOfThatSampling()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        var zip = model.File("model.zip");
+        model.Ml.Model.Save(model.Transformer, null, zip);
+        GenerateCommand.Run(
+        [
+            "--model", zip, "--labels", "dog", "--count", "1", "--steps", "5", "--spacing", "focused",
+            "--guidance", "4", "--guidance-sigma", "0.5,5", "--out", model.File("out"),
+        ]);
+
+        using var image = MLImage.CreateFromFile(Path.Combine(model.File("out"), "dog-0.png"));
+        var levels = image.Pixels.ToArray();
+        var expected = OnnxModel.Description.Sampling with
+        {
+            Steps = 5,
+            Spacing = StepSpacing.Focused,
+            GuidanceScale = 4,
+            GuidanceSigmaLow = 0.5,
+            GuidanceSigmaHigh = 5,
+        };
+        Tiny.AreClose([Generate(expected)], [levels]);
+
+        // The images of other samplings are others.
+        IsFar(expected with { Spacing = StepSpacing.LogSnr });
+        IsFar(expected with { GuidanceSigmaLow = 0 });
+        IsFar(expected with { GuidanceSigmaHigh = null });
+
+        byte[] Generate(SamplingOptions sampling)
+        {
+            using var sampled = model.Ml.ImageGeneration.WithSampling(model.Transformer, sampling);
+            using var generated = sampled.Generate(["dog"])[0];
+            return generated.Pixels.ToArray();
+        }
+
+        void IsFar(SamplingOptions sampling) =>
+            Assert.IsGreaterThan(5, Generate(sampling).Zip(levels, (a, b) => Math.Abs(a - b)).Max(), $"{sampling}");
+    }
+}
