@@ -508,7 +508,8 @@ public sealed class LifeCycleTests
 
     private static long Resident()
     {
-        GC.Collect();
+        // An ordinary collection keeps the memory of the heap, which grows with the processor's cache.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         GC.WaitForPendingFinalizers();
         using var process = Process.GetCurrentProcess();
         return process.WorkingSet64;

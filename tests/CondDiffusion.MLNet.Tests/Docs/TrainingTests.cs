@@ -111,6 +111,7 @@ public sealed class TrainingTests
             ReportInterval = options.ProgressInterval,
             NoiseLevelMean = options.NoiseLevelMean, // which a uniform distribution has no use for
             NoiseLevelDeviation = options.NoiseLevelDeviation,
+            Augmentation = new(0, 0, 0, options.AugmentationFraction),
         };
         Assert.AreEqual(expected, options.LoopSettings(3, ScalarType.Float32));
 
