@@ -20,14 +20,15 @@ public sealed class ShippedModelTests
     [TestMethod]
     public void Generate_Digits_LookLikeThoseOfTheirLabels()
     {
-        using var model = ModelFile.LoadGenerator(Ml, ModelFile.Shipped);
-        string[] labels = [.. Enumerable.Range(0, 100).Select(i => $"{i % 10}")];
+        using var trained = ModelFile.LoadGenerator(Ml, ModelFile.Shipped);
+        using var model = Ml.ImageGeneration.WithSampling(trained, trained.Sampling with { Steps = 10 });
+        string[] labels = [.. Enumerable.Range(0, 50).Select(i => $"{i % 10}")];
         var means = ReadMeans();
 
-        var images = Levels(model.Generate(labels, [.. Enumerable.Range(0, 100)]));
+        var images = Levels(model.Generate(labels, [.. Enumerable.Range(0, 50)]));
 
         var right = images.Index().Count(image => $"{Nearest(image.Item)}" == labels[image.Index]);
-        Assert.IsGreaterThanOrEqualTo(70, right);
+        Assert.IsGreaterThanOrEqualTo(33, right);
 
         int Nearest(byte[] image) => means.Index()
             .MinBy(mean => mean.Item.Zip(image, (a, b) => (double)(a - b) * (a - b)).Sum()).Index;
