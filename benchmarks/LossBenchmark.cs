@@ -26,8 +26,6 @@ internal static class LossBenchmark
     public static void Run(Arguments arguments)
     {
         var meter = new QualityMeter(arguments, "");
-        var test = DataSet.Load(
-            new(), arguments.Find("--data") ?? "mnist", arguments.Find("--data-dir"), MnistSplit.Test);
         var epochs = arguments.Number("--epochs", 1);
         Console.WriteLine(Row("training", Levels.Select(level => Text(level)), "mean of 0.3 to 4"));
         Console.WriteLine(Row("---", Levels.Select(_ => "---"), "---"));
@@ -36,7 +34,7 @@ internal static class LossBenchmark
             foreach (var training in arguments.Text("--trainings").Split(',').Select(QualityTraining.Find))
             {
                 using var model = QualityBenchmark.Train(meter, arguments, training, epochs, seed);
-                var losses = Measure(model, test);
+                var losses = Measure(model, meter.Test);
                 Console.WriteLine(Row(
                     $"{training.Name}, {epochs} epochs, seed {seed}",
                     Levels.Select(level => Loss(losses[level])),
@@ -48,6 +46,8 @@ internal static class LossBenchmark
     private static Dictionary<double, double> Measure(ConditionalDiffusionTransformer model, IDataView test)
     {
         var description = ((ITrainedModel)model).Description;
+        var schedule = description.CreateSchedule();
+        var timesteps = Levels.ToDictionary(level => level, level => FindTimestep(schedule, level));
         var losses = Levels.ToDictionary(level => level, _ => 0.0);
         model.Generator.UseNetwork(network =>
         {
@@ -59,9 +59,10 @@ internal static class LossBenchmark
                 using var batch = NewDisposeScope();
                 var x0 = tensor(images, ScalarType.Float32, CPU).view([Batch, .. network.ImageSize]);
                 var eps = randn(x0.shape, ScalarType.Float32, CPU, generator: generator);
-                foreach (var level in Levels)
+                var rows = tensor(labels, ScalarType.Int64, CPU);
+                foreach (var (level, t) in timesteps)
                 {
-                    var loss = Compute(network, description, x0, eps, tensor(labels, ScalarType.Int64, CPU), level);
+                    var loss = Compute(network, description.Prediction, schedule, x0, eps, rows, t);
                     losses[level] += loss * Batch / Images;
                 }
             }
@@ -69,15 +70,21 @@ internal static class LossBenchmark
         return losses;
     }
 
+    private static int FindTimestep(NoiseSchedule schedule, double level) => Enumerable.Range(1, schedule.Timesteps)
+        .MinBy(t => Math.Abs(Math.Log(schedule.NoiseLevel(t) / level)));
+
     private static double Compute(
-        ConditionalUNet network, ModelDescription model, Tensor x0, Tensor eps, Tensor labels, double level)
+        ConditionalUNet network,
+        PredictionTarget prediction,
+        NoiseSchedule schedule,
+        Tensor x0,
+        Tensor eps,
+        Tensor labels,
+        int t)
     {
-        var schedule = model.CreateSchedule();
-        var t = Enumerable.Range(1, schedule.Timesteps)
-            .MinBy(t => Math.Abs(schedule.HalfLogSnr(t) + Math.Log(level)));
         var xt = schedule.Alpha(t) * x0 + schedule.Sigma(t) * eps;
         var noise = full([Batch], network.Shape.NoiseAt(schedule, t), ScalarType.Float32, CPU);
-        var image = model.Prediction.Image(
+        var image = prediction.Image(
             network.Forward(xt, noise, labels), xt, schedule.Alpha(t), schedule.Sigma(t));
 
         // The error of the velocity is that of the image over sigma.

@@ -16,13 +16,13 @@ internal static class QualityBenchmark
         var meter = new QualityMeter(arguments, Provenance.FindCommand());
         var samplings = QualitySampling.Parse(arguments);
         Console.WriteLine(QualityRow.Head);
-        foreach (var file in Names(arguments, "--model"))
+        foreach (var file in arguments.List("--model"))
             meter.Measure(Path.GetFileNameWithoutExtension(file), () => meter.Load(file), samplings);
 
         var epochs = arguments.Number("--epochs", 6);
         foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 1)))
         {
-            foreach (var training in Names(arguments, "--trainings").Select(QualityTraining.Find))
+            foreach (var training in arguments.List("--trainings").Select(QualityTraining.Find))
             {
                 var name = $"{training.Name}, {epochs} epochs, seed {seed}";
                 meter.Measure(name, () => Train(meter, arguments, training, epochs, seed), samplings);
@@ -38,7 +38,7 @@ internal static class QualityBenchmark
         var minutes = arguments.Text("--minutes").Split(',').Select(int.Parse).Order().ToArray();
         var epochs = arguments.Number("--epochs", 50);
         Console.WriteLine(QualityRow.Head);
-        foreach (var training in Names(arguments, "--trainings").Select(QualityTraining.Find))
+        foreach (var training in arguments.List("--trainings").Select(QualityTraining.Find))
         {
             // Each stage resumes from the checkpoint of the one before.
             for (var stage = 0; stage < minutes.Length; stage++)
@@ -85,7 +85,4 @@ internal static class QualityBenchmark
         if (time is null) ModelFile.Save(ml, model, file);
         return model.LastTransformer;
     }
-
-    private static string[] Names(Arguments arguments, string option) =>
-        arguments.Find(option)?.Split(',', StringSplitOptions.TrimEntries) ?? [];
 }

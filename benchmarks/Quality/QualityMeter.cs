@@ -20,7 +20,6 @@ internal sealed class QualityMeter
     private readonly int _perLabel;
     private readonly int _trainings;
     private readonly string _command;
-    private readonly IDataView _test;
     private readonly Dictionary<string, ITransformer> _references = [];
 
     public QualityMeter(Arguments arguments, string command)
@@ -30,12 +29,15 @@ internal sealed class QualityMeter
         _trainings = arguments.Find("--cas") == "0" ? 0 : arguments.Number("--cas", 3);
         _command = command;
         Training = DataSet.Load(_ml, _data, arguments.Find("--data-dir"));
-        _test = DataSet.Load(_ml, _data, arguments.Find("--data-dir"), MnistSplit.Test);
+        Test = DataSet.Load(_ml, _data, arguments.Find("--data-dir"), MnistSplit.Test);
         Directory.CreateDirectory(Cache);
     }
 
     /// <summary>The training images of the data set.</summary>
     public IDataView Training { get; }
+
+    /// <summary>The test images of the data set.</summary>
+    public IDataView Test { get; }
 
     /// <summary>Loads the generator of a model file.</summary>
     public ConditionalDiffusionTransformer Load(string file) => ModelFile.LoadGenerator(_ml, file);
@@ -79,7 +81,7 @@ internal sealed class QualityMeter
         var form = ImageForm.OfFirst(images);
         var hasFloor = FindFloor(10 * _perLabel, form) is not null;
         var quality = ImageQuality.Measure(
-            _ml, images, Training, _test, Reference(form), _trainings, withCeiling: !hasFloor, default);
+            _ml, images, Training, Test, Reference(form), _trainings, withCeiling: !hasFloor, default);
         var metrics = quality.Metrics;
         if (!hasFloor)
         {
@@ -136,10 +138,10 @@ internal sealed class QualityMeter
 
         reference = ReferenceClassifier.LoadOrTrain(
             _ml, Training, form, Path.Combine(Cache, $"{key}.zip"), default);
-        var predicted = reference.Transform(_test).GetColumn<uint>(ReferenceClassifier.PredictedLabel);
+        var predicted = reference.Transform(Test).GetColumn<uint>(ReferenceClassifier.PredictedLabel);
         var labels = ((ConvolutionalNetworkTransformer)reference).LabelValues!;
         var accuracy = predicted
-            .Zip(_test.GetColumn<uint>("Label"), (key, label) => labels[(int)key - 1] == $"{label}" ? 1.0 : 0)
+            .Zip(Test.GetColumn<uint>("Label"), (key, label) => labels[(int)key - 1] == $"{label}" ? 1.0 : 0)
             .Average();
         Console.Error.WriteLine($"The reference classifier {key} gets {accuracy:P2} of the test images right.");
         return _references[key] = reference;

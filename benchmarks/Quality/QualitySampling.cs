@@ -14,7 +14,7 @@ internal sealed record QualitySampling(string Name, Func<SamplingOptions, Sampli
     /// </summary>
     public static IReadOnlyList<QualitySampling> Parse(Arguments arguments)
     {
-        var samplings = Split(arguments, "--samplings");
+        var samplings = arguments.List("--samplings");
         if (samplings.Length > 0 && (arguments.Has("--guidance") || arguments.Has("--steps")))
             throw new UsageException("Option --samplings has steps and guidance, so leave out --steps and --guidance.");
 
@@ -22,9 +22,9 @@ internal sealed record QualitySampling(string Name, Func<SamplingOptions, Sampli
 
         double?[] guidances =
         [
-            .. Split(arguments, "--guidance").Select(text => double.Parse(text, CultureInfo.InvariantCulture)),
+            .. arguments.List("--guidance").Select(text => double.Parse(text, CultureInfo.InvariantCulture)),
         ];
-        int?[] steps = [.. Split(arguments, "--steps").Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
+        int?[] steps = [.. arguments.List("--steps").Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
         return
         [
             .. from guidance in guidances.DefaultIfEmpty()
@@ -74,7 +74,4 @@ internal sealed record QualitySampling(string Name, Func<SamplingOptions, Sampli
             GuidanceSigmaHigh = interval?.High,
         });
     }
-
-    private static string[] Split(Arguments arguments, string option) =>
-        arguments.Find(option)?.Split(',', StringSplitOptions.TrimEntries) ?? [];
 }

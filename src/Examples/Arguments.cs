@@ -60,10 +60,16 @@ internal sealed class Arguments
             : throw new UsageException($"Option {name} must be a size such as 32 or 48x32, but is '{text}'.");
     }
 
+    /// <summary>Returns the texts between commas; none without the option.</summary>
+    public string[] List(string name) => Find(name)?.Split(',', StringSplitOptions.TrimEntries) ?? [];
+
     /// <summary>Returns a number that may have a fraction.</summary>
-    public double Double(string name, double byDefault)
+    public double Double(string name, double byDefault) => FindDouble(name) ?? byDefault;
+
+    /// <summary>Returns a number that may have a fraction; null without the option.</summary>
+    public double? FindDouble(string name)
     {
-        if (Find(name) is not { } text) return byDefault;
+        if (Find(name) is not { } text) return null;
         return double.TryParse(text, CultureInfo.InvariantCulture, out var number)
             ? number
             : throw new UsageException($"Option {name} must be a number, but is '{text}'.");

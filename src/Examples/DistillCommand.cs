@@ -15,9 +15,10 @@ internal static class DistillCommand
         var ml = CommandContext.Create(seed);
 
         using var trained = ModelFile.LoadGenerator(ml, arguments.Text("--model"));
-        using var teacher = ml.ImageGeneration.WithSampling(trained, arguments.Find("--guidance") is null
-            ? trained.Sampling
-            : trained.Sampling with { GuidanceScale = arguments.Double("--guidance", 1) });
+        using var teacher = ml.ImageGeneration.WithSampling(trained, trained.Sampling with
+        {
+            GuidanceScale = arguments.FindDouble("--guidance") ?? trained.Sampling.GuidanceScale,
+        });
         var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
         TrainCommand.Fit(ml, images, file, (progress, token) =>
             ml.ImageGeneration.Trainers.Distillation(teacher, new()

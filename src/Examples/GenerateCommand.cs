@@ -33,9 +33,7 @@ internal static class GenerateCommand
             Sampler = arguments.Enum("--sampler", trained.Sampling.Sampler),
             Steps = ChooseSteps(arguments, trained.Sampling),
             Spacing = arguments.Enum("--spacing", trained.Sampling.Spacing),
-            GuidanceScale = arguments.Find("--guidance") is null
-                ? trained.Sampling.GuidanceScale
-                : arguments.Double("--guidance", 1),
+            GuidanceScale = arguments.FindDouble("--guidance") ?? trained.Sampling.GuidanceScale,
             GuidanceSigmaLow = interval?.Low ?? trained.Sampling.GuidanceSigmaLow,
             GuidanceSigmaHigh = interval?.High ?? trained.Sampling.GuidanceSigmaHigh,
         });

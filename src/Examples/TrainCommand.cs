@@ -49,7 +49,7 @@ internal static class TrainCommand
             CheckpointDirectory = arguments.Find("--checkpoints"),
             TensorBoardDirectory = arguments.Find("--tensorboard"),
             SampleEpochs = arguments.Find("--tensorboard") is null ? 0 : 1,
-            Sampling = new() { GuidanceScale = arguments.Has("--guidance") ? arguments.Double("--guidance", 1) : null },
+            Sampling = new() { GuidanceScale = arguments.FindDouble("--guidance") },
         });
     }
 

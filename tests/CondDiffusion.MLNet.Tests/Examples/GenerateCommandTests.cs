@@ -47,4 +47,15 @@ public sealed class GenerateCommandTests
         void IsFar(SamplingOptions sampling) =>
             Assert.IsGreaterThan(5, Generate(sampling).Zip(levels, (a, b) => Math.Abs(a - b)).Max(), $"{sampling}");
     }
+
+    [TestMethod]
+    public void Run_NoModel_GeneratesWithTheOneThatComesWithTheProgram()
+    {
+        using var directory = new TemporaryDirectory();
+        GenerateCommand.Run(
+            ["--labels", "7", "--count", "1", "--steps", "2", "--out", directory.File("out")]);
+
+        using var image = MLImage.CreateFromFile(directory.File("out/7-0.png"));
+        Assert.AreEqual((28, 28), (image.Height, image.Width));
+    }
 }
