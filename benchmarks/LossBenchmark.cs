@@ -95,8 +95,7 @@ internal static class LossBenchmark
     {
         var ml = new MLContext();
         var pixels = ml.Transforms.NormalizeImages("Pixels", "Image", model.Network.Width, model.Network.Height)
-            .Fit(test)
-            .Transform(ml.Data.TakeRows(test, Images));
+            .Normalize(ml.Data.TakeRows(test, Images));
         return pixels.GetColumn<float[]>("Pixels")
             .Zip(pixels.GetColumn<uint>("Label"), (values, label) => (values, Row: IndexOf(model, label)))
             .Chunk(Batch)
