@@ -43,6 +43,9 @@ switch (args)
     case ["losses", .. var rest]:
         LossBenchmark.Run(new(rest, "--data", "--data-dir", "--trainings", "--epochs", "--seeds"));
         break;
+    case ["warm-start", .. var rest]:
+        WarmStartBenchmark.Run(new(rest, "--model", "--data", "--data-dir", "--epochs", "--seeds"));
+        break;
     case ["augmentation", .. var rest]:
         AugmentationBenchmark.Run(new(
             rest,
@@ -64,6 +67,7 @@ switch (args)
                       [--guidance G,...] [--steps N,...] | [--samplings STEPS:SPACING:GUIDANCE[:LOW-HIGH],...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
+              warm-start [--model FILE.zip] [--data DATA] [--data-dir DIR] [--epochs N] [--seeds N]
               augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
                       [--steps N] [--generator-epochs N] [--unfiltered] [--data mnist|fashion-mnist] [--data-dir DIR]
               augmentation --write

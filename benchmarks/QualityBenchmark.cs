@@ -66,7 +66,7 @@ internal static class QualityBenchmark
         if (time is null && File.Exists(file)) return meter.Load(file);
 
         Console.Error.WriteLine($"Training {name}.");
-        var options = training.Change(new());
+        var options = training.Options;
         using var stop = time is { } limit ? new CancellationTokenSource(limit) : new();
         var ml = new MLContext(seed);
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", options.Width, options.Height)

@@ -16,14 +16,12 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
     private const int MostAttempts = 100;
 
     /// <summary>The training, but for its epochs.</summary>
-    public static ConditionalDiffusionTrainer.Options TrainingOptions { get; } =
-        QualityTraining.Find("residual").Change(new()) with
-        {
-            Height = StudyImages.Side,
-            Width = StudyImages.Side,
-            LabelBalance = 0.5,
-            LabelDropout = 0.1,
-        };
+    public static ConditionalDiffusionTrainer.Options TrainingOptions { get; } = new()
+    {
+        Height = StudyImages.Side,
+        Width = StudyImages.Side,
+        LabelBalance = 0.5,
+    };
 
     private string Name =>
         $"augmentation-{protocol.Data}-{protocol.Counts.Replace(',', '-')}-{protocol.GeneratorEpochs}-{seed}";

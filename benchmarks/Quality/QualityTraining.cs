@@ -1,63 +1,65 @@
-using CondDiffusion.Examples;
 using Options = CondDiffusion.MLNet.ConditionalDiffusionTrainer.Options;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
 /// <summary>A training whose model is measured.</summary>
 /// <param name="Name">Name on the command line and in the table.</param>
-/// <param name="Change">What it changes of the default options.</param>
-internal sealed record QualityTraining(string Name, Func<Options, Options> Change)
+/// <param name="Options">Its options, but for its epochs and its seed.</param>
+internal sealed record QualityTraining(string Name, Options Options)
 {
-    /// <summary>Gets all trainings: the published method, the defaults, and single changes of each.</summary>
+    /// <summary>
+    /// Gets all trainings: the published method, the plain network, the defaults, and single changes of each.
+    /// </summary>
     public static IReadOnlyList<QualityTraining> All { get; } =
     [
-        new("published", Publish),
-        new("published-average", options => Publish(options) with { MovingAverageLengths = [0.09] }),
-        new("published-velocity", options => Publish(options) with { Prediction = PredictionTarget.Velocity }),
-        new("published-dropout", options => Publish(options) with { LabelDropout = 0.1 }),
-        new("published-min-snr", options => Publish(options) with { MinSnrGamma = 5 }),
-        new("default", options => options),
-        new("no-average", options => options with { MovingAverageLengths = [] }),
-        new("decaying-rate", options => options with
+        new("published", Publish(Plain)),
+        new("published-average", Publish(Plain) with { MovingAverageLengths = [0.09] }),
+        new("published-velocity", Publish(Plain) with { Prediction = PredictionTarget.Velocity }),
+        new("published-dropout", Publish(Plain) with { LabelDropout = 0.1 }),
+        new("published-min-snr", Publish(Plain) with { MinSnrGamma = 5 }),
+        new("plain", Plain),
+        new("plain-no-average", Plain with { MovingAverageLengths = [] }),
+        new("plain-decaying-rate", Plain with
         {
             LearningRate = 2e-3,
             WarmUpSteps = 200,
             LearningRateDecay = LearningRateDecay.Cosine,
         }),
-        new("cosine-schedule", options => options with { Schedule = BetaSchedule.Cosine }),
-        new("batch-64", options => options with { BatchSize = 64 }),
-        new("native-size", options => options with { Height = 28, Width = 28 }),
-        new("log-normal", options => options with { TimestepSampling = TimestepSampling.LogNormal }),
-        new("residual", Residual),
-        new("residual-muon", options => Residual(options) with { Optimizer = Optimizer.Muon }),
-        new("residual-muon-batch-32", options => Residual(options) with
-        {
-            Optimizer = Optimizer.Muon,
-            BatchSize = 32,
-        }),
-        new("residual-uniform", options => Residual(options) with { TimestepSampling = TimestepSampling.Uniform }),
-        new("residual-constant", options => Residual(options) with { LearningRateDecay = LearningRateDecay.None }),
-        new("residual-cosine", options => Residual(options) with { LearningRateDecay = LearningRateDecay.Cosine }),
-        new("residual-batch-128", options => Residual(options) with { BatchSize = 128 }),
-        new("residual-narrow", options => Residual(options) with { ChannelWidths = [64, 128] }),
-        new("residual-wide", options => Residual(options) with { ChannelWidths = [96, 256] }),
-        new("small", Shrink),
-        new("small-published", options => Publish(Shrink(options))),
+        new("plain-cosine-schedule", Plain with { Schedule = BetaSchedule.Cosine }),
+        new("plain-batch-64", Plain with { BatchSize = 64 }),
+        new("plain-native-size", Plain with { Height = 28, Width = 28 }),
+        new("plain-log-normal", Plain with { TimestepSampling = TimestepSampling.LogNormal }),
+        new("default", new()),
+        new("adam", new() { Optimizer = Optimizer.Adam }),
+        new("uniform", new() { TimestepSampling = TimestepSampling.Uniform }),
+        new("constant-rate", new() { LearningRateDecay = LearningRateDecay.None }),
+        new("cosine-rate", new() { LearningRateDecay = LearningRateDecay.Cosine }),
+        new("batch-32", new() { BatchSize = 32 }),
+        new("batch-128", new() { BatchSize = 128 }),
+        new("narrow", new() { ChannelWidths = [64, 128] }),
+        new("wide", new() { ChannelWidths = [96, 256] }),
+        new("small", Shrink(Plain)),
+        new("small-published", Publish(Shrink(Plain))),
     ];
+
+    /// <summary>
+    /// Gets the options that were the defaults before those of today: the published network, with velocity, hidden
+    /// labels and a moving average.
+    /// </summary>
+    private static Options Plain => Options.Published with
+    {
+        Prediction = PredictionTarget.Velocity,
+        LabelDropout = 0.1,
+        MovingAverageLengths = [0.09],
+        Precision = Precision.Auto,
+        Sampling = new(),
+    };
 
     /// <summary>Finds a training by its name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists the names.</exception>
     public static QualityTraining Find(string name) => All.FirstOrDefault(training => training.Name == name)
         ?? throw new ArgumentException(
             $"There is no training '{name}'; there are {string.Join(", ", All.Select(training => training.Name))}.");
-
-    /// <summary>Returns options of the residual network, from which single changes are measured.</summary>
-    private static Options Residual(Options options) => TrainCommand.Residual with
-    {
-        Height = 28,
-        Width = 28,
-        Optimizer = options.Optimizer,
-    };
 
     private static Options Shrink(Options options) => options with
     {

@@ -55,7 +55,7 @@ public sealed partial class ConditionalDiffusionTrainer
             LabelColumnName = LabelColumnName,
             OutputColumnName = OutputColumnName,
             PixelsColumnName = PixelsColumnName,
-            Sampling = Sampling,
+            Sampling = Sampling.ResolveGuidance(LabelDropout > 0),
             BatchSize = GenerationBatchSize,
             Seed = seed,
         };
@@ -64,7 +64,7 @@ public sealed partial class ConditionalDiffusionTrainer
             new(ShiftFraction, RotationDegrees, ScaleFraction, AugmentationFraction);
 
         /// <inheritdoc/>
-        private protected override double OwnLearningRate => InitialModel is null ? 5e-4 : 1e-4;
+        private protected override double OwnLearningRate => InitialModel is null ? 1e-3 : 1e-4;
 
         /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>

@@ -168,12 +168,12 @@ public sealed class ImageGenerationCatalog
         internal ImageGenerationTrainers(MLContext context) => _context = context;
 
         /// <summary>
-        /// Creates a trainer of a label-conditioned diffusion model with default options, for grey images of 32 x 32
+        /// Creates a trainer of a label-conditioned diffusion model with default options, for grey images of 28 x 28
         /// pixels.
         /// </summary>
         /// <param name="labelColumnName">Name of the key column that holds each image's label.</param>
         /// <param name="featureColumnName">
-        /// Name of the column that holds the training images: either float vectors [1, 32, 32] with values in [-1, 1],
+        /// Name of the column that holds the training images: either float vectors [1, 28, 28] with values in [-1, 1],
         /// as <see cref="TransformsExtensions.NormalizeImages"/> creates them, or images, which the trainer resizes and
         /// scales in the same way.
         /// </param>

@@ -20,23 +20,19 @@ internal static class DigitsCommand
     /// <summary>Gets the job that takes a minute and a half on two cores.</summary>
     public static Setting Full { get; } = new(8_000, 10, new()
     {
-        Height = 28,
-        Width = 28,
-        Architecture = NetworkArchitecture.Residual,
         ChannelWidths = [32, 64],
         Epochs = 8,
         BatchSize = 32,
+        Optimizer = Optimizer.Adam,
         LearningRate = 3e-3,
         WarmUpSteps = 100,
         LearningRateDecay = LearningRateDecay.Cosine,
-        TimestepSampling = TimestepSampling.LogNormal,
-        MovingAverageLengths = [0.05],
     });
 
     /// <summary>Gets the job that takes seconds; its images show next to nothing.</summary>
     public static Setting Tiny { get; } = new(200, 1, new()
     {
-        ChannelWidths = [4, 8, 8],
+        ChannelWidths = [32, 32],
         Epochs = 1,
         Timesteps = 100,
     });

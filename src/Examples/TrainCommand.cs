@@ -6,21 +6,6 @@ namespace CondDiffusion.Examples;
 /// <summary>Trains on labelled images in one ML.NET pipeline and saves an ML.NET model file.</summary>
 internal static class TrainCommand
 {
-    /// <summary>
-    /// Options of the residual network, which learns more in the same time than the trainer's defaults do.
-    /// </summary>
-    public static ConditionalDiffusionTrainer.Options Residual { get; } = new()
-    {
-        Architecture = NetworkArchitecture.Residual,
-        TimestepSampling = TimestepSampling.LogNormal,
-        Optimizer = Optimizer.Muon,
-        BatchSize = 64,
-        LearningRate = 1e-3,
-        WarmUpSteps = 200,
-        LearningRateDecay = LearningRateDecay.Cooldown,
-        MovingAverageLengths = [0.05],
-    };
-
     public static void Run(string[] args)
     {
         var arguments = new Arguments(
@@ -29,14 +14,14 @@ internal static class TrainCommand
             "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints", "--tensorboard", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
-        var (height, width) = arguments.Size("--size", 32);
+        var (height, width) = arguments.Size("--size", 28);
         var ml = CommandContext.Create(seed);
 
         var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
-        var network = arguments.Enum("--network", NetworkArchitecture.Plain);
-        var options = network == NetworkArchitecture.Residual ? Residual : new();
+        var options = new ConditionalDiffusionTrainer.Options();
         Train(ml, images, file, options with
         {
+            Architecture = arguments.Enum("--network", options.Architecture),
             Height = height,
             Width = width,
             Channels = ChooseChannels(arguments, images),

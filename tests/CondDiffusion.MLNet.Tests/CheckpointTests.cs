@@ -208,7 +208,7 @@ public sealed class CheckpointTests
 
         Refuses(
             options with { LearningRate = 0.25, BatchSize = 2 },
-            "LearningRate was 0.0005 and is 0.25", "BatchSize was 4 and is 2", directory.Path);
+            "LearningRate was 0.001 and is 0.25", "BatchSize was 4 and is 2", directory.Path);
         Refuses(options with { Epochs = 4 }, "Epochs was 3 and is 4");
         Refuses(options with { Seed = 2 }, "Seed was 1 and is 2");
         Refuses(options with { ChannelWidths = [2, 2, 4] }, "ChannelWidths was [2, 2, 2] and is [2, 2, 4]");

@@ -63,7 +63,7 @@ public sealed class ConditionalDiffusionTrainerTests
             "Channels must be from 1 to 16777216, but is 0",
             "Height must be a positive multiple of 4, but is 30",
             "Width must be a positive multiple of 4, but is 0",
-            "ChannelWidths must be 3 numbers from 1 to 16777216, but is [1, 2]",
+            "ChannelWidths must be 1 to 4 multiples of 32 from 32 to 16777216, but is [1, 2]",
             "EmbeddingSize",
             "Timesteps",
             "Epochs must be at least 1, but is -1",

@@ -22,12 +22,12 @@ public sealed class FirstPromiseTests
         {
             Height = 8,
             Width = 8,
-            ChannelWidths = [8, 8, 8],
+            ChannelWidths = [32, 32],
             Timesteps = 200,
             Epochs = 300,
             BatchSize = 10,
             LearningRate = 5e-3,
-            MovingAverageLengths = [0.1],
+            WarmUpSteps = 20,
         });
         var file = ModelZip.Save(ml, trained);
         trained.Dispose();
@@ -67,20 +67,20 @@ public sealed class FirstPromiseTests
         var options = new Options();
         Assert.AreEqual(("Label", "Pixels", "GeneratedImage", null), (
             options.LabelColumnName, options.FeatureColumnName, options.OutputColumnName, options.PixelsColumnName));
-        Assert.AreEqual((1, 32, 32, 100), (options.Channels, options.Height, options.Width, options.EmbeddingSize));
-        Assert.AreEqual((NetworkArchitecture.Plain, null), (options.Architecture, options.ChannelWidths));
-        Assert.AreEqual((TimestepSampling.Uniform, 0.2, 1.3), (
+        Assert.AreEqual((1, 28, 28, 100), (options.Channels, options.Height, options.Width, options.EmbeddingSize));
+        Assert.AreEqual((NetworkArchitecture.Residual, null), (options.Architecture, options.ChannelWidths));
+        Assert.AreEqual((TimestepSampling.LogNormal, 0.2, 1.3), (
             options.TimestepSampling, options.NoiseLevelMean, options.NoiseLevelDeviation));
         Assert.AreEqual((0.0, 0.0, 0.0, 0.5), (
             options.ShiftFraction, options.RotationDegrees, options.ScaleFraction, options.AugmentationFraction));
         Assert.AreEqual((1000, BetaSchedule.Linear, PredictionTarget.Velocity), (
             options.Timesteps, options.Schedule, options.Prediction));
         Assert.AreEqual((0.0, 0.1), (options.MinSnrGamma, options.LabelDropout));
-        Assert.AreSequenceEqual([0.09], options.MovingAverageLengths);
-        Assert.AreEqual((50, 128, null), (options.Epochs, options.BatchSize, options.LearningRate));
-        Assert.AreEqual(5e-4, options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak);
+        Assert.AreSequenceEqual([0.05], options.MovingAverageLengths);
+        Assert.AreEqual((50, 64, null), (options.Epochs, options.BatchSize, options.LearningRate));
+        Assert.AreEqual(1e-3, options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak);
         Assert.IsNull(options.InitialModel);
-        Assert.AreEqual((Optimizer.Adam, 0, LearningRateDecay.None, 0.0), (
+        Assert.AreEqual((Optimizer.Muon, 200, LearningRateDecay.Cooldown, 0.0), (
             options.Optimizer, options.WarmUpSteps, options.LearningRateDecay, options.GradientClipNorm));
         Assert.AreEqual((null, Precision.Auto, 1L << 30), (options.Seed, options.Precision, options.ImageMemory));
         Assert.AreEqual((null, TimeSpan.FromSeconds(0.2), null), (

@@ -120,7 +120,7 @@ public sealed class InitialModelTests
     public void LearningRate_WithAnInitialModel_IsLowerByDefault()
     {
         using var model = Tiny.Create(Ml);
-        Assert.AreEqual(5e-4, Peak(new()));
+        Assert.AreEqual(1e-3, Peak(new()));
         Assert.AreEqual(1e-4, Peak(new() { InitialModel = InitialModel.From(model) }));
         Assert.AreEqual(3e-3, Peak(new() { InitialModel = InitialModel.From(model), LearningRate = 3e-3 }));
 

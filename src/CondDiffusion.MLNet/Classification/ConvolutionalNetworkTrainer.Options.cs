@@ -16,12 +16,9 @@ public sealed partial class ConvolutionalNetworkTrainer
         /// <summary>Creates the default options.</summary>
         public Options()
         {
-            Height = 28;
-            Width = 28;
             Epochs = 10;
             WarmUpSteps = 100;
             LearningRateDecay = LearningRateDecay.Cosine;
-            MovingAverageLengths = [];
         }
 
         // Columns

@@ -18,7 +18,6 @@ public sealed partial class DistillationTrainer
         {
             Epochs = 5;
             LearningRateDecay = LearningRateDecay.Cosine;
-            MovingAverageLengths = [];
         }
 
         /// <summary>Steps in which the distilled model generates an image. It takes no other number of them.</summary>

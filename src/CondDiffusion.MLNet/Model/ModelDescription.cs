@@ -130,7 +130,7 @@ internal sealed record ModelDescription
 
     /// <summary>The guidance scale of rows whose guidance column has no value.</summary>
     [JsonIgnore]
-    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (GeneratesUnlabelled ? 2 : 1));
+    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? 1);
 
     /// <summary>Images generated at a time; null to choose a number that suits the device.</summary>
     public int? BatchSize { get; init; }
@@ -159,7 +159,7 @@ internal sealed record ModelDescription
                 $"Invalid {nameof(SamplingOptions)} for this model: {text}", nameof(options));
         }
 
-        return this with { Sampling = options };
+        return this with { Sampling = options.ResolveGuidance(GeneratesUnlabelled) };
     }
 
     /// <summary>Reads a description from the JSON of a model file.</summary>
@@ -226,12 +226,21 @@ internal sealed record ModelDescription
     };
 
     /// <summary>
-    /// Returns the description with the interval of guidance in noise levels. That takes the schedule, whose size has
-    /// been checked by now.
+    /// Returns the description with a guidance scale, which older files left open, and with the interval of guidance in
+    /// noise levels. That takes the schedule, whose size has been checked by now.
     /// </summary>
-    private ModelDescription UpgradeGuidance() => Format >= NoiseLevelFormat
-        ? this
-        : this with { Sampling = GuidanceFractions.ToNoiseLevels(Sampling, CreateSchedule()) };
+    private ModelDescription UpgradeGuidance()
+    {
+        var sampling = Sampling.GuidanceScale is null && GeneratesUnlabelled
+            ? Sampling with { GuidanceScale = 2 } // the default of that time
+            : Sampling;
+        return this with
+        {
+            Sampling = Format >= NoiseLevelFormat
+                ? sampling
+                : GuidanceFractions.ToNoiseLevels(sampling, CreateSchedule()),
+        };
+    }
 
     /// <summary>Returns what is wrong with a description that was read from a file; null if nothing is.</summary>
     private string? Error()

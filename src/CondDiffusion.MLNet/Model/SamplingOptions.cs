@@ -55,8 +55,8 @@ public sealed record SamplingOptions
     /// model trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
     /// <value>
-    /// In [0, 1000], or null for 2 where the model was trained with label dropout and 1, which is no guidance, where it
-    /// was not. Default: null.
+    /// In [0, 1000], or null for 1.5 where the model was trained with label dropout and 1, which is no guidance, where
+    /// it was not. The options of a model that can be guided have the number in place of null. Default: null.
     /// </value>
     public double? GuidanceScale { get; init; }
 
@@ -145,6 +145,11 @@ public sealed record SamplingOptions
             },
         };
     }
+
+    /// <summary>Returns these options with the guidance scale that they leave open.</summary>
+    /// <param name="generatesUnlabelled">Whether the model learns to generate without a label.</param>
+    internal SamplingOptions ResolveGuidance(bool generatesUnlabelled) =>
+        GuidanceScale is null && generatesUnlabelled ? this with { GuidanceScale = 1.5 } : this;
 
     /// <summary>Returns the options of a distilled model, which takes the steps that it was trained to take.</summary>
     /// <param name="teacher">The options of the model that it was distilled from.</param>

@@ -21,8 +21,8 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
     public const int Heads = 4;
 
     /// <summary>
-    /// The most pixels whose attention is computed in training as two products and the weights between them. Those take
-    /// 32 MB in bfloat16 for 64 images.
+    /// The most pixels whose attention is computed for a gradient as two products and the weights between them. Those
+    /// take 32 MB in bfloat16 for 64 images.
     /// </summary>
     private const long MostWeighedPixels = 256;
 
@@ -33,7 +33,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
         using var scope = NewDisposeScope();
         var x = input.Join();
         var projections = Projections.Project(Normalize(Norm, x));                          // B 3C H W
-        var y = training ? AttendInTraining(projections) : Attend(projections);             // B C H W
+        var y = projections.requires_grad ? AttendForGradient(projections) : Attend(projections);   // B C H W
         return (x + Output.Project(y)).MoveToOuterDisposeScope();
     }
 
@@ -64,7 +64,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
     /// Computes the same. On a CPU, libtorch's own operator takes four times as long with its gradient, because it
     /// multiplies the matrices of each head of each image by themselves.
     /// </summary>
-    private static Tensor AttendInTraining(Tensor projections)
+    private static Tensor AttendForGradient(Tensor projections)
     {
         var isLarge = projections.shape[2] * projections.shape[3] > MostWeighedPixels;
         if (isLarge || projections.device.type != DeviceType.CPU) return Attend(projections);

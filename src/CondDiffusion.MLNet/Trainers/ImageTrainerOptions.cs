@@ -34,16 +34,13 @@ public abstract partial record ImageTrainerOptions
     /// <value>
     /// Positive; for image generation, a multiple of 4 with <see cref="NetworkArchitecture.Plain"/>, and of 2 to the
     /// number of <see cref="ConditionalDiffusionTrainer.Options.ChannelWidths"/> with
-    /// <see cref="NetworkArchitecture.Residual"/>. Default: 32 for image generation, 28 for classification.
+    /// <see cref="NetworkArchitecture.Residual"/>. Default: 28.
     /// </value>
-    public int Height { get; init; } = 32;
+    public int Height { get; init; } = 28;
 
     /// <summary>Columns of an image, W.</summary>
-    /// <value>
-    /// Positive; for image generation, a multiple as for <see cref="Height"/>. Default: 32 for image generation, 28 for
-    /// classification.
-    /// </value>
-    public int Width { get; init; } = 32;
+    /// <value>Positive; for image generation, a multiple as for <see cref="Height"/>. Default: 28.</value>
+    public int Width { get; init; } = 28;
 
     // Optimization
 
@@ -52,7 +49,7 @@ public abstract partial record ImageTrainerOptions
     public int Epochs { get; init; } = 50;
 
     /// <summary>Images in a training step.</summary>
-    /// <value>At least 1. Default: 128.</value>
+    /// <value>At least 1. Default: 64 for image generation, 128 for distillation and classification.</value>
     public int BatchSize { get; init; } = 128;
 
     /// <summary>
@@ -65,14 +62,17 @@ public abstract partial record ImageTrainerOptions
     public double LabelBalance { get; init; }
 
     /// <summary>What turns the gradients into steps.</summary>
-    /// <value>Default: <see cref="Optimizer.Adam"/>.</value>
+    /// <value>
+    /// Default: <see cref="Optimizer.Muon"/> for image generation, <see cref="Optimizer.Adam"/> for distillation and
+    /// classification.
+    /// </value>
     public Optimizer Optimizer { get; init; } = Optimizer.Adam;
 
     /// <summary>
     /// Learning rate: the size of a step, which is about that of the change in each weight.
     /// </summary>
     /// <value>
-    /// Positive and finite; null for the trainer's own, which is 5e-4 for image generation, 1e-4 for image generation
+    /// Positive and finite; null for the trainer's own, which is 1e-3 for image generation, 1e-4 for image generation
     /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/> and for distillation, and 2e-3 for
     /// classification. Default: null.
     /// </value>
@@ -83,15 +83,15 @@ public abstract partial record ImageTrainerOptions
     /// al. 2017, arXiv 1706.02677, section 2.2).
     /// </summary>
     /// <value>
-    /// Not negative; 0 turns the warm-up off. Default: 0 for image generation and distillation, 100 for
+    /// Not negative; 0 turns the warm-up off. Default: 200 for image generation, 0 for distillation, 100 for
     /// classification.
     /// </value>
     public int WarmUpSteps { get; init; }
 
     /// <summary>How the learning rate falls after the warm-up.</summary>
     /// <value>
-    /// Default: <see cref="LearningRateDecay.None"/> for image generation, <see cref="LearningRateDecay.Cosine"/> for
-    /// distillation and classification.
+    /// Default: <see cref="LearningRateDecay.Cooldown"/> for image generation, <see cref="LearningRateDecay.Cosine"/>
+    /// for distillation and classification.
     /// </value>
     public LearningRateDecay LearningRateDecay { get; init; }
 
@@ -111,9 +111,9 @@ public abstract partial record ImageTrainerOptions
     /// </summary>
     /// <value>
     /// Each from 0.001 to 0.28; more than one needs a <see cref="ValidationFraction"/>. Empty for the last weights.
-    /// Default: 0.09 for image generation, empty for distillation and classification.
+    /// Default: 0.05 for image generation, empty for distillation and classification.
     /// </value>
-    public IReadOnlyList<double> MovingAverageLengths { get; init; } = [0.09];
+    public IReadOnlyList<double> MovingAverageLengths { get; init; } = [];
 
     /// <summary>
     /// Decides the initial weights of an untrained network, the order of the images, the random numbers in training

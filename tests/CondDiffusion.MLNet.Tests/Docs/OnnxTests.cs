@@ -56,9 +56,9 @@ public sealed class OnnxTests
         var sizes = new Dictionary<string, int[]>
         {
             ["label"] = [1],
-            ["noise"] = [1, 1, 32, 32],    // one row; channels, height and width of the images
+            ["noise"] = [1, 1, 28, 28],    // one row; channels, height and width of the images
             ["guidance"] = [1],
-            ["pixels"] = [1, 1, 32, 32],
+            ["pixels"] = [1, 1, 28, 28],
         };
         var pipeline = ml.Transforms.ApplyOnnxModel(
             ["pixels"], ["label", "noise", "guidance"], "digits.onnx", sizes, gpuDeviceId: null, fallbackToCpu: false,
@@ -71,11 +71,11 @@ public sealed class OnnxTests
         // later, in a process that has neither TorchSharp nor CondDiffusion.MLNet
         ITransformer loaded = new MLContext().Model.Load("digits-onnx.zip", out _);
         using var engine = ml.Model.CreatePredictionEngine<Request, Reply>(loaded);
-        var request = new Request { Label = [0], Noise = CreateNoise(seed: 1, 32 * 32), Guidance = [2] };
+        var request = new Request { Label = [0], Noise = CreateNoise(seed: 1, 28 * 28), Guidance = [2] };
         float[] pixels = engine.Predict(request).Pixels;
         // end
         using var disposable = (IDisposable)model;
-        Assert.HasCount(32 * 32, pixels);
+        Assert.HasCount(28 * 28, pixels);
 
         using var generator = OnnxImageGenerator.Load("digits.onnx");
         new RowNoise(1, 7).Fill(request.Noise, 0); // the noise of the seed 7 in a model whose training had the seed 1
@@ -107,7 +107,7 @@ public sealed class OnnxTests
         [ColumnName("label"), VectorType(1)]
         public long[] Label { get; set; } = [];
 
-        [ColumnName("noise"), VectorType(1, 1, 32, 32)]
+        [ColumnName("noise"), VectorType(1, 1, 28, 28)]
         public float[] Noise { get; set; } = [];
 
         [ColumnName("guidance"), VectorType(1)]
@@ -116,7 +116,7 @@ public sealed class OnnxTests
 
     private sealed class Reply
     {
-        [ColumnName("pixels"), VectorType(1, 1, 32, 32)]
+        [ColumnName("pixels"), VectorType(1, 1, 28, 28)]
         public float[] Pixels { get; set; } = [];
     }
     // end

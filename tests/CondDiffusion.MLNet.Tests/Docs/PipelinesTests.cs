@@ -20,7 +20,7 @@ public sealed class PipelinesTests
         var ml = new MLContext(seed: 1);
         IDataView digits = ml.Data.LoadMnist("data/mnist");
 
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options))
             .Append(ml.Transforms.ResizeImages("Large", 64, 64, "GeneratedImage"));
@@ -36,10 +36,10 @@ public sealed class PipelinesTests
         Assert.AreEqual((2, 64), (large.Length, large[1].Width));
 
         // snippet: normalize
-        IDataView prepared = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32).Normalize(digits);
-        float[] pixels = prepared.GetColumn<float[]>("Pixels").First(); // [1, 32, 32], in [-1, 1]
+        IDataView prepared = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28).Normalize(digits);
+        float[] pixels = prepared.GetColumn<float[]>("Pixels").First(); // [1, 28, 28], in [-1, 1]
         // end
-        Assert.HasCount(32 * 32, pixels);
+        Assert.HasCount(28 * 28, pixels);
         Assert.AreEqual((-1f, true), (pixels.Min(), pixels.Max() > 0.9f));
     }
 
@@ -69,7 +69,7 @@ public sealed class PipelinesTests
                 (label, pixels) => FormattableString.Invariant($"{label} {pixels[0]:0.#}")));
 
         var options = _options;
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options));
         using var model = pipeline.Fit(photos);
@@ -100,7 +100,7 @@ public sealed class PipelinesTests
         var ml = new MLContext(seed: 1);
         var digits = ml.Data.LoadMnist("data/mnist");
         // snippet: seed column
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options with
             {
@@ -154,7 +154,7 @@ public sealed class PipelinesTests
         IDataView generated = model.Transform(rows);                            // generates nothing
         MLImage first = generated.GetColumn<MLImage>("GeneratedImage").First(); // generates the first batch
         // end
-        Assert.AreEqual(32, first.Width);
+        Assert.AreEqual(28, first.Width);
 
         // snippet: direct
         var generator = ((IEnumerable<ITransformer>)model).OfType<ConditionalDiffusionTransformer>().Single();

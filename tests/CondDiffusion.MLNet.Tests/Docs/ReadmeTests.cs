@@ -17,7 +17,7 @@ public sealed class ReadmeTests
         var ml = new MLContext(seed: 1);
         IDataView mnist = ml.Data.LoadMnist("data/mnist");                        // Image: MLImage, Label: uint 0..9
 
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)  // one channel, [-1, 1]; training only
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28)  // one channel, [-1, 1]; training only
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion());          // Label + Pixels -> GeneratedImage
 
@@ -32,14 +32,14 @@ public sealed class ReadmeTests
         using var trained = model;
         using var loaded = (IDisposable)generator;
 
-        Assert.AreEqual(new ImageDataViewType(32, 32), images.Schema["GeneratedImage"].Type);
+        Assert.AreEqual(new ImageDataViewType(28, 28), images.Schema["GeneratedImage"].Type);
         var generated = images.GetColumn<MLImage>("GeneratedImage").Select(image => image.Pixels.ToArray()).ToArray();
         Assert.HasCount(2, generated);
         Assert.AreNotSequenceEqual(generated[0], generated[1]);
         foreach (var image in generated)
         {
             var pixels = image.Chunk(4).ToArray();
-            Assert.HasCount(32 * 32, pixels);
+            Assert.HasCount(28 * 28, pixels);
             Assert.IsTrue(pixels.All(pixel => pixel[0] == pixel[1] && pixel[1] == pixel[2] && pixel[3] == 255));
             Assert.IsGreaterThan(10, pixels.Select(pixel => pixel[0]).Distinct().Count());
         }

@@ -26,7 +26,7 @@ public sealed class ServingTests
         MLImage image = engine.Predict(new Request { Label = 3 }).GeneratedImage!;
         // end
         using var disposable = (IDisposable)model;
-        Assert.AreEqual(32, image.Width);
+        Assert.AreEqual(28, image.Width);
 
         using var other = ml.Model.CreatePredictionEngine<Request, Reply>(
             model, new PredictionEngineOptions { OwnsTransformer = false });
@@ -91,7 +91,7 @@ public sealed class ServingTests
         var device = TorchSharp.torch.cuda.is_available() ? TorchSharp.DeviceType.CUDA : TorchSharp.DeviceType.CPU;
         generator.Generator.UseNetwork(network => Assert.AreEqual(device, network.Device.type));
         using var image = generator.Generate(["3"]).Single();
-        Assert.AreEqual(32, image.Width);
+        Assert.AreEqual(28, image.Width);
     }
 
     [TestMethod]
@@ -119,7 +119,7 @@ public sealed class ServingTests
 
     private sealed class Reply
     {
-        [ImageType(32, 32)]
+        [ImageType(28, 28)]
         public MLImage? GeneratedImage { get; set; }
     }
     // end

@@ -80,7 +80,7 @@ public sealed class TrainingTests
         var ml = new MLContext(seed: 1);
         var digits = ml.Data.LoadMnist("data/mnist");
         var keyed = ml.Transforms.Conversion.MapValueToKey("Label").Fit(digits).Transform(digits);
-        var images = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32).Normalize(keyed);
+        var images = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28).Normalize(keyed);
         // snippet: distillation
         var guided = ml.ImageGeneration.WithSampling(teacher, teacher.Sampling with { GuidanceScale = 1.25 });
         var four = ml.ImageGeneration.Trainers.Distillation(guided, new() { Steps = 4 }).Fit(images);

@@ -142,6 +142,24 @@ public sealed class OlderFormatTests
         }
     }
 
+    /// <summary>Files that leave the scale open are of the time when the default was 2.</summary>
+    /// <param name="generatesUnlabelled">Whether the model can be guided.</param>
+    /// <param name="expected">The scale.</param>
+    [TestMethod]
+    [DataRow(true, 2.0)]
+    [DataRow(false, null)]
+    public void Parse_GuidanceScaleLeftOpen_IsTwoWhereTheModelCanBeGuided(bool generatesUnlabelled, double? expected)
+    {
+        var json = (Described with
+        {
+            GeneratesUnlabelled = generatesUnlabelled,
+            Sampling = Described.Sampling with { GuidanceScale = null },
+        }).ToJson();
+
+        Assert.Contains("\"GuidanceScale\": null", Encoding.UTF8.GetString(json));
+        Assert.AreEqual(expected, ModelDescription.Parse(json).Sampling.GuidanceScale);
+    }
+
     [TestMethod]
     public void Load_Format12_GeneratesWithoutALabelAndBySeedColumnAndSavesThatInTheNewFormat()
     {

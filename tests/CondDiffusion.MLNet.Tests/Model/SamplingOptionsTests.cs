@@ -185,12 +185,11 @@ public sealed class SamplingOptionsTests
     }
 
     [TestMethod]
-    public void GuidanceScale_LeftOpen_IsTwoWhereTheModelCanBeGuidedAndOneElsewhere()
+    public void GuidanceScale_LeftOpen_IsOneAndAHalfWhereTheModelCanBeGuidedAndOneElsewhere()
     {
-        AreClose(Generate(new() { GuidanceScale = 2 }), Generate(new()));
+        AreClose(Generate(new() { GuidanceScale = 1.5 }), Generate(new()));
         AreFar(Generate(new() { GuidanceScale = 1 }), Generate(new()));
-        Assert.AreEqual(2, (Tiny.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
-        Assert.AreEqual(1, (Tiny.Description with { Sampling = new() }).GuidanceScale);
+        Assert.AreEqual(1, Tiny.Description.WithSampling(new()).GuidanceScale);
     }
 
     [TestMethod]

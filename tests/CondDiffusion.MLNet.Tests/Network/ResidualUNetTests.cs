@@ -13,14 +13,18 @@ public sealed class ResidualUNetTests
         Architecture = NetworkArchitecture.Residual,
     };
 
+    /// <summary>Attention is computed in another way where its gradient is needed.</summary>
+    /// <param name="halfLogSnr">Half the logarithm of the signal-to-noise ratio.</param>
+    /// <param name="label">The label; negative for none.</param>
+    /// <param name="forGradient">Whether the gradient is needed.</param>
     [TestMethod]
-    [DataRow(-2.5, 1)]
-    [DataRow(0.3, 2)]
-    [DataRow(4.5, -1)]
-    public void Forward_AnyWeights_EqualsTheNaiveComputation(double halfLogSnr, int label)
+    [DataRow(-2.5, 1, false)]
+    [DataRow(0.3, 2, true)]
+    [DataRow(4.5, -1, false)]
+    public void Forward_AnyWeights_EqualsTheNaiveComputation(double halfLogSnr, int label, bool forGradient)
     {
         using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
+        using var mode = set_grad_enabled(forGradient);
         using var network = Create();
         var naive = new NaiveResidualUNet(Shape, network.StateDict().ToDictionary(
             tensor => tensor.Entry.Name,
@@ -32,6 +36,7 @@ public sealed class ResidualUNetTests
         var image = x.data<float>().Select(value => (double)value).ToArray();
         var expected = naive.Predict(image, halfLogSnr, label < 0 ? null : label);
         TensorAssert.AreClose([.. expected.Select(value => (float)value)], actual, 1e-4);
+        Assert.AreEqual(forGradient, actual.requires_grad);
     }
 
     /// <summary>A block that adds nothing, and an attention that adds nothing, are where training starts.</summary>

@@ -21,7 +21,7 @@ internal sealed class DocsDirectory : IDisposable
     /// <summary>Trains on the two digits, and saves digits.zip.</summary>
     public static ITransformer SaveModel(MLContext ml, ConditionalDiffusionTrainer.Options? options = null)
     {
-        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 32, 32)
+        var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", 28, 28)
             .Append(ml.Transforms.Conversion.MapValueToKey("Label"))
             .Append(ml.ImageGeneration.Trainers.ConditionalDiffusion(options ?? Tiny.Shrink(new())));
         var model = pipeline.Fit(ml.Data.LoadMnist("data/mnist")).GetModelFor(TransformerScope.Scoring);

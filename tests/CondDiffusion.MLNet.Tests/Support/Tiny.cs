@@ -36,7 +36,11 @@ internal static partial class Tiny
     {
         Height = 8,
         Width = 8,
+        TimestepSampling = TimestepSampling.Uniform,
         BatchSize = 4,
+        Optimizer = Optimizer.Adam,
+        WarmUpSteps = 0,
+        LearningRateDecay = LearningRateDecay.None,
         Seed = 1,
         PixelsColumnName = "GeneratedPixels",
     };
@@ -48,9 +52,18 @@ internal static partial class Tiny
         Pixels = [.. Enumerable.Repeat(i % 2 == 0 ? -1f : 1f, 64)],
     });
 
-    /// <summary>Returns the options with a tiny network, four timesteps and one epoch.</summary>
+    /// <summary>
+    /// Returns the options with a tiny network, the one that has the least to compute, four timesteps and one epoch.
+    /// </summary>
     public static ConditionalDiffusionTrainer.Options Shrink(ConditionalDiffusionTrainer.Options options) =>
-        options with { ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 4, Epochs = 1 };
+        options with
+        {
+            Architecture = NetworkArchitecture.Plain,
+            ChannelWidths = [2, 2, 2],
+            EmbeddingSize = 4,
+            Timesteps = 4,
+            Epochs = 1,
+        };
 
     /// <summary>Trains on <see cref="Images"/> with <see cref="Options"/>, or on others with others.</summary>
     public static ConditionalDiffusionTransformer Fit(
