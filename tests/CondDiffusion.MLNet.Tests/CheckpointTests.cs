@@ -386,24 +386,27 @@ public sealed class CheckpointTests
         using var directory = new TemporaryDirectory();
         Train(Plain with { CheckpointDirectory = directory.Path }, stop: 1);
         var metadata = ReadMetadata(directory);
-        Assert.AreEqual("1", metadata["algorithm"]);
+        Assert.AreEqual("2", metadata["algorithm"]);
         Assert.AreEqual("CPU", metadata["device"]);
     }
 
     [TestMethod]
-    public void CheckSame_CheckpointWithoutAlgorithmAndDevice_IsOfTheFirstOnTheCPU()
+    public void CheckSame_CheckpointWithoutAlgorithmDeviceAndOptimizer_IsOfTheFirstOnTheCPUWithAdam()
     {
         var old = new Checkpoint("old", 1, new Dictionary<string, string> { ["Seed"] = "1" });
         old.CheckSame(Identity("1", "CPU"));
+        Throws.Saying<InvalidOperationException>(
+            () => old.CheckSame(Identity("1", "CPU", "Muon")), "Optimizer was Adam and is Muon");
         Throws.Saying<InvalidOperationException>(
             () => old.CheckSame(Identity("1", "CUDA")), "device was CPU and is CUDA");
         Throws.Saying<InvalidOperationException>(
             () => old.CheckSame(Identity("2", "CPU")), "algorithm was 1 and is 2");
 
-        static Dictionary<string, string> Identity(string algorithm, string device) => new()
+        static Dictionary<string, string> Identity(string algorithm, string device, string optimizer = "Adam") => new()
         {
             ["algorithm"] = algorithm,
             ["device"] = device,
+            ["Optimizer"] = optimizer,
             ["Seed"] = "1",
         };
     }
