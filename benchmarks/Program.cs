@@ -22,6 +22,9 @@ switch (args)
     case ["sampling"]:
         SamplingBenchmark.Run(rounds: 7);
         break;
+    case ["latency"]:
+        LatencyBenchmark.Run(rounds: 7);
+        break;
     case ["sampling-memory", var rows]:
         SamplingBenchmark.PrintPeakMemory(int.Parse(rows, CultureInfo.InvariantCulture));
         break;
@@ -62,7 +65,7 @@ switch (args)
         Console.Error.WriteLine(
             """
             Usage: dotnet run -c Release --project benchmarks -- COMMAND
-              training | sampling | onnx | store | interruption
+              training | sampling | latency | onnx | store | interruption
               quality [--model FILE.zip,...] [--trainings NAME,...] [--epochs N] [--seeds N]
                       [--guidance G,...] [--steps N,...] | [--samplings STEPS:SPACING:GUIDANCE[:LOW-HIGH],...] DATA
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA

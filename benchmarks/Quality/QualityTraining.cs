@@ -32,6 +32,7 @@ internal sealed record QualityTraining(string Name, Options Options)
         new("default", new()),
         new("adam", new() { Optimizer = Optimizer.Adam }),
         new("uniform", new() { TimestepSampling = TimestepSampling.Uniform }),
+        new("more-noise", new() { NoiseLevelMean = 0.8 }),
         new("constant-rate", new() { LearningRateDecay = LearningRateDecay.None }),
         new("cosine-rate", new() { LearningRateDecay = LearningRateDecay.Cosine }),
         new("batch-32", new() { BatchSize = 32 }),
