@@ -128,9 +128,12 @@ internal sealed record ModelDescription
     [JsonIgnore]
     public int Steps => Math.Min(Sampling.Steps!.Value, Timesteps);
 
-    /// <summary>The guidance scale of rows whose guidance column has no value.</summary>
+    /// <summary>
+    /// The guidance scale of rows whose guidance column has no value. Files that leave it open are of the time when the
+    /// default was 2.
+    /// </summary>
     [JsonIgnore]
-    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? 1);
+    public float GuidanceScale => (float)(Sampling.GuidanceScale ?? (GeneratesUnlabelled ? 2 : 1));
 
     /// <summary>Images generated at a time; null to choose a number that suits the device.</summary>
     public int? BatchSize { get; init; }
@@ -232,7 +235,7 @@ internal sealed record ModelDescription
     private ModelDescription UpgradeGuidance()
     {
         var sampling = Sampling.GuidanceScale is null && GeneratesUnlabelled
-            ? Sampling with { GuidanceScale = 2 } // the default of that time
+            ? Sampling with { GuidanceScale = GuidanceScale }
             : Sampling;
         return this with
         {

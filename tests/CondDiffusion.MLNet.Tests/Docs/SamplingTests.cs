@@ -21,10 +21,12 @@ public sealed class SamplingTests
         ml.Model.Save(careful, null, "careful.zip");
         // end
         using var loaded = (IDisposable)ml.Model.Load("careful.zip", out _);
-        Assert.AreEqual(new() { Sampler = Sampler.Ddim, Steps = 50 }, Generator((ITransformer)loaded).Sampling);
+        Assert.AreEqual(
+            new() { Sampler = Sampler.Ddim, Steps = 50, GuidanceScale = 1.5 },
+            Generator((ITransformer)loaded).Sampling);
         using (model as IDisposable)
         using (careful as IDisposable)
-            Assert.AreEqual(new() { Steps = 20 }, Generator(model).Sampling);
+            Assert.AreEqual(new() { Steps = 20, GuidanceScale = 1.5 }, Generator(model).Sampling);
     }
 
     [TestMethod]
@@ -39,7 +41,7 @@ public sealed class SamplingTests
         // end
         var model = DocsDirectory.SaveModel(new MLContext(seed: 1), Tiny.Shrink(options) with { Timesteps = 100 });
         using var disposable = (IDisposable)model;
-        Assert.AreEqual(new() { Steps = 10 }, Generator(model).Sampling);
+        Assert.AreEqual(new() { Steps = 10, GuidanceScale = 1.5 }, Generator(model).Sampling);
         var steps = new List<int>();
         Generator(model).Generate(["3"], progress: progress => steps.Add(progress.Step));
         Assert.AreSequenceEqual(Enumerable.Range(1, 10), steps);

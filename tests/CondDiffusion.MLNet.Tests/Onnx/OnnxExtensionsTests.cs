@@ -180,7 +180,7 @@ public sealed class OnnxExtensionsTests
 
         using var other = model.Ml.ImageGeneration.WithSampling(model.Transformer, Ddim);
         using var generator = OnnxImageGenerator.Load(model.Save(new() { Sampling = Ddim }));
-        Assert.AreEqual(Ddim, generator.Sampling);
+        Assert.AreEqual(Ddim with { GuidanceScale = 1.5 }, generator.Sampling);
         Condition[] rows = [new(0, 1, 2), new(1, 2, 1)];
         AreTheSame(other.Generator.Generate(rows), generator.Generate(rows));
     }
@@ -219,7 +219,7 @@ public sealed class OnnxExtensionsTests
     [TestMethod]
     public void ConvertToOnnx_ModelFile_GivesTheFileOfTheModel()
     {
-        using var model = new OnnxModel(OnnxModel.Description);
+        using var model = new OnnxModel(OnnxModel.Description with { Sampling = Dpm with { GuidanceScale = 2 } });
         var expected = File.ReadAllBytes(model.Save());
         var chain = new TransformerChain<ITransformer>(model.Transformer);
         foreach (var saved in new ITransformer[] { model.Transformer, chain })

@@ -43,7 +43,7 @@ public sealed class OnnxImageGeneratorTests
         Assert.IsTrue(reports.All(report => report is { Step: 6, Steps: 6, Timestep: 0 }));
 
         Assert.AreSequenceEqual(["cat", "dog"], generator.LabelValues);
-        Assert.AreEqual(model.Transformer.Sampling, generator.Sampling);
+        Assert.AreEqual(model.Transformer.Sampling with { GuidanceScale = 2 }, generator.Sampling);
         Assert.IsTrue(generator.GeneratesUnlabelled);
     }
 

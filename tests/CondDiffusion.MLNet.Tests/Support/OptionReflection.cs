@@ -131,7 +131,7 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
             IReadOnlyList<int> value => value.Select(width => width + 1).ToArray(),
             Enum value => Enum.GetValues(property.PropertyType).Cast<object>().First(member => !member.Equals(value)),
             CancellationToken => new CancellationToken(canceled: true),
-            SamplingOptions value => value with { Steps = 7, Seed = 8 },
+            SamplingOptions value => value with { Steps = 7, Seed = 8, GuidanceScale = 1 },
             var value => throw new AssertFailedException($"Say here what another value of {property} than {value} is."),
         };
         property.SetValue(options, other);
