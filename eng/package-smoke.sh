@@ -92,7 +92,7 @@ var ml = new MLContext(seed: 1);
 var rows = ml.Data.LoadFromEnumerable(Enumerable.Range(0, 4).Select(i => new Row { Label = (uint)i % 2, Image = Plain(i) }));
 var options = new ConditionalDiffusionTrainer.Options
 {
-    Height = 8, Width = 8, ChannelWidths = [2, 2, 2], EmbeddingSize = 4, Timesteps = 4, Epochs = 1,
+    Height = 8, Width = 8, ChannelWidths = [32, 32], EmbeddingSize = 4, Timesteps = 4, Epochs = 1,
 };
 var pixels = ml.Transforms.NormalizeImages("Pixels", "Image", 8, 8).Normalize(rows).GetColumn<float[]>("Pixels").ToArray();
 if (pixels[0][0] != -1 || pixels[1][0] != 1) throw new InvalidOperationException("The pixels are wrong.");
