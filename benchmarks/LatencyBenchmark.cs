@@ -1,4 +1,3 @@
-using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -57,17 +56,10 @@ internal static class LatencyBenchmark
 
     private static ConditionalDiffusionTransformer CreateModel(MLContext ml, int steps)
     {
-        var description = new ModelDescription
+        var description = Describe(Residual, SamplingOptions.Distilled(new(), steps)) with
         {
-            Network = Residual,
-            Timesteps = 1000,
             Prediction = PredictionTarget.Velocity,
             DistilledSteps = steps,
-            Labels = new(Residual.Labels, [.. Enumerable.Range(0, Residual.Labels).Select(label => $"{label}")]),
-            LabelColumnName = nameof(Request.Label),
-            OutputColumnName = nameof(Reply.GeneratedImage),
-            Sampling = SamplingOptions.Distilled(new(), steps),
-            Seed = 1,
         };
         return new(ml, description, ConditionalUNet.Create(Residual, CPU, seed: 1));
     }

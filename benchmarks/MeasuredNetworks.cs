@@ -1,8 +1,9 @@
+using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
-/// <summary>The shapes of the networks whose speed is measured.</summary>
+/// <summary>The networks whose speed is measured.</summary>
 internal static class MeasuredNetworks
 {
     /// <summary>The network of the published method.</summary>
@@ -12,5 +13,17 @@ internal static class MeasuredNetworks
     public static UNetShape Residual { get; } = new(1, 28, 28, Labels: 10, EmbeddingSize: 100, [96, 192])
     {
         Architecture = NetworkArchitecture.Residual,
+    };
+
+    /// <summary>Describes a model with a network of a shape, whose labels are its digits.</summary>
+    public static ModelDescription Describe(UNetShape shape, SamplingOptions sampling) => new()
+    {
+        Network = shape,
+        Timesteps = 1000,
+        Labels = new(shape.Labels, [.. Enumerable.Range(0, shape.Labels).Select(label => $"{label}")]),
+        LabelColumnName = "Label",
+        OutputColumnName = "GeneratedImage",
+        Sampling = sampling,
+        Seed = 1,
     };
 }

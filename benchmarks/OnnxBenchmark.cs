@@ -92,17 +92,8 @@ internal static class OnnxBenchmark
 
     private static void Save(UNetShape shape, Precision precision, string file)
     {
-        var description = new ModelDescription
-        {
-            Network = shape,
-            Timesteps = 1000,
-            Labels = new(shape.Labels, null),
-            LabelColumnName = "Label",
-            OutputColumnName = "GeneratedImage",
-            Sampling = new() { Precision = precision },
-            Seed = 1,
-        };
         var ml = new MLContext();
+        var description = MeasuredNetworks.Describe(shape, new() { Precision = precision });
         using var model = new ConditionalDiffusionTransformer(
             ml, description, ConditionalUNet.Create(shape, CPU, seed: 1));
         ml.Model.Save(model, null, file);

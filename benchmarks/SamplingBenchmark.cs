@@ -211,20 +211,8 @@ internal static class SamplingBenchmark
         return process.StandardOutput.ReadToEnd().Trim();
     }
 
-    private static ConditionalDiffusionTransformer Model(MLContext ml, SamplingOptions sampling)
-    {
-        var description = new ModelDescription
-        {
-            Network = Plain,
-            Timesteps = Timesteps,
-            Labels = new(Plain.Labels, null),
-            LabelColumnName = nameof(Row.Label),
-            OutputColumnName = "GeneratedImage",
-            Sampling = sampling,
-            Seed = 1,
-        };
-        return new(ml, description, ConditionalUNet.Create(Plain, CPU, seed: 1));
-    }
+    private static ConditionalDiffusionTransformer Model(MLContext ml, SamplingOptions sampling) =>
+        new(ml, Describe(Plain, sampling), ConditionalUNet.Create(Plain, CPU, seed: 1));
 
     private static Condition[] Conditions(int count) =>
         [.. Enumerable.Range(0, count).Select(i => new Condition(i % Plain.Labels, (uint)i, 1))];

@@ -31,7 +31,7 @@ internal static class WarmStartBenchmark
         foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 1)))
         {
             var options = new Options { FeatureColumnName = "Image", BatchSize = 50, WarmUpSteps = 20, Seed = seed };
-            var warm = Train(options with { InitialModel = start, LearningRate = 3e-4, Epochs = epochs });
+            var warm = Train(options with { InitialModel = start, Epochs = epochs });
             var cold = Train(options with { Epochs = Ratio * epochs });
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,

@@ -12,11 +12,11 @@ internal sealed record QualityTraining(string Name, Options Options)
     /// </summary>
     public static IReadOnlyList<QualityTraining> All { get; } =
     [
-        new("published", Publish(Plain)),
-        new("published-average", Publish(Plain) with { MovingAverageLengths = [0.09] }),
-        new("published-velocity", Publish(Plain) with { Prediction = PredictionTarget.Velocity }),
-        new("published-dropout", Publish(Plain) with { LabelDropout = 0.1 }),
-        new("published-min-snr", Publish(Plain) with { MinSnrGamma = 5 }),
+        new("published", Published),
+        new("published-average", Published with { MovingAverageLengths = [0.09] }),
+        new("published-velocity", Published with { Prediction = PredictionTarget.Velocity }),
+        new("published-dropout", Published with { LabelDropout = 0.1 }),
+        new("published-min-snr", Published with { MinSnrGamma = 5 }),
         new("plain", Plain),
         new("plain-no-average", Plain with { MovingAverageLengths = [] }),
         new("plain-decaying-rate", Plain with
@@ -40,20 +40,23 @@ internal sealed record QualityTraining(string Name, Options Options)
         new("narrow", new() { ChannelWidths = [64, 128] }),
         new("wide", new() { ChannelWidths = [96, 256] }),
         new("small", Shrink(Plain)),
-        new("small-published", Publish(Shrink(Plain))),
+        new("small-published", Shrink(Published)),
     ];
+
+    /// <summary>
+    /// Gets the options of DDPM as published, in the precision that the device is fastest in, sampled as by default.
+    /// </summary>
+    private static Options Published => Options.Published with { Precision = Precision.Auto, Sampling = new() };
 
     /// <summary>
     /// Gets the options that were the defaults before those of today: the published network, with velocity, hidden
     /// labels and a moving average.
     /// </summary>
-    private static Options Plain => Options.Published with
+    private static Options Plain => Published with
     {
         Prediction = PredictionTarget.Velocity,
         LabelDropout = 0.1,
         MovingAverageLengths = [0.09],
-        Precision = Precision.Auto,
-        Sampling = new(),
     };
 
     /// <summary>Finds a training by its name.</summary>
@@ -67,13 +70,5 @@ internal sealed record QualityTraining(string Name, Options Options)
         Height = 28,
         Width = 28,
         ChannelWidths = [16, 32, 64],
-    };
-
-    /// <summary>Returns the options of DDPM as published, in the precision that the device is fastest in.</summary>
-    private static Options Publish(Options options) => options with
-    {
-        Prediction = PredictionTarget.Noise,
-        LabelDropout = 0,
-        MovingAverageLengths = [],
     };
 }

@@ -190,6 +190,8 @@ public sealed class SamplingOptionsTests
         AreClose(Generate(new() { GuidanceScale = 1.5 }), Generate(new()));
         AreFar(Generate(new() { GuidanceScale = 1 }), Generate(new()));
         Assert.AreEqual(1, Tiny.Description.WithSampling(new()).GuidanceScale);
+        Assert.AreEqual(2, (Tiny.Description with { Sampling = new(), GeneratesUnlabelled = true }).GuidanceScale);
+        Assert.AreEqual(1, (Tiny.Description with { Sampling = new() }).GuidanceScale);
     }
 
     [TestMethod]
