@@ -386,7 +386,7 @@ public sealed class CheckpointTests
         using var directory = new TemporaryDirectory();
         Train(Plain with { CheckpointDirectory = directory.Path }, stop: 1);
         var metadata = ReadMetadata(directory);
-        Assert.AreEqual("2", metadata["algorithm"]);
+        Assert.AreEqual("3", metadata["algorithm"]);
         Assert.AreEqual("CPU", metadata["device"]);
     }
 

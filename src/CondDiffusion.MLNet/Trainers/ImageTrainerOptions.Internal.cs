@@ -30,7 +30,7 @@ public abstract partial record ImageTrainerOptions
         var identity = new Dictionary<string, string>
         {
             // Raise the number when a change of the library changes what a training with equal options ends with.
-            [Checkpoint.Algorithm] = "2",
+            [Checkpoint.Algorithm] = "3",
             [Checkpoint.Device] = $"{device.type}",
             [nameof(Channels)] = Text(Channels),
             [nameof(Height)] = Text(Height),

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Training;
 
 /// <summary>
-/// Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): the weights of a convolution take a step along
-/// the orthogonal matrix nearest to the average of their gradient, in which every direction counts the same, rather
-/// than the few that the gradient is long in. <see cref="Adam"/> updates the other parameters.
+/// Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): the weights of a convolution or a linear layer
+/// take a step along the orthogonal matrix nearest to the average of their gradient, in which every direction counts
+/// the same, rather than the few that the gradient is long in. <see cref="Adam"/> updates the other parameters.
 /// </summary>
 /// <param name="network">The network.</param>
 /// <param name="type">Data type to find the orthogonal matrices in.</param>
@@ -58,7 +58,7 @@ internal sealed class Muon(FlatNetwork network, ScalarType type) : Adam(network.
         foreach (var ((entry, values), (_, steepest)) in network.Parts(direction).Zip(network.Parts(ahead)))
         {
             var (rows, columns) = (entry.Shape[0], entry.FanIn);
-            if (!entry.IsConvolution || entry.Shape.Length == 1 || Math.Min(rows, columns) < SmallestSide) continue;
+            if (entry.Shape.Length == 1 || Math.Min(rows, columns) < SmallestSide) continue;
 
             using Scalar size = StepSize * Math.Sqrt(Math.Max(rows, columns));
             var orthogonal = Orthogonalize(steepest.view(rows, columns), type);

@@ -10,7 +10,8 @@ namespace CondDiffusion.MLNet.Tests.Training;
 [TestClass]
 public sealed class MuonTests
 {
-    private static readonly UNetShape Shape = SmallTraining.Shape with { Widths = [32, 40, 48] };
+    private static readonly UNetShape Shape =
+        SmallTraining.Shape with { Widths = [32, 40, 48], EmbeddingSize = 36, Labels = 33 };
 
     /// <summary>The iteration is a polynomial of each singular value, which the decomposition knows exactly.</summary>
     [TestMethod]
@@ -48,11 +49,11 @@ public sealed class MuonTests
         TensorAssert.AreClose(new float[6], Muon.Orthogonalize(Zeros(2, 3), ScalarType.Float32), 0);
 
     /// <summary>
-    /// A weight of a convolution moves along the orthogonal matrix of Nesterov's gradient, with a root mean square of
-    /// 0.4 learning rates, and everything else as TorchSharp's Adam moves it.
+    /// A weight of a convolution or a linear layer moves along the orthogonal matrix of Nesterov's gradient, with a root
+    /// mean square of 0.4 learning rates, and everything else as TorchSharp's Adam moves it.
     /// </summary>
     [TestMethod]
-    public void Step_TwoSteps_MovesConvolutionsAlongOrthogonalMatricesAndTheRestAsAdam()
+    public void Step_TwoSteps_MovesLayersAlongOrthogonalMatricesAndTheRestAsAdam()
     {
         using var scope = NewDisposeScope();
         using var network = ConditionalUNet.Create(Shape, CPU, seed: 1);
@@ -75,24 +76,27 @@ public sealed class MuonTests
             foreach (var ((entry, moved), (_, steepest)) in
                 network.Parts(network.Parameters.detach() - before).Zip(network.Parts(ahead)))
             {
-                if (!entry.Name.Contains("convs", StringComparison.Ordinal) || entry.Shape is not [>= 32, >= 32, ..])
-                    continue;
+                if (!IsLayerOf32(entry)) continue;
 
-                var size = 0.4 * Math.Sqrt(Math.Max(entry.Shape[0], 9 * entry.Shape[1]));
-                var expected = Exact(steepest.view(entry.Shape[0], -1)).Result.mul(-0.01 * size);
+                var matrix = steepest.view(entry.Shape[0], -1);
+                var size = 0.4 * Math.Sqrt(Math.Max(matrix.shape[0], matrix.shape[1]));
+                var expected = Exact(matrix).Result.mul(-0.01 * size);
                 TensorAssert.AreClose(expected.to(ScalarType.Float32).view(entry.Shape), moved, 1e-5);
                 orthogonal++;
             }
 
-            Assert.AreEqual(9, orthogonal); // two in each of five blocks, but for the one that reads the pixel
+            // In each of five blocks two convolutions and two layers, but for the three that read the single channel.
+            Assert.AreEqual(17, orthogonal);
         }
 
         foreach (var ((entry, actual), (_, expected)) in
             network.Parts(network.Parameters.detach()).Zip(network.Parts(reference.detach())))
         {
-            if (entry.Name.Contains("mlp", StringComparison.Ordinal) || entry.Shape.Length == 1)
-                TensorAssert.AreClose(expected, actual, 1e-5);
+            if (!IsLayerOf32(entry)) TensorAssert.AreClose(expected, actual, 1e-5);
         }
+
+        static bool IsLayerOf32(TensorEntry entry) =>
+            entry.Shape is [>= 32, >= 32, ..] && entry.Role != TensorRole.Embedding;
     }
 
     [TestMethod]
