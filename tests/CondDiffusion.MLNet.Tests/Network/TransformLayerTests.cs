@@ -16,6 +16,9 @@ public sealed class TransformLayerTests
         Architecture = NetworkArchitecture.Residual,
     };
 
+    /// <summary>The layer moves the other tensors in memory, for which some CPUs have other kernels.</summary>
+    private const double Rounding = 1e-5;
+
     private static readonly float[] Transform = [0.5f, -1, 0.3f, -0.7f, 0.2f];
 
     [TestMethod]
@@ -40,7 +43,7 @@ public sealed class TransformLayerTests
 
         var expectedImages = Predict(without, transform: null);
         Assert.IsGreaterThan(1e-3f, expectedImages.std().item<float>());
-        TensorAssert.AreClose(expectedImages, Predict(with, Transform), 0);
+        TensorAssert.AreClose(expectedImages, Predict(with, Transform), Rounding);
 
         static bool IsConvolution((TensorEntry Entry, Tensor Values) tensor) => tensor.Entry.IsConvolution;
     }
@@ -57,8 +60,8 @@ public sealed class TransformLayerTests
         using var network = RandomNetwork.Create(shape with { TakesTransform = true });
         var tensors = network.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => tensor.Values);
         using var other = ConditionalUNet.Create(shape, CPU, entry => tensors[entry.Name]);
-        TensorAssert.AreClose(Predict(other, transform: null), Predict(network, transform: null), 0);
-        TensorAssert.AreClose(Predict(other, transform: null), Predict(network, new float[5]), 0);
+        TensorAssert.AreClose(Predict(other, transform: null), Predict(network, transform: null), Rounding);
+        TensorAssert.AreClose(Predict(other, transform: null), Predict(network, new float[5]), Rounding);
         TensorAssert.AreClose(Predict(other, transform: null), Predict(other, Transform), 0);
 
         var layer = tensors[UNetShape.TransformLayer];
