@@ -93,7 +93,7 @@ internal static class OnnxBenchmark
     private static void Save(UNetShape shape, Precision precision, string file)
     {
         var ml = new MLContext();
-        var description = MeasuredNetworks.Describe(shape, new() { Precision = precision });
+        var description = MeasuredNetworks.Describe(shape, new() { Steps = 20, Precision = precision });
         using var model = new ConditionalDiffusionTransformer(
             ml, description, ConditionalUNet.Create(shape, CPU, seed: 1));
         ml.Model.Save(model, null, file);

@@ -117,7 +117,7 @@ internal static class SamplingBenchmark
             ("DDPM, 1,000 steps, float32", ddpm with { Precision = Precision.Float32 }, Timesteps / MeasuredSteps),
             ("DDPM, 1,000 steps", ddpm, Timesteps / MeasuredSteps),
             ("DDIM, 50 steps", new() { Sampler = Sampler.Ddim, Steps = 50 }, 1),
-            ("DPM-Solver++, 20 steps", new(), 1),
+            ("DPM-Solver++, 20 steps", new() { Steps = 20 }, 1),
             ("DPM-Solver++, 10 steps", new() { Steps = 10 }, 1),
         ];
         var ml = new MLContext();
@@ -159,7 +159,7 @@ internal static class SamplingBenchmark
     private static void PrintPipeline(int rounds, int[] counts)
     {
         var ml = new MLContext();
-        using var model = Model(ml, new());
+        using var model = Model(ml, new() { Steps = 20 });
         var directory = Directory.CreateTempSubdirectory("conddiffusion-").FullName;
 
         Console.WriteLine();

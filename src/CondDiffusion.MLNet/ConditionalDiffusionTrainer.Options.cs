@@ -56,8 +56,11 @@ public sealed partial class ConditionalDiffusionTrainer
             {
                 Sampler = Sampler.Ancestral,
                 Steps = 1000,
+                Spacing = StepSpacing.LogSnr,
                 ClipPixels = false,
                 Precision = Precision.Float32,
+                GuidanceSigmaLow = 0,
+                GuidanceSigmaHigh = null,
             },
         };
 
@@ -203,7 +206,7 @@ public sealed partial class ConditionalDiffusionTrainer
         /// How the fitted transformer generates images. <see cref="ImageGenerationCatalog.WithSampling"/> changes it
         /// later.
         /// </summary>
-        /// <value>Not null. Default: 20 steps of <see cref="Sampler.DpmSolver"/>, guided where that can be.</value>
+        /// <value>Not null. Default: 8 steps of <see cref="Sampler.DpmSolver"/>, guided where that can be.</value>
         public SamplingOptions Sampling { get; init; } = new();
 
         /// <summary>Images that the fitted transformer generates at a time.</summary>

@@ -99,9 +99,9 @@ public sealed class FirstPromiseTests
     {
         var options = new SamplingOptions();
         Assert.AreEqual((Sampler.DpmSolver, null, 0.0), (options.Sampler, options.Steps, options.Eta));
-        Assert.AreEqual((StepSpacing.LogSnr, true, Precision.Auto), (
+        Assert.AreEqual((StepSpacing.Focused, true, Precision.Auto), (
             options.Spacing, options.ClipPixels, options.Precision));
-        Assert.AreEqual((null, 0.0, null, null), (
+        Assert.AreEqual((null, 0.5, 5.0, null), (
             options.GuidanceScale, options.GuidanceSigmaLow, options.GuidanceSigmaHigh, options.GuidanceColumnName));
         Assert.AreEqual((null, null, MissingLabelBehavior.Error), (
             options.Seed, options.SeedColumnName, options.MissingLabels));

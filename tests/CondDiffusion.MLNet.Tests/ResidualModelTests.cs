@@ -17,7 +17,7 @@ public sealed class ResidualModelTests
         Timesteps = 100,
         TimestepSampling = TimestepSampling.LogNormal,
         LearningRateDecay = LearningRateDecay.Cooldown,
-        Sampling = new() { Steps = 8 },
+        Sampling = new() { Spacing = StepSpacing.LogSnr, GuidanceSigmaLow = 0, GuidanceSigmaHigh = null },
     };
 
     [TestMethod]

@@ -125,7 +125,7 @@ public sealed class TrainingIdentityTests
         Assert.AreEqual(
             ("Label", "Image", "Values"), (file.LabelColumnName, file.OutputColumnName, file.PixelsColumnName));
         Assert.AreEqual((77ul, 78ul, (int?)5), (file.Seed, file.NoiseSeed, file.BatchSize));
-        Assert.AreEqual(options.Sampling with { Steps = 50, GuidanceScale = 1.5 }, file.Sampling);
+        Assert.AreEqual(options.Sampling with { Steps = 50, GuidanceScale = 2 }, file.Sampling);
 
         var network = file.Network;
         Assert.AreEqual((1, 8, 8), (network.Channels, network.Height, network.Width));

@@ -12,7 +12,12 @@ namespace CondDiffusion.MLNet.Tests;
 [TestClass]
 public sealed class TransformedTrainingTests
 {
-    private static readonly Options Plain = Tiny.Options with { Epochs = 2, Precision = Precision.Float32 };
+    private static readonly Options Plain = Tiny.Options with
+    {
+        Epochs = 2,
+        Precision = Precision.Float32,
+        Sampling = new() { Spacing = StepSpacing.LogSnr, GuidanceSigmaLow = 0, GuidanceSigmaHigh = null },
+    };
 
     /// <summary>Without transforms, nothing of them is there, and nothing else is another.</summary>
     [TestMethod]

@@ -120,6 +120,8 @@ internal sealed record ModelDescription
             ClipPixels = false,
             Precision = Precision.Float32,
             GuidanceScale = 1,
+            GuidanceSigmaLow = 0,
+            GuidanceSigmaHigh = null,
         };
         init;
     }

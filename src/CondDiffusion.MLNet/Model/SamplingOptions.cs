@@ -17,7 +17,7 @@ public sealed record SamplingOptions
 
     /// <summary>Number of sampling steps. A model with fewer timesteps takes one step for each of them.</summary>
     /// <value>
-    /// From 1 to 10,000, or null for 20 with <see cref="Sampler.DpmSolver"/>, 50 with <see cref="Sampler.Ddim"/> and
+    /// From 1 to 10,000, or null for 8 with <see cref="Sampler.DpmSolver"/>, 50 with <see cref="Sampler.Ddim"/> and
     /// every timestep with <see cref="Sampler.Ancestral"/>. The options of a model,
     /// <see cref="ConditionalDiffusionTransformer.Sampling"/>, have the number in place of null. Default: null.
     /// </value>
@@ -31,8 +31,8 @@ public sealed record SamplingOptions
     public double Eta { get; init; }
 
     /// <summary>How the steps are spread over the timesteps.</summary>
-    /// <value>Default: <see cref="StepSpacing.LogSnr"/>.</value>
-    public StepSpacing Spacing { get; init; } = StepSpacing.LogSnr;
+    /// <value>Default: <see cref="StepSpacing.Focused"/>.</value>
+    public StepSpacing Spacing { get; init; } = StepSpacing.Focused;
 
     /// <summary>
     /// Whether each step's estimate of the image is clipped to [-1, 1], the range of the pixels, before it is used.
@@ -51,11 +51,12 @@ public sealed record SamplingOptions
     /// <summary>
     /// Scale of classifier-free guidance, g (Ho and Salimans 2022, arXiv 2207.12598). A step uses eps_uncond + g
     /// (eps_cond - eps_uncond), where eps_uncond and eps_cond are the predictions without and with the label. Above 1,
-    /// images are more typical of their labels and less diverse. Any value other than 1 doubles the work, and needs a
-    /// model trained with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// images are more typical of their labels and less diverse. Any value other than 1 doubles the work of the guided
+    /// steps, those from <see cref="GuidanceSigmaHigh"/> to <see cref="GuidanceSigmaLow"/>, and needs a model trained
+    /// with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </summary>
     /// <value>
-    /// In [0, 1000], or null for 1.5 where the model was trained with label dropout and 1, which is no guidance, where
+    /// In [0, 1000], or null for 2 where the model was trained with label dropout and 1, which is no guidance, where
     /// it was not. The options of a model that can be guided have the number in place of null. Default: null.
     /// </value>
     public double? GuidanceScale { get; init; }
@@ -66,9 +67,12 @@ public sealed record SamplingOptions
     /// <see cref="GuidanceSigmaHigh"/>. Guidance in the middle only keeps more diversity, and saves work (Kynkäänniemi
     /// et al. 2024, arXiv 2404.07724, who call the noise level sigma).
     /// </summary>
-    /// <value>A noise level, finite and not negative. Default: 0, which is that of an image without noise.</value>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] // formats before 1.6 do not have it
-    public double GuidanceSigmaLow { get; init; }
+    /// <value>
+    /// A noise level, finite and not negative; 0, that of an image without noise, guides to the end. Default: 0.5.
+    /// </value>
+    // Formats before 1.6 do not have it, and what a file does not have is 0 in JSON's generated code.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double GuidanceSigmaLow { get; init; } = 0.5;
 
     /// <summary>
     /// Where guidance begins. Sampling runs from noise alone, whose level depends on the schedule and is 157 in the
@@ -76,10 +80,10 @@ public sealed record SamplingOptions
     /// </summary>
     /// <value>
     /// A noise level, finite and above <see cref="GuidanceSigmaLow"/>, or null to guide from the first step on.
-    /// Default: null.
+    /// Default: 5.
     /// </value>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] // formats before 1.6 do not have it
-    public double? GuidanceSigmaHigh { get; init; }
+    public double? GuidanceSigmaHigh { get; init; } = 5;
 
     /// <summary>The interval of <see cref="GuidanceFractions"/>, in formats before 1.6; null elsewhere.</summary>
     [JsonInclude]
@@ -140,7 +144,7 @@ public sealed record SamplingOptions
             {
                 Sampler.Ancestral => timesteps,
                 Sampler.Ddim => 50,
-                Sampler.DpmSolver => 20,
+                Sampler.DpmSolver => 8,
                 _ => throw new UnreachableException($"{Sampler}"),
             },
         };
@@ -149,7 +153,7 @@ public sealed record SamplingOptions
     /// <summary>Returns these options with the guidance scale that they leave open.</summary>
     /// <param name="generatesUnlabelled">Whether the model learns to generate without a label.</param>
     internal SamplingOptions ResolveGuidance(bool generatesUnlabelled) =>
-        GuidanceScale is null && generatesUnlabelled ? this with { GuidanceScale = 1.5 } : this;
+        GuidanceScale is null && generatesUnlabelled ? this with { GuidanceScale = 2 } : this;
 
     /// <summary>Returns the options of a distilled model, which takes the steps that it was trained to take.</summary>
     /// <param name="teacher">The options of the model that it was distilled from.</param>

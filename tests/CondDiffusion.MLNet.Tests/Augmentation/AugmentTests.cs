@@ -19,7 +19,7 @@ public sealed class AugmentTests
     private static readonly ModelDescription Guided = Tiny.Description with
     {
         GeneratesUnlabelled = true,
-        Sampling = new() { Precision = Precision.Float32 },
+        Sampling = new() { GuidanceSigmaLow = 0, GuidanceSigmaHigh = null, Precision = Precision.Float32 },
         BatchSize = 2,
     };
 

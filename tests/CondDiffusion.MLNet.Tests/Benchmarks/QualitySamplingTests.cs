@@ -24,7 +24,14 @@ public sealed class QualitySamplingTests
             [", 20 steps LogSnr, guidance 1.5", ", 8 steps Focused, guidance 1 for sigma 0.5-5"],
             samplings.Select(sampling => sampling.Name));
         Assert.AreEqual(
-            new() { Sampler = Sampler.Ddim, Steps = 20, Spacing = StepSpacing.LogSnr, GuidanceScale = 1.5 },
+            Model with
+            {
+                Steps = 20,
+                Spacing = StepSpacing.LogSnr,
+                GuidanceScale = 1.5,
+                GuidanceSigmaLow = 0,
+                GuidanceSigmaHigh = null,
+            },
             samplings[0].Change(Model));
         Assert.AreEqual(
             Model with

@@ -272,7 +272,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
         CancellationToken { CanBeCanceled: false } => "a token that is never cancelled",
         Enum member => $"{member.GetType().Name}.{member}",
         SamplingOptions options when options == new SamplingOptions() =>
-            "20 steps of Sampler.DpmSolver, guided where that can be",
+            "8 steps of Sampler.DpmSolver, guided where that can be",
         int and >= 1000 => string.Create(CultureInfo.InvariantCulture, $"{value:N0}"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
     };

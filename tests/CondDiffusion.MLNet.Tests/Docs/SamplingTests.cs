@@ -22,11 +22,11 @@ public sealed class SamplingTests
         // end
         using var loaded = (IDisposable)ml.Model.Load("careful.zip", out _);
         Assert.AreEqual(
-            new() { Sampler = Sampler.Ddim, Steps = 50, GuidanceScale = 1.5 },
+            new() { Sampler = Sampler.Ddim, Steps = 50, GuidanceScale = 2 },
             Generator((ITransformer)loaded).Sampling);
         using (model as IDisposable)
         using (careful as IDisposable)
-            Assert.AreEqual(new() { Steps = 20, GuidanceScale = 1.5 }, Generator(model).Sampling);
+            Assert.AreEqual(new() { Steps = 8, GuidanceScale = 2 }, Generator(model).Sampling);
     }
 
     [TestMethod]
@@ -41,7 +41,7 @@ public sealed class SamplingTests
         // end
         var model = DocsDirectory.SaveModel(new MLContext(seed: 1), Tiny.Shrink(options) with { Timesteps = 100 });
         using var disposable = (IDisposable)model;
-        Assert.AreEqual(new() { Steps = 10, GuidanceScale = 1.5 }, Generator(model).Sampling);
+        Assert.AreEqual(new() { Steps = 10, GuidanceScale = 2 }, Generator(model).Sampling);
         var steps = new List<int>();
         Generator(model).Generate(["3"], progress: progress => steps.Add(progress.Step));
         Assert.AreSequenceEqual(Enumerable.Range(1, 10), steps);
@@ -57,9 +57,9 @@ public sealed class SamplingTests
         // snippet: guidance
         ITransformer guided = ml.ImageGeneration.WithSampling(model, new SamplingOptions
         {
-            GuidanceScale = 2,
-            GuidanceSigmaHigh = 5,              // only where the noise is at most 5 times as strong as the image
-            GuidanceSigmaLow = 0.5,             // and more than half as strong
+            GuidanceScale = 1.5,
+            GuidanceSigmaHigh = 10,             // only where the noise is at most 10 times as strong as the image
+            GuidanceSigmaLow = 0.3,             // and more than 0.3 times as strong
             GuidanceColumnName = "Guidance",    // a row's own scale, where it has one
         });
         IDataView rows = ml.Data.LoadFromEnumerable(
@@ -78,7 +78,7 @@ public sealed class SamplingTests
         generator.Generate(["3"], progress: progress =>
         {
             Console.WriteLine($"step {progress.Step} of {progress.Steps}, at timestep {progress.Timestep}");
-            if (progress.Step % 5 == 0) way.Add(progress.ToImages()[0]);
+            if (progress.Step % 2 == 0) way.Add(progress.ToImages()[0]);
         });
         ImageGrid.Save(way, columns: way.Count, "way.png");
         // end

@@ -19,7 +19,16 @@ public sealed class OlderFormatTests
         Timesteps = 100,
         GeneratesUnlabelled = true,
         ScalesVariances = true,
-        Sampling = new() { Sampler = Sampler.Ddim, Steps = 3, GuidanceScale = 1, Precision = Precision.Float32 },
+        Sampling = new()
+        {
+            Sampler = Sampler.Ddim,
+            Steps = 3,
+            Spacing = StepSpacing.LogSnr,
+            GuidanceScale = 1,
+            GuidanceSigmaLow = 0,
+            GuidanceSigmaHigh = null,
+            Precision = Precision.Float32,
+        },
     };
 
     [TestMethod]

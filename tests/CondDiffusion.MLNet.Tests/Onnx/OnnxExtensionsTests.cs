@@ -180,7 +180,7 @@ public sealed class OnnxExtensionsTests
 
         using var other = model.Ml.ImageGeneration.WithSampling(model.Transformer, Ddim);
         using var generator = OnnxImageGenerator.Load(model.Save(new() { Sampling = Ddim }));
-        Assert.AreEqual(Ddim with { GuidanceScale = 1.5 }, generator.Sampling);
+        Assert.AreEqual(Ddim with { GuidanceScale = 2 }, generator.Sampling);
         Condition[] rows = [new(0, 1, 2), new(1, 2, 1)];
         AreTheSame(other.Generator.Generate(rows), generator.Generate(rows));
     }

@@ -22,7 +22,14 @@ internal sealed class OnnxModel : IDisposable
         Timesteps = 1000,
         GeneratesUnlabelled = true,
         Prediction = PredictionTarget.Velocity,
-        Sampling = new() { Steps = 6, Precision = Precision.Float32 },
+        Sampling = new()
+        {
+            Steps = 6,
+            Spacing = StepSpacing.LogSnr,
+            GuidanceSigmaLow = 0,
+            GuidanceSigmaHigh = null,
+            Precision = Precision.Float32,
+        },
     };
 
     public MLContext Ml { get; } = new();

@@ -103,6 +103,8 @@ public sealed class ModelFileTests
             ClipPixels = false,
             Precision = Precision.Float32,
             GuidanceScale = 1,
+            GuidanceSigmaLow = 0,
+            GuidanceSigmaHigh = null,
         };
         Assert.AreEqual(expectedSampling, ((ConditionalDiffusionTransformer)model).Sampling);
 
