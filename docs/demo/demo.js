@@ -12,22 +12,36 @@ const images = find('images');
 /** Tells a reader of the screen, too. */
 const say = text => { find('status').textContent = text; };
 
+/** The models that have been loaded, by their files. */
+const generators = new Map();
+
 /** Stops the images that are being generated; null while there are none. */
 let stop = null;
 
-try {
+find('model').addEventListener('change', choose);
+form.addEventListener('submit', event => {
+  event.preventDefault();
+  if (stop) stop.abort();
+  else run();
+});
+choose();
+
+/** Loads the chosen model, and shows what it can do. */
+async function choose() {
+  const file = find('model').value;
+  stop?.abort();
+  find('settings').hidden = true;
   say('Loading the model…');
-  const generator = await Generator.load(await download('model.onnx'));
-  showSettings(generator);
-  say(`Ready: ${generator.labels.length} labels, ${generator.width} × ${generator.height} pixels, ` +
-    `${generator.steps} steps for each image.`);
-  form.addEventListener('submit', event => {
-    event.preventDefault();
-    if (stop) stop.abort();
-    else run(generator);
-  });
-} catch (error) {
-  say(`The model cannot be used. ${error.message}`);
+  try {
+    if (!generators.has(file)) generators.set(file, await Generator.load(await download(file)));
+    if (file !== find('model').value) return; // another one was chosen meanwhile
+    const generator = generators.get(file);
+    showSettings(generator);
+    say(`Ready: ${generator.labels.length} labels, ${generator.width} × ${generator.height} pixels, ` +
+      `${generator.steps} steps for each image.`);
+  } catch (error) {
+    if (file === find('model').value) say(`The model cannot be used. ${error.message}`);
+  }
 }
 
 async function download(url) {
@@ -36,9 +50,16 @@ async function download(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** Returns the names of a model's labels: those of the page, where it has some, or those of the file. */
+function nameLabels({ labels }) {
+  const names = find('model').selectedOptions[0].dataset.labels?.split(',');
+  return names?.length === labels.length ? names : labels;
+}
+
 function showSettings(generator) {
-  const labels = generator.labels.map((name, label) => ({ name, label }));
+  const labels = nameLabels(generator).map((name, label) => ({ name, label }));
   if (generator.generatesUnlabelled) labels.push({ name: 'no label', label: -1 });
+  find('labels').replaceChildren();
   for (const { name, label } of labels) {
     const checkbox = Object.assign(document.createElement('input'), {
       type: 'checkbox', name: 'label', value: label, checked: label >= 0 && label < CHECKED,
@@ -53,14 +74,15 @@ function showSettings(generator) {
 }
 
 /** Generates what the form asks for, and shows each image when it is there. */
-async function run(generator) {
+async function run() {
+  const generator = generators.get(find('model').value);
   const chosen = readForm(generator);
   if (chosen.length === 0) {
     say('Choose at least one label.');
     return;
   }
 
-  stop = new AbortController();
+  const { signal } = stop = new AbortController();
   button.textContent = 'Stop';
   images.replaceChildren();
   images.ariaBusy = 'true';
@@ -68,10 +90,10 @@ async function run(generator) {
     for (const { name, label, seed, guidance } of chosen) {
       say(`Generating image ${images.childElementCount + 1} of ${chosen.length}…`);
       const steps = await generator.generate(label, seed, guidance);
-      if (stop.signal.aborted) break;
+      if (signal.aborted) break;
       show(steps, `${name}, seed ${seed}`);
     }
-    say(`${stop.signal.aborted ? 'Stopped' : 'Done'}: ${images.childElementCount} of ${chosen.length} images.`);
+    say(`${signal.aborted ? 'Stopped' : 'Done'}: ${images.childElementCount} of ${chosen.length} images.`);
   } catch (error) {
     say(`The image could not be generated. ${error.message}`);
   }
@@ -84,9 +106,10 @@ async function run(generator) {
 function readForm(generator) {
   const first = BigInt(find('seed').valueAsNumber);
   const guidance = find('guidance').valueAsNumber;
+  const names = nameLabels(generator);
   const labels = new FormData(form).getAll('label').map(Number);
   return labels.flatMap(label => Array.from({ length: find('count').valueAsNumber }, (_, i) => ({
-    name: generator.labels[label] ?? 'no label',
+    name: names[label] ?? 'no label',
     label,
     seed: first + BigInt(i),
     guidance,

@@ -1,5 +1,5 @@
-// Serves the page on this machine: node serve.js [MODEL.onnx] [PORT]. Any server of files will do as well; the two
-// headers about origins let the network use several threads.
+// Serves the page on this machine: node serve.js [MODEL.onnx] [PORT]. The model stands in for all that the page offers.
+// Any server of files will do as well; the two headers about origins let the network use several threads.
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
@@ -14,13 +14,14 @@ const types = {
   '.wasm': 'application/wasm',
 };
 
-const [model = join(import.meta.dirname, 'model.onnx'), port = 8080] = process.argv.slice(2);
+const [model, port = 8080] = process.argv.slice(2);
 
 const server = createServer((request, response) => {
   // The URL has no dots any more that would lead out of the directory.
   let { pathname } = new URL(`http://localhost${request.url}`);
   if (pathname === '/') pathname = '/index.html';
-  const file = createReadStream(pathname === '/model.onnx' ? model : join(import.meta.dirname, pathname));
+  const isModel = extname(pathname) === '.onnx';
+  const file = createReadStream(isModel && model ? model : join(import.meta.dirname, pathname));
   file.on('open', () => {
     response.writeHead(200, {
       'Content-Type': types[extname(pathname)] ?? 'application/octet-stream',

@@ -33,9 +33,7 @@ public sealed class DemoTests
     [DataRow(3)]
     public async Task Page_LabelsSeedAndGuidance_ShowsTheLibrarysImages(int channels)
     {
-        if (!Directory.Exists(Path.Combine(Node.Directory, "node_modules")))
-            Assert.Inconclusive($"This test needs 'npm ci' in {Node.Directory}.");
-
+        RequireModules();
         using var model = new OnnxModel(OnnxModel.Description with
         {
             Network = OnnxModel.Description.Network with { Channels = channels },
@@ -78,6 +76,49 @@ public sealed class DemoTests
         {
             server.Kill();
         }
+    }
+
+    /// <summary>The server has one model for both; the page knows the names of the garments.</summary>
+    [TestMethod]
+    public async Task Page_AnotherModel_IsLoadedWithItsLabels()
+    {
+        RequireModules();
+        using var model = new OnnxModel(OnnxModel.Description with
+        {
+            Network = OnnxModel.Description.Network with { Labels = 10 },
+            Labels = new(10, [.. Enumerable.Range(0, 10).Select(label => $"{label}")]),
+        });
+        using var server = Node.Start("serve.js", model.Save(), "0");
+        try
+        {
+            using var page = await Chromium.OpenAsync(new((await server.StandardOutput.ReadLineAsync())!));
+            var labels = "document.getElementById('labels').innerText.split(/\\s*\\n\\s*/).join()";
+            await page.WaitAsync($"{labels} === '0,1,2,3,4,5,6,7,8,9,no label'");
+            await page.EvaluateAsync(
+                """
+                document.getElementById('model').value = 'fashion-mnist.onnx';
+                document.getElementById('model').dispatchEvent(new Event('change'));
+                """);
+            await page.WaitAsync(
+                $"{labels} === " +
+                "'T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot,no label'");
+            await page.EvaluateAsync(
+                """
+                for (const box of document.querySelectorAll('[name=label]')) box.checked = box.value === '8';
+                document.querySelector('button').click();
+                """);
+            await page.WaitAsync("document.images[0]?.alt === 'Bag, seed 1'");
+        }
+        finally
+        {
+            server.Kill();
+        }
+    }
+
+    private static void RequireModules()
+    {
+        if (!Directory.Exists(Path.Combine(Node.Directory, "node_modules")))
+            Assert.Inconclusive($"This test needs 'npm ci' in {Node.Directory}.");
     }
 
     /// <summary>Decodes the image of a URL that holds a PNG file.</summary>
