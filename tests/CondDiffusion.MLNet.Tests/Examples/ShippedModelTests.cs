@@ -5,7 +5,7 @@ using Microsoft.ML.Data;
 
 namespace CondDiffusion.MLNet.Tests.Examples;
 
-/// <summary>The model that comes with the program, which was trained on MNIST.</summary>
+/// <summary>The models that come with the program, which were trained on MNIST and Fashion-MNIST.</summary>
 [TestClass]
 public sealed class ShippedModelTests
 {
@@ -14,34 +14,36 @@ public sealed class ShippedModelTests
     private static readonly MLContext Ml = new(seed: 1);
 
     /// <summary>
-    /// The mean test image of the right label is the nearest one for 82 % of real digits, and would be for 10 % of
-    /// anything else.
+    /// The mean test image of the right label is the nearest one for 82 % of real digits and 68 % of real garments, and
+    /// would be for 10 % of anything else.
     /// </summary>
     [TestMethod]
-    public void Generate_Digits_LookLikeThoseOfTheirLabels()
+    [DataRow("mnist", 33)]
+    [DataRow("fashion-mnist", 27)]
+    public void Generate_Labels_LookLikeRealImagesOfThem(string name, int least)
     {
-        using var trained = ModelFile.LoadGenerator(Ml, ModelFile.Shipped);
-        using var model = Ml.ImageGeneration.WithSampling(trained, trained.Sampling with { Steps = 10 });
+        using var model = ModelFile.LoadGenerator(Ml, Find(name));
         string[] labels = [.. Enumerable.Range(0, 50).Select(i => $"{i % 10}")];
-        var means = ReadMeans();
+        var means = ReadMeans(name);
 
         var images = Levels(model.Generate(labels, [.. Enumerable.Range(0, 50)]));
 
         var right = images.Index().Count(image => $"{Nearest(image.Item)}" == labels[image.Index]);
-        Assert.IsGreaterThanOrEqualTo(33, right);
+        Assert.IsGreaterThanOrEqualTo(least, right);
 
         int Nearest(byte[] image) => means.Index()
             .MinBy(mean => mean.Item.Zip(image, (a, b) => (double)(a - b) * (a - b)).Sum()).Index;
     }
 
     [TestMethod]
-    [DataRow(Sampler.DpmSolver, 20)]
-    [DataRow(Sampler.Ddim, 8)]
-    public void SaveAsOnnx_EachSampler_GivesTheSameDigitsWithoutLibtorch(Sampler sampler, int steps)
+    [DataRow("mnist", Sampler.DpmSolver, 20)]
+    [DataRow("mnist", Sampler.Ddim, 8)]
+    [DataRow("fashion-mnist", Sampler.DpmSolver, 8)]
+    public void SaveAsOnnx_EachSampler_GivesTheSameImagesWithoutLibtorch(string name, Sampler sampler, int steps)
     {
         using var directory = new TemporaryDirectory();
-        var file = directory.File("digits.onnx");
-        using var trained = ModelFile.LoadGenerator(Ml, ModelFile.Shipped);
+        var file = directory.File("model.onnx");
+        using var trained = ModelFile.LoadGenerator(Ml, Find(name));
         using var model = Ml.ImageGeneration.WithSampling(trained, trained.Sampling with
         {
             Sampler = sampler,
@@ -56,9 +58,11 @@ public sealed class ShippedModelTests
         Tiny.AreClose(Levels(model.Generate(labels, seeds)), Levels(generator.Generate(labels, seeds)));
     }
 
-    private static byte[][] ReadMeans()
+    private static string Find(string name) => Path.Combine(AppContext.BaseDirectory, "models", $"{name}.zip");
+
+    private static byte[][] ReadMeans(string name)
     {
-        using var stream = typeof(ShippedModelTests).Assembly.GetManifestResourceStream("mnist-test-means.bin")!;
+        using var stream = typeof(ShippedModelTests).Assembly.GetManifestResourceStream($"{name}-test-means.bin")!;
         var bytes = new byte[10 * Pixels];
         stream.ReadExactly(bytes);
         return [.. bytes.Chunk(Pixels)];
