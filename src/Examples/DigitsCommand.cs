@@ -21,9 +21,8 @@ internal static class DigitsCommand
     public static Setting Full { get; } = new(8_000, 10, new()
     {
         ChannelWidths = [32, 64],
-        Epochs = 8,
+        Epochs = 7,
         BatchSize = 32,
-        Optimizer = Optimizer.Adam,
         LearningRate = 3e-3,
         WarmUpSteps = 100,
         LearningRateDecay = LearningRateDecay.Cosine,

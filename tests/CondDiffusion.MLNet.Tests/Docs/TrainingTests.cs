@@ -123,6 +123,7 @@ public sealed class TrainingTests
         Assert.AreEqual((Sampler.Ancestral, 1000, false, Precision.Float32, 1f), (
             model.Sampling.Sampler, model.Steps, model.Sampling.ClipPixels, model.Sampling.Precision,
             model.GuidanceScale));
+        Assert.AreEqual(3, model.WrittenFormat); // which the library could read before there were other networks
         Fit(Fast(options)).Dispose();
     }
 
