@@ -50,19 +50,22 @@ async function download(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Returns the names of a model's labels: those of the page, where it has some, or those of the file. */
+/** Returns the names of a model's labels: those of the page for the labels 0, 1 and so on, or the labels themselves. */
 function nameLabels({ labels }) {
-  const names = find('model').selectedOptions[0].dataset.labels?.split(',');
-  return names?.length === labels.length ? names : labels;
+  const names = find('model').selectedOptions[0].dataset.labels?.split(',') ?? [];
+  return labels.map(label => names[label] ?? label);
 }
 
 function showSettings(generator) {
-  const labels = nameLabels(generator).map((name, label) => ({ name, label }));
+  const text = generator.labels; // in the order of the training images
+  const labels = nameLabels(generator)
+    .map((name, label) => ({ name, label }))
+    .sort((a, b) => text[a.label].localeCompare(text[b.label], undefined, { numeric: true }));
   if (generator.generatesUnlabelled) labels.push({ name: 'no label', label: -1 });
   find('labels').replaceChildren();
-  for (const { name, label } of labels) {
+  for (const [i, { name, label }] of labels.entries()) {
     const checkbox = Object.assign(document.createElement('input'), {
-      type: 'checkbox', name: 'label', value: label, checked: label >= 0 && label < CHECKED,
+      type: 'checkbox', name: 'label', value: label, checked: label >= 0 && i < CHECKED,
     });
     const choice = document.createElement('label');
     choice.append(checkbox, name);
