@@ -39,6 +39,7 @@ public sealed class ShippedModelTests
     [DataRow("mnist", Sampler.DpmSolver, 20)]
     [DataRow("mnist", Sampler.Ddim, 8)]
     [DataRow("fashion-mnist", Sampler.DpmSolver, 8)]
+    [DataRow("fashion-mnist", Sampler.Ddim, 8)]
     public void SaveAsOnnx_EachSampler_GivesTheSameImagesWithoutLibtorch(string name, Sampler sampler, int steps)
     {
         using var directory = new TemporaryDirectory();
