@@ -49,8 +49,8 @@ public sealed class MuonTests
         TensorAssert.AreClose(new float[6], Muon.Orthogonalize(Zeros(2, 3), ScalarType.Float32), 0);
 
     /// <summary>
-    /// A weight of a convolution or a linear layer moves along the orthogonal matrix of Nesterov's gradient, with a root
-    /// mean square of 0.4 learning rates, and everything else as TorchSharp's Adam moves it.
+    /// A weight of a convolution or a linear layer moves along the orthogonal matrix of Nesterov's gradient, with a
+    /// root mean square of 0.4 learning rates, and everything else as TorchSharp's Adam moves it.
     /// </summary>
     [TestMethod]
     public void Step_TwoSteps_MovesLayersAlongOrthogonalMatricesAndTheRestAsAdam()
