@@ -33,7 +33,7 @@ internal static class DdimSampler
             var sigma = eta * Math.Sqrt((1 - alphaBarS) / (1 - alphaBarT) * (1 - alphaBarT / alphaBarS));
 
             var xs = Step(schedule, xt, denoiser(xt, t, step), t, s, sigma);
-            return sigma > 0 ? xs + noise(t).Times(sigma) : xs;
+            return sigma > 0 ? xs.Plus(noise(t).Times(sigma)) : xs;
         }, visit);
 
     /// <summary>Takes one step from x_t to x_s, to which fresh noise of a deviation is still to be added.</summary>

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Diffusion;
@@ -5,8 +6,13 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// <summary>Makes denoisers from other denoisers.</summary>
 internal static class Denoisers
 {
+    // TorchSharp may free the Scalar that a call makes of a number before libtorch has read it; these live on.
+    private static readonly Scalar Darkest = -1;
+    private static readonly Scalar Brightest = 1;
+
     /// <summary>Clips the predicted images to [-1, 1], the range of pixels.</summary>
-    public static Denoiser ClipImage(this Denoiser denoiser) => (xt, t, step) => denoiser(xt, t, step).clamp(-1, 1);
+    public static Denoiser ClipImage(this Denoiser denoiser) =>
+        (xt, t, step) => denoiser(xt, t, step).clamp(Darkest, Brightest);
 
     /// <summary>
     /// Adds classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598, equation 6). The weights of that equation

@@ -38,8 +38,8 @@ internal static class DpmSolverSampler
         {
             var x0 = denoiser(xt, t, step);
             var numbers = steps[step];
-            var d = numbers.Change == 0 ? x0 : x0 + (x0 - x0Before!).Times(numbers.Change);
-            var xs = xt.Times(numbers.Noisy) + d.Times(numbers.Image);
+            var d = numbers.Change == 0 ? x0 : x0.Plus((x0 - x0Before!).Times(numbers.Change));
+            var xs = xt.Times(numbers.Noisy).Plus(d.Times(numbers.Image));
 
             x0Before?.Dispose();
             x0Before = x0.DetachFromDisposeScope(); // the next step needs it

@@ -39,7 +39,7 @@ internal sealed class ForwardProcess : IDisposable
         var sigma = _sigma.index_select(0, t).view(-1, 1, 1, 1);                             // B 1 1 1
 
         // x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, arXiv 2006.11239, equation 4)
-        var xt = alpha * x0 + sigma * eps;
+        var xt = (alpha * x0).Plus(sigma * eps);
         var target = _prediction.Target(x0, eps, alpha, sigma);
 
         return (xt.MoveToOuterDisposeScope(), target.MoveToOuterDisposeScope());

@@ -62,7 +62,7 @@ internal sealed class GuidedRows
 
         // x_0 = x_0,cond + w (x_0,cond - x_0,uncond); a row of one evaluation is that one exactly
         var w = tensor(_weights, ScalarType.Float32, images.device).view(-1, 1, 1, 1);          // B 1 1 1
-        return (withLabel + w * (withLabel - withoutLabel)).MoveToOuterDisposeScope();
+        return withLabel.Plus(w * (withLabel - withoutLabel)).MoveToOuterDisposeScope();
     }
 
     private static Tensor Index(long[] rows, Tensor values) => tensor(rows, ScalarType.Int64, values.device);

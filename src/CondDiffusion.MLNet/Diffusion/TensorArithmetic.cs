@@ -4,11 +4,17 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Diffusion;
 
 /// <summary>
-/// Arithmetic of a tensor and a number. TorchSharp's operators make a temporary object of the number, which the garbage
-/// collector may free while libtorch still reads it; here it lives until the result is there.
+/// Arithmetic of a tensor with a number or another tensor. TorchSharp's operators make a temporary object of the
+/// number, which the garbage collector may free while libtorch still reads it; here it lives until the result is there.
+/// A sum of tensors has such a number, too: the factor of the second one, which is 1.
 /// </summary>
 internal static class TensorArithmetic
 {
+    private static readonly Scalar One = 1;
+
+    /// <summary>Returns the sum, in a new tensor.</summary>
+    public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, One);
+
     /// <summary>Returns <paramref name="x"/> times <paramref name="factor"/>, in a new tensor.</summary>
     public static Tensor Times(this Tensor x, double factor)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Diffusion;
@@ -42,7 +43,12 @@ internal sealed class TimestepDistribution : IDisposable
 
         using var scope = NewDisposeScope();
         var u = rand([count], ScalarType.Float64, CPU, generator: random);
-        return searchsorted(_cumulative, u, right: true).add_(1).clamp_max_(_timesteps).MoveToOuterDisposeScope();
+        using Scalar first = 1;
+        using Scalar last = _timesteps;
+        return searchsorted(_cumulative, u, right: true)
+            .add_(first, first)
+            .clamp_max_(last)
+            .MoveToOuterDisposeScope();
     }
 
     public void Dispose() => _cumulative?.Dispose();

@@ -105,7 +105,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
                 using var blockScope = NewDisposeScope();
                 var b = Centre(y, column, BlockColumns);                                     // m D
                 var bb = b.square().sum([1]).mul_(scale);                                      // m
-                use(addmm(bb, a, b.t(), 1, -2).add_(aa).clamp_min_(Zero), row, column);         // n m
+                use(addmm(bb, a, b.t(), 1, -2).add_(aa, Unchanged).clamp_min_(Zero), row, column);         // n m
             }
         }
     }

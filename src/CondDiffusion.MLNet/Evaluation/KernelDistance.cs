@@ -53,7 +53,7 @@ internal static class KernelDistance
     private static Tensor Kernel(Tensor x, Tensor y)
     {
         Scalar size = (double)x.shape[1];
-        var kernel = x.matmul(y.t()).div_(size).add_(One).pow_(Three);
+        var kernel = x.matmul(y.t()).div_(size).add_(One, One).pow_(Three);
         GC.KeepAlive(size);
         return kernel;
     }

@@ -34,7 +34,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
         var x = input.Join();
         var projections = Projections.Project(Normalize(Norm, x));                          // B 3C H W
         var y = projections.requires_grad ? AttendForGradient(projections) : Attend(projections);   // B C H W
-        return (x + Output.Project(y)).MoveToOuterDisposeScope();
+        return x.add(Output.Project(y), Numbers.One).MoveToOuterDisposeScope();
     }
 
     public IFusedBlock Fuse(PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format) =>

@@ -33,7 +33,7 @@ internal sealed record EmbeddingWeights(bool TakesNoiseLevel, Tensor Labels, Ten
     public Tensor Combine(Tensor noise, Tensor label, Tensor? transform = null)
     {
         using var scope = NewDisposeScope();
-        var v = noise + label;
+        var v = noise.add(label, Numbers.One);
         if (Transform is not null && transform is not null) v += functional.linear(transform, Transform);
         if (Shared is not { } shared) return v.MoveToOuterDisposeScope();
 

@@ -37,7 +37,7 @@ internal sealed class FusedAttentionBlock : IFusedBlock
         y = x.dtype == ScalarType.Float32 && x.device.type == DeviceType.CPU
             ? AttentionBlock.Attend(y.to(ScalarType.Float64)).to(ScalarType.Float32)
             : AttentionBlock.Attend(y);                                                     // B C H W
-        return _output.ForwardLinear(ChannelLayout.ChannelsLast(y)).add_(x).MoveToOuterDisposeScope();
+        return _output.ForwardLinear(ChannelLayout.ChannelsLast(y)).add_(x, Numbers.One).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

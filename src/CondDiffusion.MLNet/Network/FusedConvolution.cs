@@ -98,7 +98,7 @@ internal sealed class FusedConvolution : IDisposable
         if (_packed && x.shape[2] * x.shape[3] > 4)
             return OneDnn.Value!.invoke<Tensor>("residual", x, residual, _weight, _bias);
 
-        return ForwardLinear(x).add_(residual);
+        return ForwardLinear(x).add_(residual, Numbers.One);
     }
 
     public void Dispose()

@@ -55,9 +55,9 @@ internal sealed class FusedPlainBlock : IFusedBlock
         if (input.Skip is { } skip)
         {
             var parts = e.split(_inputs.Sizes, 1);
-            return new BlockInput(input.X.add_(parts[0]), skip.add_(parts[1])).Join();
+            return new BlockInput(input.X.add_(parts[0], Numbers.One), skip.add_(parts[1], Numbers.One)).Join();
         }
 
-        return input.Pools ? input.Resize().add_(e) : input.X + e;
+        return input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.add(e, Numbers.One);
     }
 }

@@ -12,8 +12,8 @@ internal static class LabelEmbedding
     public static Tensor Lookup(Tensor table, Tensor labels)
     {
         using var scope = NewDisposeScope();
-        var rows = table.index_select(0, labels.clamp_min(0));                              // B D
-        var isLabelled = (labels >= 0).unsqueeze(1);                                        // B 1
+        var rows = table.index_select(0, labels.clamp_min(Numbers.Zero));                   // B D
+        var isLabelled = labels.ge(Numbers.Zero).unsqueeze(1);                              // B 1
         return (rows * isLabelled).MoveToOuterDisposeScope();
     }
 }

@@ -60,7 +60,7 @@ internal sealed record PlainBlock(
     private static Tensor[] AddTo(BlockInput input, Tensor e)
     {
         if (input.Skip is { } skip) return SkipConnection.Join(input.X, skip, e);
-        return [input.Pools ? input.Resize().add_(e) : input.X + e];
+        return [input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.add(e, Numbers.One)];
     }
 
     /// <summary>Returns what to add to every pixel of the block's input.</summary>

@@ -35,7 +35,7 @@ internal sealed record ResidualBlock(
         var y = Norm1.Forward(Convolution1.Forward(x), training);                           // B Cout H W
         y = functional.silu(addcmul(modulation[1], y, modulation[0], Numbers.One));
         y = Norm2.Forward(Convolution2.Forward(y), training);
-        return (y + (Projection?.Project(x) ?? x)).MoveToOuterDisposeScope();
+        return y.add(Projection?.Project(x) ?? x, Numbers.One).MoveToOuterDisposeScope();
     }
 
     public IFusedBlock Fuse(PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format) =>
@@ -50,7 +50,7 @@ internal sealed record ResidualBlock(
     public static Tensor Modulate(LinearWeights layer, Tensor v)
     {
         var parts = layer.Forward(v).chunk(2, 1);                                           // each B C
-        return cat([parts[0].tanh().add(Numbers.One), parts[1]], 1);
+        return cat([parts[0].tanh().add(Numbers.One, Numbers.One), parts[1]], 1);
     }
 
     private static List<TensorEntry> Tensors(BlockPlace place)

@@ -54,10 +54,10 @@ internal static class SkipConnection
     /// </summary>
     private static Tensor JoinPart(Tensor below, Tensor skip, Tensor embedding)
     {
-        if (embedding.dtype == ScalarType.Float32) return cat([Upsample(below), skip], 1).add_(embedding);
+        if (embedding.dtype == ScalarType.Float32) return cat([Upsample(below), skip], 1).add_(embedding, Numbers.One);
 
         var embeddings = embedding.split([below.shape[1], skip.shape[1]], 1);
-        return cat([Upsample(below + embeddings[0]), skip + embeddings[1]], 1);
+        return cat([Upsample(below.add(embeddings[0], Numbers.One)), skip.add(embeddings[1], Numbers.One)], 1);
     }
 
     /// <summary>
