@@ -34,7 +34,9 @@ internal sealed record EmbeddingWeights(bool TakesNoiseLevel, Tensor Labels, Ten
     {
         using var scope = NewDisposeScope();
         var v = noise.add(label, Numbers.One);
-        if (Transform is not null && transform is not null) v += functional.linear(transform, Transform);
+        if (Transform is not null && transform is not null)
+            v = v.add(functional.linear(transform, Transform), Numbers.One);
+
         if (Shared is not { } shared) return v.MoveToOuterDisposeScope();
 
         v = functional.silu(shared.First.Forward(v));

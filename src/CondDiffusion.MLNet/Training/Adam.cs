@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Network;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,7 +19,6 @@ internal class Adam(Tensor parameters, double beta1 = 0.9) : IDisposable
     private static readonly Scalar KeptSquare = Beta2;
     private static readonly Scalar NewSquare = 1 - Beta2;
     private static readonly Scalar LeastRoot = Epsilon;
-    private static readonly Scalar One = 1;
     private readonly Scalar _keptMean = beta1;
     private readonly Scalar _newMean = 1 - beta1;
 
@@ -43,7 +43,7 @@ internal class Adam(Tensor parameters, double beta1 = 0.9) : IDisposable
         using Scalar meanCorrection = 1 - Math.Pow(beta1, step);
         using Scalar rootCorrection = Math.Sqrt(1 - Math.Pow(Beta2, step));
         using Scalar factor = -learningRate;
-        var root = Square.sqrt().div_(rootCorrection).add_(LeastRoot, One);
+        var root = Square.sqrt().div_(rootCorrection).add_(LeastRoot, Numbers.One);
         var direction = Mean.div(root.mul_(meanCorrection));
         Redirect(direction, gradient);
         parameters.add_(direction, factor);

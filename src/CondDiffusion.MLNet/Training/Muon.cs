@@ -27,7 +27,6 @@ internal sealed class Muon(FlatNetwork network, ScalarType type) : Adam(network.
     private static readonly Scalar KeptMean = Beta1;
     private static readonly Scalar NewMean = 1 - Beta1;
     private static readonly Scalar LeastNorm = 1e-7;
-    private static readonly Scalar One = 1;
 
     /// <summary>
     /// Returns nearly the orthogonal matrix nearest to a matrix: its singular values are between 0.7 and 1.2, where
@@ -41,7 +40,7 @@ internal sealed class Muon(FlatNetwork network, ScalarType type) : Adam(network.
         using var scope = NewDisposeScope();
         var isTall = matrix.shape[0] > matrix.shape[1];
         var x = (isTall ? matrix.t() : matrix).to(type);
-        x = x.div(x.norm().add_(LeastNorm, One));
+        x = x.div(x.norm().add_(LeastNorm, Numbers.One));
         for (var i = 0; i < 5; i++)
         {
             var a = x.mm(x.t());
