@@ -7,27 +7,34 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// but to the second order, by extrapolating the last two predicted images.
 /// </summary>
 /// <remarks>
-/// The first step is of first order because no prediction precedes it. The last step, to t = 0, where lambda is
+/// The first step is of first order because no prediction precedes it. A last step to t = 0, where lambda is
 /// infinite, is of first order too and returns the predicted image. The authors advise such a last step for fewer than
 /// 15 steps; here every number of steps has it.
 /// </remarks>
 internal static class DpmSolverSampler
 {
+    /// <inheritdoc cref="SampleTo"/>
     /// <summary>Runs from x_T to x_0 and returns x_0, in the caller's dispose scope.</summary>
-    /// <param name="denoiser">The denoiser, which is evaluated once at each of the timesteps.</param>
-    /// <param name="schedule">The schedule that the network was trained with.</param>
-    /// <param name="timesteps">The timesteps at which to take a step, falling. The last step leads to 0.</param>
-    /// <param name="start">x at the first timestep, (B, C, H, W). The sampler leaves it as it is.</param>
-    /// <param name="visit">Receives s and x_s after each step. It must not keep the tensor.</param>
     public static Tensor Sample(
         Denoiser denoiser, NoiseSchedule schedule, IReadOnlyList<int> timesteps, Tensor start,
+        Action<int, Tensor>? visit = null) => SampleTo(0, denoiser, schedule, timesteps, start, visit);
+
+    /// <summary>Runs from x_T to x_end and returns x_end, in the caller's dispose scope.</summary>
+    /// <param name="end">The timestep to which the last step leads.</param>
+    /// <param name="denoiser">The denoiser, which is evaluated once at each of the timesteps.</param>
+    /// <param name="schedule">The schedule that the network was trained with.</param>
+    /// <param name="timesteps">The timesteps at which to take a step, falling.</param>
+    /// <param name="start">x at the first timestep, (B, C, H, W). The sampler leaves it as it is.</param>
+    /// <param name="visit">Receives s and x_s after each step. It must not keep the tensor.</param>
+    public static Tensor SampleTo(
+        int end, Denoiser denoiser, NoiseSchedule schedule, IReadOnlyList<int> timesteps, Tensor start,
         Action<int, Tensor>? visit = null)
     {
-        var steps = Steps(schedule, timesteps);
+        var steps = Steps(schedule, timesteps, end);
         Tensor? x0Before = null;
         try
         {
-            return ReverseLoop.Run(timesteps, start, TakeStep, visit);
+            return ReverseLoop.Run(timesteps, start, TakeStep, visit, end);
         }
         finally
         {
@@ -49,15 +56,16 @@ internal static class DpmSolverSampler
 
     /// <summary>Returns the numbers of the steps.</summary>
     /// <param name="schedule">The schedule that the network was trained with.</param>
-    /// <param name="timesteps">The timesteps at which to take a step, falling. The last step leads to 0.</param>
-    public static DpmSolverStep[] Steps(NoiseSchedule schedule, IReadOnlyList<int> timesteps)
+    /// <param name="timesteps">The timesteps at which to take a step, falling.</param>
+    /// <param name="end">The timestep to which the last step leads.</param>
+    public static DpmSolverStep[] Steps(NoiseSchedule schedule, IReadOnlyList<int> timesteps, int end = 0)
     {
         var steps = new DpmSolverStep[timesteps.Count];
         var hBefore = 0.0;
         for (var i = 0; i < steps.Length; i++)
         {
             var t = timesteps[i];
-            var s = i + 1 < steps.Length ? timesteps[i + 1] : 0;
+            var s = i + 1 < steps.Length ? timesteps[i + 1] : end;
             var h = schedule.HalfLogSnr(s) - schedule.HalfLogSnr(t);
 
             // D = (1 + 1 / (2 r)) x_0 - 1 / (2 r) x_0' with r = h' / h, where ' marks the step before

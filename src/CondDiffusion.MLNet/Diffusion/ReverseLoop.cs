@@ -11,27 +11,28 @@ internal static class ReverseLoop
     /// </summary>
     /// <param name="xt">x_t, (B, C, H, W). The step leaves it as it is.</param>
     /// <param name="t">The timestep of x_t.</param>
-    /// <param name="s">The timestep to step to, below t; 0 in the last step.</param>
+    /// <param name="s">The timestep to step to, below t.</param>
     /// <param name="step">The index of the step, from 0.</param>
     public delegate Tensor Step(Tensor xt, int t, int s, int step);
 
     /// <summary>Runs from x_T to x_0 and returns x_0, in the caller's dispose scope.</summary>
-    /// <param name="timesteps">The timesteps at which to take a step, falling. The last step leads to 0.</param>
+    /// <param name="timesteps">The timesteps at which to take a step, falling.</param>
     /// <param name="start">x at the first timestep, (B, C, H, W). The loop leaves it as it is.</param>
     /// <param name="takeStep">The sampler's step.</param>
     /// <param name="visit">
     /// Receives s and x_s after each step. It must not keep the tensor. It runs in the caller's dispose scope and
     /// gradient mode: it may be a user's code, whose tensors are not the loop's.
     /// </param>
+    /// <param name="end">The timestep to which the last step leads, in place of 0.</param>
     public static Tensor Run(
-        IReadOnlyList<int> timesteps, Tensor start, Step takeStep, Action<int, Tensor>? visit = null)
+        IReadOnlyList<int> timesteps, Tensor start, Step takeStep, Action<int, Tensor>? visit = null, int end = 0)
     {
         var x = start.alias().DetachFromDisposeScope();
         try
         {
             for (var step = 0; step < timesteps.Count; step++)
             {
-                var s = step + 1 < timesteps.Count ? timesteps[step + 1] : 0;
+                var s = step + 1 < timesteps.Count ? timesteps[step + 1] : end;
                 var xs = TakeDetached(takeStep, x, timesteps[step], s, step);
                 x.Dispose();
                 x = xs;

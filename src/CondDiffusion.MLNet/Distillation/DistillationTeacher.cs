@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Distillation;
 
 /// <summary>
-/// The trained model that a student imitates. It goes the way of each of the student's steps in several steps of DDIM,
-/// with its own guidance.
+/// The trained model that a student imitates. It goes the way of each of the student's steps in several steps, with its
+/// own guidance.
 /// </summary>
 internal sealed class DistillationTeacher : IDisposable
 {
@@ -45,8 +45,8 @@ internal sealed class DistillationTeacher : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        int[] way = [.. _timesteps.Where(timestep => timestep <= t && timestep > s), s];
-        var noises = _noises.AsMemory(Array.IndexOf(_timesteps, t), way.Length - 1).ToArray();
+        int[] way = [.. _timesteps.Where(timestep => timestep <= t && timestep > s)];
+        var noises = _noises.AsMemory(Array.IndexOf(_timesteps, t), way.Length).ToArray();
 
         var rows = new GuidedRows([.. labels.Select(_ => _model.GuidanceScale)]);
         using var conditional = _network.Prepare(noises, labels);
@@ -58,10 +58,15 @@ internal sealed class DistillationTeacher : IDisposable
             (x, step) => _network.Forward(x, conditional, step),
             guided is null ? null : (x, step) => _network.Forward(x, guided, step));
 
-        for (var step = 0; step < way.Length - 1; step++)
-            xt = DdimSampler.Step(_schedule, xt, denoiser(xt, way[step], step), way[step], way[step + 1]);
+        // DPM-Solver++ and DDIM without fresh noise follow the same path, the former more exactly. The steps of a
+        // distilled teacher are those of DDIM.
+        var xs = _model.Sampling.Sampler == Sampler.DpmSolver
+            ? DpmSolverSampler.SampleTo(s, denoiser, _schedule, way, xt)
+            : ReverseLoop.Run(way, xt, TakeDdimStep, end: s);
+        return xs.MoveToOuterDisposeScope();
 
-        return xt.MoveToOuterDisposeScope();
+        Tensor TakeDdimStep(Tensor x, int from, int to, int step) =>
+            DdimSampler.Step(_schedule, x, denoiser(x, from, step), from, to);
     }
 
     public void Dispose() => _network.Dispose();

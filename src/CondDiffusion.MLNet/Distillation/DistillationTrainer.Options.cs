@@ -47,6 +47,7 @@ public sealed partial class DistillationTrainer
             (nameof(Steps), Text(Steps)),
             (nameof(TeacherSteps), Text(TeacherSteps!.Value)),
             (nameof(Teacher), InitialModel.From(Teacher!, Role).Fingerprint),
+            (nameof(Sampling.Sampler), $"{Sampling.Sampler}"),
             (nameof(Sampling.GuidanceScale), Text(Teacher!.Description.GuidanceScale)),
             (nameof(Sampling.GuidanceSigmaLow), Text(Sampling.GuidanceSigmaLow)),
             (nameof(Sampling.GuidanceSigmaHigh), Text(Sampling.GuidanceSigmaHigh ?? double.PositiveInfinity)),
