@@ -14,9 +14,9 @@ internal static class LossBenchmark
         Console.WriteLine(Row("---", DenoisingLoss.Levels.Select(_ => "---"), "---"));
         foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 1)))
         {
-            foreach (var training in arguments.Text("--trainings").Split(',').Select(QualityTraining.Find))
+            foreach (var training in arguments.List("--trainings").Select(QualityTraining.Find))
             {
-                using var model = QualityBenchmark.Train(meter, arguments, training, epochs, seed);
+                using var model = QualityBenchmark.Train(meter, arguments, training, epochs, seed).Generator;
                 var losses = DenoisingLoss.Measure(model, meter.Test);
                 Console.WriteLine(Row(
                     $"{training.Name}, {epochs} epochs, seed {seed}",

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using CondDiffusion.Examples;
 using Microsoft.ML;
 using Microsoft.ML.Transforms;
@@ -45,9 +46,14 @@ internal static class QualityBenchmark
             {
                 var time = TimeSpan.FromMinutes(minutes[stage] - (stage > 0 ? minutes[stage - 1] : 0));
                 var name = $"{training.Name}, {minutes[stage]} minutes";
-                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed: 1, time), samplings);
+                meter.Measure(
+                    name,
+                    () => Train(meter, arguments, training, epochs, seed: 1, time) with { Minutes = minutes[stage] },
+                    samplings);
             }
         }
+
+        QualityPlot.Write();
     }
 
     /// <summary>Trains a model, or loads the one that an earlier run trained.</summary>
@@ -57,7 +63,7 @@ internal static class QualityBenchmark
     /// <param name="epochs">Its epochs.</param>
     /// <param name="seed">Its seed.</param>
     /// <param name="time">When to stop; null at the end.</param>
-    public static ConditionalDiffusionTransformer Train(
+    public static MeasuredModel Train(
         QualityMeter meter, Arguments arguments, QualityTraining training, int epochs, int seed, TimeSpan? time = null)
     {
         var data = arguments.Find("--data") ?? "mnist";
@@ -66,6 +72,9 @@ internal static class QualityBenchmark
         if (time is null && File.Exists(file)) return meter.Load(file);
 
         Console.Error.WriteLine($"Training {name}.");
+        var checkpoints = Path.Combine(QualityMeter.Cache, $"{name}-checkpoints");
+        var isWhole = !Directory.Exists(checkpoints);
+        var clock = Stopwatch.StartNew();
         var options = training.Options;
         using var stop = time is { } limit ? new CancellationTokenSource(limit) : new();
         var ml = new MLContext(seed);
@@ -77,12 +86,13 @@ internal static class QualityBenchmark
                 Epochs = epochs,
                 Seed = seed,
                 Progress = new ProgressBar(Console.Error),
-                CheckpointDirectory = Path.Combine(QualityMeter.Cache, $"{name}-checkpoints"),
+                CheckpointDirectory = checkpoints,
                 CancellationToken = stop.Token,
                 OnCancellation = CancellationBehavior.ReturnModel,
             }));
         var model = pipeline.Fit(meter.Training);
+        var minutes = clock.Elapsed.TotalMinutes;
         if (time is null) ModelFile.Save(ml, model, file);
-        return model.LastTransformer;
+        return new(model.LastTransformer, isWhole ? minutes : null);
     }
 }

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Benchmarks.Plots;
 using CondDiffusion.MLNet.Files;
 
 namespace CondDiffusion.MLNet.Benchmarks.Augmentation;

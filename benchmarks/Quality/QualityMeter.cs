@@ -40,27 +40,27 @@ internal sealed class QualityMeter
     public IDataView Test { get; }
 
     /// <summary>Loads the generator of a model file.</summary>
-    public ConditionalDiffusionTransformer Load(string file) => ModelFile.LoadGenerator(_ml, file);
+    public MeasuredModel Load(string file) => new(ModelFile.LoadGenerator(_ml, file), null);
 
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>
     /// <param name="load">Returns the model; called if there is something to measure.</param>
     /// <param name="samplings">The ways to sample it, each of which is a row.</param>
     public void Measure(
-        string name, Func<ConditionalDiffusionTransformer> load, IReadOnlyList<QualitySampling> samplings)
+        string name, Func<MeasuredModel> load, IReadOnlyList<QualitySampling> samplings)
     {
-        ConditionalDiffusionTransformer? model = null;
+        MeasuredModel? model = null;
         try
         {
             foreach (var sampling in samplings) Measure(name + sampling.Name, () => model ??= load(), sampling);
         }
         finally
         {
-            model?.Dispose();
+            model?.Generator.Dispose();
         }
     }
 
-    private void Measure(string name, Func<ConditionalDiffusionTransformer> load, QualitySampling sampling)
+    private void Measure(string name, Func<MeasuredModel> load, QualitySampling sampling)
     {
         var done = JsonLines.ReadAll<QualityRow>(Results).LastOrDefault(row =>
             row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
@@ -70,7 +70,7 @@ internal sealed class QualityMeter
             return;
         }
 
-        var model = load();
+        var (model, minutes) = load();
         using var sampled = _ml.ImageGeneration.WithSampling(model, sampling.Change(model.Sampling));
         var evaluations = 0L;
         sampled.Generator.Shared.Evaluating = rows => evaluations += rows;
@@ -92,6 +92,7 @@ internal sealed class QualityMeter
 
         var row = Describe(name, metrics, quality.Score, metrics.GeneratedCount, form) with
         {
+            Minutes = minutes,
             Evaluations = (double)evaluations / metrics.GeneratedCount,
             Milliseconds = 1000 * seconds / metrics.GeneratedCount,
         };

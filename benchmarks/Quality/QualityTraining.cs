@@ -13,6 +13,7 @@ internal sealed record QualityTraining(string Name, Options Options)
     public static IReadOnlyList<QualityTraining> All { get; } =
     [
         new("published", Published),
+        new("published-native-size", Published with { Height = 28, Width = 28 }),
         new("published-average", Published with { MovingAverageLengths = [0.09] }),
         new("published-velocity", Published with { Prediction = PredictionTarget.Velocity }),
         new("published-dropout", Published with { LabelDropout = 0.1 }),

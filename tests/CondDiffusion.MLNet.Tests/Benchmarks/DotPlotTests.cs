@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Xml.Linq;
-using CondDiffusion.MLNet.Benchmarks.Augmentation;
+using CondDiffusion.MLNet.Benchmarks.Plots;
 
 namespace CondDiffusion.MLNet.Tests.Benchmarks;
 

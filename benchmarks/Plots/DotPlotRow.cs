@@ -1,4 +1,4 @@
-namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+namespace CondDiffusion.MLNet.Benchmarks.Plots;
 
 /// <summary>A row of a <see cref="DotPlot"/>.</summary>
 /// <param name="Name">What stands beside it.</param>

@@ -1,4 +1,6 @@
-namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
+using CondDiffusion.MLNet.Benchmarks.Augmentation;
+
+namespace CondDiffusion.MLNet.Benchmarks.Plots;
 
 /// <summary>A plot of some values in each row: a dot for each, and their mean with its interval.</summary>
 internal static class DotPlot
@@ -10,22 +12,6 @@ internal static class DotPlot
     private const int RowHeight = 30;
     private const int Bottom = 52;
     private const int MostTicks = 8;
-
-    // The background is the plot's own: a page may be dark where the reader's system is light.
-    private const string Style =
-        """
-        <style>
-        .page { fill: #ffffff } .grid { stroke: #d1d9e0 }
-        text { fill: #1f2328; font: 13px sans-serif }
-        .real { fill: #0969da; stroke: #0969da } .generated { fill: #bc4c00; stroke: #bc4c00 }
-        .interval { stroke-width: 2 } .seed { fill-opacity: 0.4; stroke: none }
-        @media (prefers-color-scheme: dark) {
-        .page { fill: #0d1117 } .grid { stroke: #3d444d }
-        text { fill: #f0f6fc }
-        .real { fill: #4493f8; stroke: #4493f8 } .generated { fill: #f0883e; stroke: #f0883e }
-        }
-        </style>
-        """;
 
     /// <summary>Draws a plot as an SVG image.</summary>
     /// <param name="title">What the plot shows, for readers who do not see it.</param>
@@ -43,25 +29,18 @@ internal static class DotPlot
         var last = Math.Max(Math.Ceiling(ends.Max() / tick), first + 1);
         var bottom = Top + rows.Count * RowHeight;
 
-        List<string> lines =
-        [
-            $"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Left + Breadth + Right} {bottom + Bottom}" """ +
-                $"""width="{Left + Breadth + Right}" height="{bottom + Bottom}" role="img">""",
-            $"<title>{title}</title>",
-            Style,
-            $"""<rect class="page" width="{Left + Breadth + Right}" height="{bottom + Bottom}"/>""",
-        ];
+        List<string> shapes = [];
         for (var i = first; i <= last; i++)
         {
             var x = X(i * tick);
-            lines.Add($"""<line class="grid" x1="{x}" y1="{Top}" x2="{x}" y2="{bottom}"/>""");
-            lines.Add($"""<text x="{x}" y="{bottom + 18}" text-anchor="middle">{i * tick:0.##}</text>""");
+            shapes.Add($"""<line class="grid" x1="{x}" y1="{Top}" x2="{x}" y2="{bottom}"/>""");
+            shapes.Add($"""<text x="{x}" y="{bottom + 18}" text-anchor="middle">{i * tick:0.##}</text>""");
         }
 
-        lines.Add($"""<text x="{Left + Breadth / 2}" y="{bottom + 40}" text-anchor="middle">{axis}</text>""");
-        for (var i = 0; i < rows.Count; i++) lines.AddRange(DrawRow(rows[i], means[i], Top + i * RowHeight + 15, X));
+        shapes.Add($"""<text x="{Left + Breadth / 2}" y="{bottom + 40}" text-anchor="middle">{axis}</text>""");
+        for (var i = 0; i < rows.Count; i++) shapes.AddRange(DrawRow(rows[i], means[i], Top + i * RowHeight + 15, X));
 
-        return $"{string.Join('\n', lines)}\n</svg>\n";
+        return SvgPage.Write(title, Left + Breadth + Right, bottom + Bottom, shapes);
 
         string X(double value) => $"{Left + (value / tick - first) / (last - first) * Breadth:F1}";
     }
