@@ -33,7 +33,7 @@ internal static class LatencyBenchmark
         using var fused = InferenceUNet.Create(network, ScalarType.BFloat16);
         using var embeddings = fused.Prepare([0.5f], [3]);
         using var image = randn([1, .. network.ImageSize], ScalarType.Float32, CPU);
-        using var model = CreateModel(ml, steps);
+        using var model = Distilled(ml, steps);
         using var engine = ml.Model.CreatePredictionEngine<Request, Reply>(model);
 
         Func<double> Time(Action action) => () => 1e3 * Rounds.Time(Repeats, action);
@@ -52,16 +52,6 @@ internal static class LatencyBenchmark
             $"| {steps} | {medians[0]:F2} | {medians[1]:F2} | {Added(1):F2} | {medians[2]:F2} | {Added(2):F2} |");
 
         double Added(int variant) => Rounds.Median([.. times[variant].Zip(times[0], (all, alone) => all - alone)]);
-    }
-
-    private static ConditionalDiffusionTransformer CreateModel(MLContext ml, int steps)
-    {
-        var description = Describe(Residual, SamplingOptions.Distilled(new(), steps)) with
-        {
-            Prediction = PredictionTarget.Velocity,
-            DistilledSteps = steps,
-        };
-        return new(ml, description, ConditionalUNet.Create(Residual, CPU, seed: 1));
     }
 
     private sealed class Request

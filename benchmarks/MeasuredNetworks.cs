@@ -1,5 +1,7 @@
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using Microsoft.ML;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
@@ -26,4 +28,15 @@ internal static class MeasuredNetworks
         Sampling = sampling,
         Seed = 1,
     };
+
+    /// <summary>Creates a model with the residual network that was distilled to some steps.</summary>
+    public static ConditionalDiffusionTransformer Distilled(MLContext ml, int steps)
+    {
+        var description = Describe(Residual, SamplingOptions.Distilled(new(), steps)) with
+        {
+            Prediction = PredictionTarget.Velocity,
+            DistilledSteps = steps,
+        };
+        return new(ml, description, ConditionalUNet.Create(Residual, CPU, seed: 1));
+    }
 }

@@ -47,7 +47,8 @@ switch (args)
         LossBenchmark.Run(new(rest, "--data", "--data-dir", "--trainings", "--epochs", "--seeds"));
         break;
     case ["warm-start", .. var rest]:
-        WarmStartBenchmark.Run(new(rest, "--model", "--data", "--data-dir", "--epochs", "--seeds"));
+        WarmStartBenchmark.Run(new(
+            rest, "--model", "--data", "--data-dir", "--epochs", "--seeds", "--learning-rate"));
         break;
     case ["augmentation", .. var rest]:
         AugmentationBenchmark.Run(new(
@@ -71,6 +72,7 @@ switch (args)
               curve   --trainings NAME,... --minutes N,... [--epochs N] [--guidance G,...] DATA
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
               warm-start [--model FILE.zip] [--data DATA] [--data-dir DIR] [--epochs N] [--seeds N]
+                      [--learning-rate R]
               augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
                       [--steps N] [--generator-epochs N] [--unfiltered] [--data mnist|fashion-mnist] [--data-dir DIR]
               augmentation --write

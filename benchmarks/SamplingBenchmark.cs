@@ -18,6 +18,7 @@ internal static class SamplingBenchmark
     private const int Timesteps = 1000;
     private const int Timestep = 500;
     private const int MeasuredSteps = 50; // of a run of 1,000 steps
+    private const int Loops = Timesteps / MeasuredSteps;
 
     private static readonly ScalarType[] Types = [ScalarType.Float32, ScalarType.BFloat16];
 
@@ -108,49 +109,58 @@ internal static class SamplingBenchmark
         foreach (var form in fused) form.Dispose();
     }
 
-    /// <summary>Measures the generation of images, by sampler and batch size.</summary>
+    /// <summary>Measures the generation of images, by network, sampler and batch size.</summary>
     private static void PrintImages(int rounds, int[] batchSizes)
     {
         var ddpm = new SamplingOptions { Sampler = Sampler.Ancestral, Steps = MeasuredSteps, ClipPixels = false };
-        (string Name, SamplingOptions Options, int Times)[] samplers =
-        [
-            ("DDPM, 1,000 steps, float32", ddpm with { Precision = Precision.Float32 }, Timesteps / MeasuredSteps),
-            ("DDPM, 1,000 steps", ddpm, Timesteps / MeasuredSteps),
-            ("DDIM, 50 steps", new() { Sampler = Sampler.Ddim, Steps = 50 }, 1),
-            ("DPM-Solver++, 20 steps", new() { Steps = 20 }, 1),
-            ("DPM-Solver++, 10 steps", new() { Steps = 10 }, 1),
-        ];
         var ml = new MLContext();
         using var baseline = new LiteralUNet();
         baseline.eval();
-        ConditionalDiffusionTransformer[] models = [.. samplers.Select(sampler => Model(ml, sampler.Options))];
+        (string Name, ConditionalDiffusionTransformer Model, int Times)[] models =
+        [
+            ("DDPM, 1,000 steps, float32", Model(ml, ddpm with { Precision = Precision.Float32 }), Loops),
+            ("DDPM, 1,000 steps", Model(ml, ddpm), Loops),
+            ("DDIM, 50 steps", Model(ml, new() { Sampler = Sampler.Ddim, Steps = 50 }), 1),
+            ("DPM-Solver++, 20 steps", Model(ml, new() { Steps = 20 }), 1),
+            ("residual, by default", Guided(ml), 1),
+            ("residual, distilled to 4 steps", Distilled(ml, 4), 1),
+            ("to 2 steps", Distilled(ml, 2), 1),
+            ("to 1 step", Distilled(ml, 1), 1),
+        ];
 
         Console.WriteLine();
         Console.WriteLine(
             $"Images: medians of {rounds} interleaved rounds, in ms per image. Of 1,000 steps {MeasuredSteps} are " +
-            $"measured, and their time is multiplied by {Timesteps / MeasuredSteps}.");
+            $"measured, and their time is multiplied by {Loops}.");
         Console.WriteLine();
         PrintRow([
-            "images at a time", "baseline, DDPM, 1,000 steps, float32", .. samplers.Select(sampler => sampler.Name),
-            "20 steps against the baseline",
+            "images at a time", "baseline, DDPM, 1,000 steps, float32", .. models.Select(model => model.Name),
+            "20 steps against the baseline", "2 steps against the baseline",
         ]);
-        PrintRule(columns: 3 + samplers.Length);
+        PrintRule(columns: 4 + models.Length);
 
         foreach (var batchSize in batchSizes)
         {
-            var rows = Conditions(batchSize);
-
             Func<double> Time(Action sample, int times) =>
                 () => Rounds.Time(1, sample) * times / batchSize;
 
+            Func<double> TimeModel(ConditionalDiffusionTransformer model, int times)
+            {
+                var rows = Conditions(batchSize, ((ITrainedModel)model).Description.GuidanceScale);
+                return Time(() => model.Generator.Generate(rows), times);
+            }
+
             var times = Rounds.Measure(rounds, [
-                Time(() => SampleBaseline(baseline, batchSize, MeasuredSteps), Timesteps / MeasuredSteps),
-                .. models.Select((model, i) => Time(() => model.Generator.Generate(rows), samplers[i].Times)),
+                Time(() => SampleBaseline(baseline, batchSize, MeasuredSteps), Loops),
+                .. models.Select(model => TimeModel(model.Model, model.Times)),
             ]);
-            PrintRow([$"{batchSize}", .. times.Select(Milliseconds), $"{Ratio(times[0], times[4]):F0}x"]);
+            PrintRow([
+                $"{batchSize}", .. times.Select(Milliseconds),
+                $"{Ratio(times[0], times[4]):F0}x", $"{Ratio(times[0], times[7]):F0}x",
+            ]);
         }
 
-        foreach (var model in models) model.Dispose();
+        foreach (var (_, model, _) in models) model.Dispose();
     }
 
     /// <summary>
@@ -214,8 +224,19 @@ internal static class SamplingBenchmark
     private static ConditionalDiffusionTransformer Model(MLContext ml, SamplingOptions sampling) =>
         new(ml, Describe(Plain, sampling), ConditionalUNet.Create(Plain, CPU, seed: 1));
 
-    private static Condition[] Conditions(int count) =>
-        [.. Enumerable.Range(0, count).Select(i => new Condition(i % Plain.Labels, (uint)i, 1))];
+    /// <summary>Creates a model with the residual network, guided as by default.</summary>
+    private static ConditionalDiffusionTransformer Guided(MLContext ml)
+    {
+        var description = Describe(Residual, new SamplingOptions().ResolveGuidance(generatesUnlabelled: true)) with
+        {
+            Prediction = PredictionTarget.Velocity,
+            GeneratesUnlabelled = true,
+        };
+        return new(ml, description, ConditionalUNet.Create(Residual, CPU, seed: 1));
+    }
+
+    private static Condition[] Conditions(int count, float guidance = 1) =>
+        [.. Enumerable.Range(0, count).Select(i => new Condition(i % Plain.Labels, (uint)i, guidance))];
 
     private static MLImage[] Generate(ConditionalDiffusionTransformer model, MLContext ml, int count)
     {

@@ -87,6 +87,7 @@ internal static class DenoisingLoss
                 rows.Select(row => (long)row.Row).ToArray()));
     }
 
+    /// <summary>Finds the row of a label, which the model may know by a word before the number.</summary>
     private static int IndexOf(ModelDescription model, uint label) =>
-        model.Labels.Values!.Index().Single(value => value.Item == $"{label}").Index;
+        model.Labels.Values!.Index().Single(value => value.Item.Split(' ')[^1] == $"{label}").Index;
 }

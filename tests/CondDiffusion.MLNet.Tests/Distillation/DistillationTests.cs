@@ -247,10 +247,13 @@ public sealed class DistillationTests
         Assert.AreSequenceEqual(
             Values(whole, network => network.Parameters), Values(resumed, network => network.Parameters));
 
-        // A checkpoint belongs to one teacher and its guidance.
+        // A checkpoint belongs to one teacher, its sampler and its guidance.
         using var weaker = Ml.ImageGeneration.WithSampling(model, model.Sampling with { GuidanceScale = 2 });
         var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(weaker, options));
         Assert.Contains("GuidanceScale", exception.Message);
+        using var other = Ml.ImageGeneration.WithSampling(model, model.Sampling with { Sampler = Sampler.Ddim });
+        exception = Assert.ThrowsExactly<InvalidOperationException>(() => Fit(other, options));
+        Assert.Contains("Sampler was DpmSolver", exception.Message);
     }
 
     [TestMethod]
