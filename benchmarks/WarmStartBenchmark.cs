@@ -32,8 +32,15 @@ internal static class WarmStartBenchmark
         Console.WriteLine("| --- | --- | --- | --- | --- |");
         foreach (var seed in Enumerable.Range(1, arguments.Number("--seeds", 1)))
         {
-            var options = new Options { FeatureColumnName = "Image", BatchSize = 50, WarmUpSteps = 20, Seed = seed };
-            var warm = Train(options with { InitialModel = start, Epochs = epochs, LearningRate = rate });
+            var options = new Options
+            {
+                FeatureColumnName = "Image",
+                BatchSize = 50,
+                LearningRate = rate,
+                WarmUpSteps = 20,
+                Seed = seed,
+            };
+            var warm = Train(options with { InitialModel = start, Epochs = epochs });
             var cold = Train(options with { Epochs = Ratio * epochs });
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,

@@ -64,7 +64,7 @@ public sealed partial class ConditionalDiffusionTrainer
             new(ShiftFraction, RotationDegrees, ScaleFraction, AugmentationFraction);
 
         /// <inheritdoc/>
-        private protected override double OwnLearningRate => InitialModel is null ? 1e-3 : 1e-4;
+        private protected override double OwnLearningRate => InitialModel is null ? 1e-3 : 3e-3;
 
         /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>

@@ -9,7 +9,8 @@ internal static class DistillCommand
     {
         var arguments = new Arguments(
             args,
-            "--model", "--data", "--data-dir", "--steps", "--epochs", "--guidance", "--seed", "--checkpoints", "--out");
+            "--model", "--data", "--data-dir", "--steps", "--epochs", "--optimizer", "--learning-rate", "--guidance",
+            "--seed", "--checkpoints", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var ml = CommandContext.Create(seed);
@@ -26,6 +27,8 @@ internal static class DistillCommand
                 FeatureColumnName = "Image",
                 Steps = arguments.Number("--steps", 4),
                 Epochs = arguments.Number("--epochs", 5),
+                Optimizer = arguments.Enum("--optimizer", Optimizer.Adam),
+                LearningRate = arguments.FindDouble("--learning-rate"),
                 CheckpointDirectory = arguments.Find("--checkpoints"),
                 Progress = progress,
                 CancellationToken = token,

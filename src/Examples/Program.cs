@@ -40,7 +40,8 @@ static int Main(Action command)
                            the model generates with guidance G unless it is told otherwise;
                            with --checkpoints, a training that was stopped resumes
               distill      --model FILE.zip --data DATA [--data-dir DIR] [--steps N]
-                           [--guidance G] [--epochs N] [--seed N] [--checkpoints DIR] --out FILE.zip;
+                           [--guidance G] [--epochs N] [--optimizer Adam|Muon] [--learning-rate R] [--seed N]
+                           [--checkpoints DIR] --out FILE.zip;
                            the new model generates in N steps what the other one generates in many
               generate     [--model FILE.zip] [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N]

@@ -117,12 +117,12 @@ public sealed class InitialModelTests
     }
 
     [TestMethod]
-    public void LearningRate_WithAnInitialModel_IsLowerByDefault()
+    public void LearningRate_WithAnInitialModel_HasADefaultOfItsOwn()
     {
         using var model = Tiny.Create(Ml);
         Assert.AreEqual(1e-3, Peak(new()));
-        Assert.AreEqual(1e-4, Peak(new() { InitialModel = InitialModel.From(model) }));
-        Assert.AreEqual(3e-3, Peak(new() { InitialModel = InitialModel.From(model), LearningRate = 3e-3 }));
+        Assert.AreEqual(3e-3, Peak(new() { InitialModel = InitialModel.From(model) }));
+        Assert.AreEqual(1e-4, Peak(new() { InitialModel = InitialModel.From(model), LearningRate = 1e-4 }));
 
         static double Peak(Options options) => options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak;
     }

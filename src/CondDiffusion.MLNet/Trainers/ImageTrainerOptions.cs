@@ -72,8 +72,8 @@ public abstract partial record ImageTrainerOptions
     /// Learning rate: the size of a step, which is about that of the change in each weight.
     /// </summary>
     /// <value>
-    /// Positive and finite; null for the trainer's own, which is 1e-3 for image generation, 1e-4 for image generation
-    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/> and for distillation, and 2e-3 for
+    /// Positive and finite; null for the trainer's own, which is 1e-3 for image generation, 3e-3 for image generation
+    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/>, 1e-4 for distillation, and 2e-3 for
     /// classification. Default: null.
     /// </value>
     public double? LearningRate { get; init; }

@@ -51,6 +51,35 @@ public sealed class FolderCommandTests : IDisposable
     }
 
     [TestMethod]
+    public void Distill_Options_AreThoseOfTheTraining()
+    {
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 2, dogs: 2);
+        var teacher = _directory.File("teacher.zip");
+        Printed.By(() => TrainCommand.Run(["--data", photos, "--size", "8", "--epochs", "1", "--out", teacher]));
+
+        var levels = Distill("--optimizer", "muon", "--learning-rate", "1e-2");
+
+        Tiny.AreClose([levels], [Distill("--optimizer", "muon", "--learning-rate", "1e-2")]);
+        IsFar(Distill("--optimizer", "muon"));
+        IsFar(Distill("--learning-rate", "1e-2"));
+
+        byte[] Distill(params string[] options)
+        {
+            var file = _directory.File($"{Guid.NewGuid():N}.zip");
+            Printed.By(() => DistillCommand.Run(
+                ["--model", teacher, "--data", photos, "--steps", "2", "--epochs", "3", "--out", file, .. options]));
+            using var model = ModelFile.LoadGenerator(new(), file);
+            Assert.AreEqual(2, model.Sampling.Steps);
+            using var image = model.Generate(["dog"])[0];
+            return image.Pixels.ToArray();
+        }
+
+        void IsFar(byte[] others) =>
+            Assert.IsGreaterThan(2, others.Zip(levels, (a, b) => Math.Abs(a - b)).Max());
+    }
+
+    [TestMethod]
     public void Train_OtherChannels_AreRefused() => Throws.Saying<UsageException>(
         () => TrainCommand.Run(["--data", "digits", "--channels", "2", "--out", _directory.File("model.zip")]),
         "--channels must be 1 or 3, but is '2'");
