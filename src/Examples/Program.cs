@@ -1,5 +1,6 @@
 using CondDiffusion.Examples;
 
+FreedMemory.Keep();
 return args switch
 {
     [] => Main(() => DigitsCommand.Run(DigitsCommand.Full)),

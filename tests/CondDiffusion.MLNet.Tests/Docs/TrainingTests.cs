@@ -67,7 +67,7 @@ public sealed class TrainingTests
             InitialModel = InitialModel.FromFile("models/shapes.zip"),    // or a .safetensors of PyTorch's names
         };
         // end
-        Assert.AreEqual(1e-4, options.LoopSettings(3, ScalarType.Float32).LearningRate.Peak);
+        Assert.AreEqual(3e-3, options.LoopSettings(3, ScalarType.Float32).LearningRate.Peak);
         Fit(Fast(options)).Dispose();
         Assert.ThrowsExactly<InvalidOperationException>(() => Fit(Fast(options) with { EmbeddingSize = 5 }));
     }
