@@ -24,7 +24,7 @@ internal static class WarmStartBenchmark
         var ml = new MLContext(seed: 1);
         var images = ml.Data.TakeRows(DataSet.Load(ml, data, arguments.Find("--data-dir")), Images);
         var test = DataSet.Load(ml, data, arguments.Find("--data-dir"), MnistSplit.Test);
-        var start = InitialModel.FromFile(arguments.Find("--model") ?? ModelFile.Shipped);
+        var start = InitialModel.FromFile(arguments.Find("--model") ?? "models/mnist-undistilled.zip");
 
         Console.WriteLine($"{Images} images of {data}: the loss of 1,000 test images, mean of the levels 0.3 to 4.");
         Console.WriteLine();

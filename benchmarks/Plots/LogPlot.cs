@@ -55,7 +55,9 @@ internal static class LogPlot
         string Y(double value) => $"{end - Fraction(value, rows) * Height:F1}";
     }
 
-    /// <summary>Returns 1, 2 and 5 and their multiples with powers of 10, from below the values to above them.</summary>
+    /// <summary>
+    /// Returns 1, 2 and 5 and their multiples with powers of 10, from below the values to above them.
+    /// </summary>
     private static double[] Ticks(IReadOnlyList<double> values)
     {
         var first = (int)Math.Floor(Math.Log10(values.Min()));

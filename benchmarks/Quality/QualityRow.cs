@@ -14,7 +14,9 @@ internal sealed record QualityRow
 
     public required int Images { get; init; }
 
-    /// <summary>Minutes that the training took; null where this run did not train the model from its beginning.</summary>
+    /// <summary>
+    /// Minutes that the training took; null where this run did not train the model from its beginning.
+    /// </summary>
     public double? Minutes { get; init; }
 
     /// <summary>Images that the network evaluated for each generated image.</summary>

@@ -32,6 +32,7 @@ internal sealed record QualityTraining(string Name, Options Options)
         new("plain-log-normal", Plain with { TimestepSampling = TimestepSampling.LogNormal }),
         new("default", new()),
         new("adam", new() { Optimizer = Optimizer.Adam }),
+        new("no-average", new() { MovingAverageLengths = [] }),
         new("uniform", new() { TimestepSampling = TimestepSampling.Uniform }),
         new("more-noise", new() { NoiseLevelMean = 0.8 }),
         new("constant-rate", new() { LearningRateDecay = LearningRateDecay.None }),

@@ -53,7 +53,7 @@ public sealed class GenerateCommandTests
     {
         using var directory = new TemporaryDirectory();
         GenerateCommand.Run(
-            ["--labels", "7", "--count", "1", "--steps", "2", "--out", directory.File("out")]);
+            ["--labels", "7", "--count", "1", "--out", directory.File("out")]);
 
         using var image = MLImage.CreateFromFile(directory.File("out/7-0.png"));
         Assert.AreEqual((28, 28), (image.Height, image.Width));
