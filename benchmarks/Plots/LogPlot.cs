@@ -6,7 +6,7 @@ internal static class LogPlot
     private const int Left = 60;
     private const int Breadth = 440; // of the horizontal axis
     private const int Right = 150;
-    private const int Top = 24;
+    private const int Top = 36;
     private const int Height = 260; // of the vertical axis
     private const int Bottom = 52;
 
@@ -25,7 +25,7 @@ internal static class LogPlot
         List<string> shapes =
         [
             $"""<text x="{Left + Breadth / 2}" y="{end + 40}" text-anchor="middle">{horizontal}</text>""",
-            $"""<text x="12" y="{Top - 8}">{vertical}</text>""",
+            $"""<text x="12" y="{Top - 18}">{vertical}</text>""",
         ];
         foreach (var tick in columns)
         {
