@@ -7,5 +7,5 @@ namespace CondDiffusion.MLNet.Tests.Support;
 public static class TestProcess
 {
     [AssemblyInitialize]
-    public static void KeepFreedMemory(TestContext context) => FreedMemory.Keep();
+    public static void KeepFreedMemory(TestContext _) => FreedMemory.Keep();
 }
