@@ -42,7 +42,7 @@ internal static class LogPlot
         foreach (var (name, color, points) in curves)
         {
             var line = string.Join(' ', points.Select(point => $"{X(point.X)},{Y(point.Y)}"));
-            shapes.Add($"""<polyline class="{color}" points="{line}"/>""");
+            shapes.Add($"""<polyline class="{color}" style="fill: none" points="{line}"/>""");
             shapes.AddRange(points.Select(point =>
                 $"""<circle class="{color}" cx="{X(point.X)}" cy="{Y(point.Y)}" r="4"/>"""));
             shapes.Add($"""<text x="{X(points[^1].X)}" y="{Y(points[^1].Y)}" dx="10" dy="4">{name}</text>""");

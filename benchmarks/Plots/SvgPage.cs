@@ -11,12 +11,12 @@ internal static class SvgPage
         text { fill: #1f2328; font: 13px sans-serif }
         .real { fill: #0969da; stroke: #0969da } .generated { fill: #bc4c00; stroke: #bc4c00 }
         .neutral { fill: #59636e; stroke: #59636e }
-        .interval, polyline { stroke-width: 2 } .seed { fill-opacity: 0.4; stroke: none } polyline { fill: none }
+        .interval, polyline { stroke-width: 2 } .seed { fill-opacity: 0.4; stroke: none }
         @media (prefers-color-scheme: dark) {
         .page { fill: #0d1117 } .grid { stroke: #3d444d }
         text { fill: #f0f6fc }
         .real { fill: #4493f8; stroke: #4493f8 } .generated { fill: #f0883e; stroke: #f0883e }
-        .neutral { fill: #9198a1; stroke: #9198a1 } polyline { fill: none }
+        .neutral { fill: #9198a1; stroke: #9198a1 }
         }
         </style>
         """;
