@@ -17,7 +17,7 @@ internal static class DigitsCommand
     /// <param name="Options">Options of the training.</param>
     internal sealed record Setting(int Images, int Count, ConditionalDiffusionTrainer.Options Options);
 
-    /// <summary>Gets the job that takes a little over a minute on two cores.</summary>
+    /// <summary>Gets the job that takes one to two minutes on two cores.</summary>
     public static Setting Full { get; } = new(8_000, 10, new()
     {
         ChannelWidths = [32, 64],
