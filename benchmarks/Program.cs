@@ -53,7 +53,10 @@ switch (args)
     case ["augmentation", .. var rest]:
         AugmentationBenchmark.Run(new(
             rest,
-            ["--data", "--data-dir", "--counts", "--minority", "--seeds", "--arms", "--steps", "--generator-epochs"],
+            [
+                "--data", "--data-dir", "--counts", "--minority", "--seeds", "--arms", "--steps", "--generator",
+                "--generator-epochs", "--guidance",
+            ],
             ["--unfiltered", "--write"]));
         break;
     case ["evaluation", .. var rest]:
@@ -74,7 +77,8 @@ switch (args)
               warm-start [--model FILE.zip] [--data DATA] [--data-dir DIR] [--epochs N] [--seeds N]
                       [--learning-rate R]
               augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
-                      [--steps N] [--generator-epochs N] [--unfiltered] [--data mnist|fashion-mnist] [--data-dir DIR]
+                      [--steps N] [--generator NAME] [--generator-epochs N] [--guidance N] [--unfiltered]
+                      [--data mnist|fashion-mnist] [--data-dir DIR]
               augmentation --write
               evaluation [--rows N] [--features N]
               mutations [--count N] [--first N]

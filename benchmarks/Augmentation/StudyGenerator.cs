@@ -15,23 +15,25 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
     // A label of few images may be refused much more often than it is by default expected to be.
     private const int MostAttempts = 100;
 
-    /// <summary>The training, but for its epochs.</summary>
-    public static ConditionalDiffusionTrainer.Options TrainingOptions { get; } = new()
-    {
-        Height = StudyImages.Side,
-        Width = StudyImages.Side,
-        LabelBalance = 0.5,
-    };
-
     private string Name =>
-        $"augmentation-{protocol.Data}-{protocol.Counts.Replace(',', '-')}-{protocol.GeneratorEpochs}-{seed}";
+        $"augmentation-{protocol.Data}-{protocol.Counts.Replace(',', '-')}-{protocol.Generator}-" +
+        $"{protocol.GeneratorEpochs}-{seed}";
 
     private string ModelFileName => Path.Combine(QualityMeter.Cache, $"{Name}.zip");
 
     private string CheckpointDirectory => Path.Combine(QualityMeter.Cache, $"{Name}-checkpoints");
 
-    private string ImageFileName => Path.Combine(
-        QualityMeter.Cache, $"{Name}-{(protocol.IsFiltered ? $"{protocol.Steps}" : "unfiltered")}.images");
+    private string ImageFileName
+    {
+        get
+        {
+            var guidance = protocol.Guidance is { } scale ? $"-guidance-{scale}" : "";
+            var filter = protocol.IsFiltered ? $"{protocol.Steps}" : "unfiltered";
+            return Path.Combine(QualityMeter.Cache, FormattableString.Invariant($"{Name}{guidance}-{filter}.images"));
+        }
+    }
+
+    private ConditionalDiffusionTrainer.Options Options => StudyTraining.Find(protocol.Generator).Options;
 
     /// <summary>Generates images until each label has as many as the most frequent one.</summary>
     /// <param name="real">The real images.</param>
@@ -54,7 +56,8 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
         var refused = new RefusedImages();
         var augmented = ml.ImageGeneration.Augment(view, model, new AugmentationOptions
         {
-            ImageColumnName = TrainingOptions.FeatureColumnName,
+            ImageColumnName = Options.FeatureColumnName,
+            GuidanceScale = protocol.Guidance,
             Classifier = filter,
             CopyDistance = CopyDistance,
             MostAttempts = MostAttempts,
@@ -76,7 +79,7 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
 
         Console.Error.WriteLine($"Training {Name}.");
         Directory.CreateDirectory(QualityMeter.Cache);
-        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(TrainingOptions with
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with
         {
             Epochs = protocol.GeneratorEpochs,
             Seed = seed,

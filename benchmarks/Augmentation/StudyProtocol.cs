@@ -25,8 +25,14 @@ internal sealed record StudyProtocol
     /// <summary>Steps of each classifier's training.</summary>
     public required int Steps { get; init; }
 
+    /// <summary>The name of the generator's training.</summary>
+    public string Generator { get; init; } = StudyTraining.Default.Name;
+
     /// <summary>Epochs of the generator's training.</summary>
     public required int GeneratorEpochs { get; init; }
+
+    /// <summary>The guidance with which images are generated; null for the default of an augmentation.</summary>
+    public double? Guidance { get; init; }
 
     /// <summary>Whether a classifier refuses generated images that do not show their label.</summary>
     public bool IsFiltered { get; init; } = true;
@@ -66,7 +72,7 @@ internal sealed record StudyProtocol
     public static StudyProtocol Create(string data, string counts)
     {
         var images = counts.Split(',').Sum(int.Parse);
-        var batches = Math.Ceiling((double)images / StudyGenerator.TrainingOptions.BatchSize);
+        var batches = Math.Ceiling((double)images / StudyTraining.Default.Options.BatchSize);
         return new()
         {
             Data = data,
@@ -94,6 +100,8 @@ internal sealed record StudyProtocol
             .. counts.Select(text => Create(data, text)).Select(study => study with
             {
                 Steps = arguments.Number("--steps", study.Steps),
+                Generator = StudyTraining.Find(arguments.Find("--generator") ?? study.Generator).Name,
+                Guidance = arguments.FindDouble("--guidance"),
                 GeneratorEpochs = arguments.Number("--generator-epochs", study.GeneratorEpochs),
                 IsFiltered = !arguments.Has("--unfiltered"),
             }),

@@ -31,10 +31,24 @@ public sealed class StudyProtocolTests
     [TestMethod]
     [DataRow("--steps", "20")]
     [DataRow("--generator-epochs", "1")]
+    [DataRow("--generator", "unbalanced")]
+    [DataRow("--guidance", "1.5")]
     [DataRow("--counts", "9,9,9,9,9,9,9,9,9,9")]
     [DataRow("--counts", "9,9,9,9,9,9,9,9,9,3", DisplayName = "a minority among other numbers")]
     [DataRow("--unfiltered")]
     public void IsOfStudy_OtherOptions_IsATrial(params string[] args) => Assert.IsFalse(Read(args).Single().IsOfStudy);
+
+    [TestMethod]
+    public void Read_GeneratorAndGuidance_AreThose()
+    {
+        var protocol = Read("--generator", "transformed", "--guidance", "1.5").Single();
+        Assert.AreEqual("transformed", protocol.Generator);
+        Assert.AreEqual(1.5, protocol.Guidance);
+    }
+
+    [TestMethod]
+    public void Read_UnknownGenerator_NamesTheOthers() =>
+        Throws.Saying<ArgumentException>(() => Read("--generator", "good"), "balanced, unbalanced, transformed");
 
     [TestMethod]
     [DataRow("--data", "--data", "digits")]
@@ -48,5 +62,7 @@ public sealed class StudyProtocolTests
         Throws.Saying<UsageException>(() => Read(args), message);
 
     private static IReadOnlyList<StudyProtocol> Read(params string[] args) => StudyProtocol.Read(new(
-        args, ["--data", "--counts", "--minority", "--steps", "--generator-epochs"], ["--unfiltered"]));
+        args,
+        ["--data", "--counts", "--minority", "--steps", "--generator", "--generator-epochs", "--guidance"],
+        ["--unfiltered"]));
 }
