@@ -114,8 +114,8 @@ public sealed class BatchedGenerationTests
     public void View_DownstreamOfItself_CachesAndSplits()
     {
         var images = Tiny.ImageBytes(_view);
-        var cached = Ml.Data.Cache(_view, "GeneratedPixels");
         _batches.Clear();
+        var cached = Ml.Data.Cache(_view, "GeneratedPixels"); // starts to read at once
         var first = cached.GetColumn<float[]>("GeneratedPixels").ToArray();
         var second = cached.GetColumn<float[]>("GeneratedPixels").ToArray();
         Assert.HasCount(3, _batches);
