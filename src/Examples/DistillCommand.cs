@@ -27,7 +27,7 @@ internal static class DistillCommand
                 FeatureColumnName = "Image",
                 Steps = arguments.Number("--steps", 4),
                 Epochs = arguments.Number("--epochs", 5),
-                Optimizer = arguments.Enum("--optimizer", Optimizer.Adam),
+                Optimizer = arguments.Enum("--optimizer", Optimizer.Muon),
                 LearningRate = arguments.FindDouble("--learning-rate"),
                 CheckpointDirectory = arguments.Find("--checkpoints"),
                 Progress = progress,

@@ -17,6 +17,7 @@ public sealed partial class DistillationTrainer
         public Options()
         {
             Epochs = 5;
+            Optimizer = Optimizer.Muon;
             LearningRateDecay = LearningRateDecay.Cosine;
         }
 
@@ -39,7 +40,7 @@ public sealed partial class DistillationTrainer
         private ITrainedModel? Teacher { get; init; }
 
         /// <inheritdoc/>
-        private protected override double OwnLearningRate => 1e-4;
+        private protected override double OwnLearningRate => 1e-3;
 
         /// <inheritdoc/>
         private protected override IEnumerable<(string Name, string Value)> OwnIdentity =>

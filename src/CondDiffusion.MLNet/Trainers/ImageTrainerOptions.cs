@@ -63,7 +63,7 @@ public abstract partial record ImageTrainerOptions
 
     /// <summary>What turns the gradients into steps.</summary>
     /// <value>
-    /// Default: <see cref="Optimizer.Muon"/> for image generation, <see cref="Optimizer.Adam"/> for distillation and
+    /// Default: <see cref="Optimizer.Muon"/> for image generation and distillation, <see cref="Optimizer.Adam"/> for
     /// classification.
     /// </value>
     public Optimizer Optimizer { get; init; } = Optimizer.Adam;
@@ -73,7 +73,7 @@ public abstract partial record ImageTrainerOptions
     /// </summary>
     /// <value>
     /// Positive and finite; null for the trainer's own, which is 1e-3 for image generation, 3e-3 for image generation
-    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/>, 1e-4 for distillation, and 2e-3 for
+    /// from an <see cref="ConditionalDiffusionTrainer.Options.InitialModel"/>, 1e-3 for distillation, and 2e-3 for
     /// classification. Default: null.
     /// </value>
     public double? LearningRate { get; init; }

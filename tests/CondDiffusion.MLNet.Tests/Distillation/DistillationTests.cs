@@ -37,6 +37,10 @@ public sealed class DistillationTests
     };
 
     [TestMethod]
+    public void LearningRate_LeftOpen_IsTheTrainersOwn() => Assert.AreEqual(
+        1e-3, new DistillationTrainer.Options().LoopSettings(1, ScalarType.Float32).LearningRate.Peak);
+
+    [TestMethod]
     [DataRow(1000, 400)]
     [DataRow(400, 0)]
     public void Velocity_OfAStep_LeadsWhereTheTeacherWent(int t, int s)
