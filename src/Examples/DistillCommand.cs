@@ -14,6 +14,7 @@ internal static class DistillCommand
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var ml = CommandContext.Create(seed);
+        var defaults = new DistillationTrainer.Options();
 
         using var trained = ModelFile.LoadGenerator(ml, arguments.Text("--model"));
         using var teacher = ml.ImageGeneration.WithSampling(trained, trained.Sampling with
@@ -25,9 +26,9 @@ internal static class DistillCommand
             ml.ImageGeneration.Trainers.Distillation(teacher, new()
             {
                 FeatureColumnName = "Image",
-                Steps = arguments.Number("--steps", 4),
-                Epochs = arguments.Number("--epochs", 5),
-                Optimizer = arguments.Enum("--optimizer", Optimizer.Muon),
+                Steps = arguments.Number("--steps", defaults.Steps),
+                Epochs = arguments.Number("--epochs", defaults.Epochs),
+                Optimizer = arguments.Enum("--optimizer", defaults.Optimizer),
                 LearningRate = arguments.FindDouble("--learning-rate"),
                 CheckpointDirectory = arguments.Find("--checkpoints"),
                 Progress = progress,
