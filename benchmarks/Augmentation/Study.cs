@@ -36,6 +36,9 @@ internal sealed class Study : IDisposable
             new StudyGenerator(_ml, protocol, seed).Generate(Real, () => _affine.Value.Model));
     }
 
+    /// <summary>The test images.</summary>
+    public IReadOnlyList<GreyImage> Test => _test.Value;
+
     /// <summary>The scarce images.</summary>
     public IReadOnlyList<GreyImage> Real => _real.Value;
 
@@ -59,7 +62,7 @@ internal sealed class Study : IDisposable
                 Protocol = _protocol,
                 Seed = _seed,
                 Arm = arm.Name,
-                Recalls = Test(classifier.Model),
+                Recalls = MeasureRecalls(classifier.Model),
                 Minutes = classifier.Minutes,
                 GeneratorMinutes = generated?.Minutes,
                 Disputed = generated?.Disputed,
@@ -128,11 +131,11 @@ internal sealed class Study : IDisposable
             : options with { ShiftFraction = 0.05, ScaleFraction = 0.05 };
     }
 
-    private double[] Test(ConvolutionalNetworkTransformer classifier)
+    private double[] MeasureRecalls(ConvolutionalNetworkTransformer classifier)
     {
-        var view = StudyImages.ToView(_ml, _test.Value.Select(image => new WeightedImage(image)));
+        var view = StudyImages.ToView(_ml, Test.Select(image => new WeightedImage(image)));
         var keys = classifier.Transform(view).GetColumn<uint>("PredictedLabel");
-        return Recall(_test.Value.Select(image => image.Label), keys.Select(key => (int)key - 1));
+        return Recall(Test.Select(image => image.Label), keys.Select(key => (int)key - 1));
     }
 
     private sealed record TrainedClassifier(ConvolutionalNetworkTransformer Model, double Minutes);

@@ -17,16 +17,19 @@ internal static class StudyReport
     /// <summary>Writes the document and its plots.</summary>
     /// <param name="directory">The directory of the documents.</param>
     /// <param name="rows">All rows of the results file.</param>
-    public static void Write(string directory, IReadOnlyList<StudyRow> rows)
+    /// <param name="qualities">Everything that was measured of generated images.</param>
+    public static void Write(
+        string directory, IReadOnlyList<StudyRow> rows, IReadOnlyList<GeneratedQuality> qualities)
     {
         var document = Path.Combine(directory, Document);
-        WriteFile(document, Update(File.ReadAllText(document), rows));
+        WriteFile(document, Update(File.ReadAllText(document), rows, qualities));
         foreach (var (name, plot) in DrawPlots(rows)) WriteFile(Path.Combine(directory, name), plot);
     }
 
     /// <summary>Returns a document with the results of the study in place of those that it had.</summary>
     /// <exception cref="InvalidOperationException">The document does not have both lines.</exception>
-    public static string Update(string document, IReadOnlyList<StudyRow> rows)
+    public static string Update(
+        string document, IReadOnlyList<StudyRow> rows, IReadOnlyList<GeneratedQuality> qualities)
     {
         var begin = document.IndexOf($"{Begin}\n", StringComparison.Ordinal) + Begin.Length + 1;
         var end = document.IndexOf($"{End}\n", StringComparison.Ordinal);
@@ -36,13 +39,13 @@ internal static class StudyReport
                 $"The document {Document} must have a line '{Begin}' and, after it, a line '{End}'.");
         }
 
-        var text = string.Concat(FindSections(rows).Select(section => $"\n{Describe(section)}\n"));
+        var text = string.Concat(FindSections(rows, qualities).Select(section => $"\n{Describe(section)}\n"));
         return document[..begin] + (text.Length > 0 ? $"{text}\n" : "") + document[end..];
     }
 
     /// <summary>Returns the plot of each data set by its file.</summary>
     public static IReadOnlyDictionary<string, string> DrawPlots(IReadOnlyList<StudyRow> rows) =>
-        FindSections(rows).Where(HasPlot).ToDictionary(PlotName, section => DotPlot.Draw(
+        FindSections(rows, []).Where(HasPlot).ToDictionary(PlotName, section => DotPlot.Draw(
             PlotTitle(section),
             "mean recall, %: each seed, and the mean with its 95 % interval",
             [
@@ -52,8 +55,9 @@ internal static class StudyReport
                     arm.WithoutGenerated is not null)),
             ]));
 
-    private static IReadOnlyList<StudySection> FindSections(IReadOnlyList<StudyRow> rows) =>
-        StudySection.Of(rows.Where(row => row.Protocol.IsOfStudy));
+    private static IReadOnlyList<StudySection> FindSections(
+        IReadOnlyList<StudyRow> rows, IReadOnlyList<GeneratedQuality> qualities) =>
+        StudySection.Of(rows.Where(row => row.Protocol.IsOfStudy), qualities);
 
     private static string Describe(StudySection section) => HasPlot(section)
         ? $"{StudyTables.Describe(section)}\n\n![{PlotTitle(section)}]({PlotName(section)})"

@@ -2,7 +2,8 @@ namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
 
 /// <summary>The rows that are compared with each other: of one protocol, or of one label with few images.</summary>
 /// <param name="Rows">At least one row.</param>
-internal sealed record StudySection(IReadOnlyList<StudyRow> Rows)
+/// <param name="Qualities">What was measured of the generated images.</param>
+internal sealed record StudySection(IReadOnlyList<StudyRow> Rows, IReadOnlyList<GeneratedQuality> Qualities)
 {
     /// <summary>Gets what its rows have in common.</summary>
     public StudyProtocol Protocol => Rows[0].Protocol;
@@ -26,13 +27,18 @@ internal sealed record StudySection(IReadOnlyList<StudyRow> Rows)
         }
     }
 
+    /// <summary>Gets a section for each protocol, in the order of the rarest label's number of images.</summary>
+    public IReadOnlyList<StudySection> Parts =>
+        [.. Group(Rows, Qualities, protocol => protocol).OrderBy(part => part.Protocol.CountsByLabel.Min())];
+
     /// <summary>Sorts rows into sections, in the order in which they come first.</summary>
-    public static IReadOnlyList<StudySection> Of(IEnumerable<StudyRow> rows) =>
-    [
-        .. rows.GroupBy(row => row.Protocol.Minority is { } label
-            ? row.Protocol with { Counts = $"{label}" }
-            : row.Protocol).Select(section => new StudySection([.. section])),
-    ];
+    /// <param name="rows">The rows.</param>
+    /// <param name="qualities">What was measured of generated images; of other protocols, it is left out.</param>
+    public static IReadOnlyList<StudySection> Of(
+        IEnumerable<StudyRow> rows, IReadOnlyList<GeneratedQuality> qualities) =>
+        Group(rows, qualities, protocol => protocol.Minority is { } label
+            ? protocol with { Counts = $"{label}" }
+            : protocol);
 
     /// <summary>Returns the rows of an arm.</summary>
     public IEnumerable<StudyRow> Of(StudyArm arm) => Rows.Where(row => row.Arm == arm.Name);
@@ -52,5 +58,18 @@ internal sealed record StudySection(IReadOnlyList<StudyRow> Rows)
             .. Of(arm).Join(Of(baseline), row => row.Seed, row => row.Seed, (row, less) => value(row) - value(less)),
         ];
         return differences.Length == 0 ? null : MeanInterval.Of(differences);
+    }
+
+    private static IReadOnlyList<StudySection> Group(
+        IEnumerable<StudyRow> rows,
+        IReadOnlyList<GeneratedQuality> qualities,
+        Func<StudyProtocol, StudyProtocol> getKey)
+    {
+        var qualitiesOf = qualities.ToLookup(quality => getKey(quality.Protocol));
+        return
+        [
+            .. rows.GroupBy(row => getKey(row.Protocol))
+                .Select(section => new StudySection([.. section], [.. qualitiesOf[section.Key]])),
+        ];
     }
 }

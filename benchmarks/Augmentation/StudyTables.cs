@@ -15,10 +15,6 @@ internal static class StudyTables
         ("DeepSMOTE", 96.09, 83.63),
     ];
 
-    /// <summary>Returns a section for each of the studies that the rows are from.</summary>
-    public static string Describe(IReadOnlyList<StudyRow> rows) =>
-        string.Join("\n\n", StudySection.Of(rows).Select(Describe));
-
     /// <summary>Returns the title, the tables and the differences of a section.</summary>
     public static string Describe(StudySection section)
     {
@@ -32,6 +28,7 @@ internal static class StudyTables
                 (protocol.IsFiltered ? "" : "No classifier refused generated images.\n") +
                 "Recalls are in %, with the 95 % interval of the mean over the seeds.",
             .. protocol.Minority is { } label ? DescribeMinority(section, label) : DescribeCounts(section),
+            .. DescribeQuality(section),
         ];
         return string.Join("\n\n", paragraphs);
     }
@@ -60,11 +57,7 @@ internal static class StudyTables
 
     private static IEnumerable<string> DescribeMinority(StudySection section, int label)
     {
-        StudySection[] parts =
-        [
-            .. section.Rows.GroupBy(row => row.Protocol).OrderBy(part => part.Key.CountsByLabel[label])
-                .Select(part => new StudySection([.. part])),
-        ];
+        var parts = section.Parts;
         string[] names = [.. parts.Select(part => $"{part.Protocol.CountsByLabel[label]} images")];
         yield return Table(
             ["arm", "seeds", .. names.SelectMany(name => new[] { $"{name}: label {label}", "all labels" })],
@@ -89,6 +82,36 @@ internal static class StudyTables
             $"What generated images add to the recall of label {label} of another arm with the same seeds, in\n" +
             "points. Bold is a difference beyond its interval.";
         yield return Table(["", .. Baselines(section).Select(arm => arm.Title)], differences);
+    }
+
+    private static IEnumerable<string> DescribeQuality(StudySection section)
+    {
+        if (section.Qualities.Count == 0) yield break;
+
+        (string Label, GeneratedQuality[] Qualities, int Index)[] labels =
+        [
+            .. section.Parts.SelectMany(part => part.Protocol.CountsByLabel.Index()
+                .Where(label => label.Item < part.Protocol.CountsByLabel.Max() && part.Qualities.Count > 0)
+                .Select(label => ($"{label.Index} ({label.Item})", part.Qualities.ToArray(), label.Index))),
+        ];
+        yield return
+            "The generated images of each label, by a classifier of all training images of the data set: how many are\n" +
+            "*authentic*, not nearer to their nearest real image than that one is to any other; how many test images\n" +
+            "are; and of how many generated images the classifier sees the label. In %, the means of the seeds.";
+        yield return Table(
+            ["", .. labels.Select(label => label.Label)],
+            [
+                Row("authentic, generated", quality => quality.Authenticity),
+                Row("authentic, test images", quality => quality.TestAuthenticity),
+                Row("label seen", quality => quality.LabelAccuracy),
+            ]);
+
+        string[] Row(string title, Func<GeneratedQuality, double?[]> get) =>
+        [
+            title,
+            .. labels.Select(label =>
+                label.Qualities.Average(quality => get(quality)[label.Index]) is { } mean ? $"{100 * mean:F1}" : ""),
+        ];
     }
 
     private static string[] DescribeArm(StudySection section, StudyArm arm)

@@ -42,6 +42,10 @@ internal sealed class QualityMeter
     /// <summary>Loads the generator of a model file.</summary>
     public MeasuredModel Load(string file) => new(ModelFile.LoadGenerator(_ml, file), null);
 
+    /// <summary>Returns the file of the reference classifier of a data set, for images of a form.</summary>
+    public static string FindReference(string data, ImageForm form) =>
+        Path.Combine(Cache, $"classifier-{data}-{form.Height}x{form.Width}.zip");
+
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>
     /// <param name="load">Returns the model; called if there is something to measure.</param>
@@ -134,17 +138,16 @@ internal sealed class QualityMeter
 
     private ITransformer Reference(ImageForm form)
     {
-        var key = $"classifier-{_data}-{form.Height}x{form.Width}";
-        if (_references.TryGetValue(key, out var reference)) return reference;
+        var file = FindReference(_data, form);
+        if (_references.TryGetValue(file, out var reference)) return reference;
 
-        reference = ReferenceClassifier.LoadOrTrain(
-            _ml, Training, form, Path.Combine(Cache, $"{key}.zip"), default);
+        reference = ReferenceClassifier.LoadOrTrain(_ml, Training, form, file, default);
         var predicted = reference.Transform(Test).GetColumn<uint>(ReferenceClassifier.PredictedLabel);
         var labels = ((ConvolutionalNetworkTransformer)reference).LabelValues!;
         var accuracy = predicted
             .Zip(Test.GetColumn<uint>("Label"), (key, label) => labels[(int)key - 1] == $"{label}" ? 1.0 : 0)
             .Average();
-        Console.Error.WriteLine($"The reference classifier {key} gets {accuracy:P2} of the test images right.");
-        return _references[key] = reference;
+        Console.Error.WriteLine($"The reference classifier {file} gets {accuracy:P2} of the test images right.");
+        return _references[file] = reference;
     }
 }

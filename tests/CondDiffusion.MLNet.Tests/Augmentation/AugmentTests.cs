@@ -7,6 +7,7 @@ using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Transforms;
 using Microsoft.ML.Transforms.Image;
+using TorchSharp;
 
 namespace CondDiffusion.MLNet.Tests.Augmentation;
 
@@ -151,6 +152,37 @@ public sealed class AugmentTests
         {
             Assert.AreEqual((10, 12), (image.Width, image.Height));
             image.Dispose();
+        }
+    }
+
+    /// <summary>With both filters. An image is 256 bytes: 2,000 of them would be 500 KB.</summary>
+    [TestMethod]
+    public void Augment_ManyRows_TakeFlatMemory()
+    {
+        using var model = Tiny.Create(Ml, Guided with { BatchSize = 250 });
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(1250),
+            Classifier = Classifier(pixels => pixels.Average() < 0 ? "cat" : "dog"),
+            MostAttempts = 100,
+            CopyDistance = 1e-3,
+        });
+        using var cursor = view.GetRowCursor([view.Schema["Pixels"]]);
+        var getPixels = cursor.GetGetter<VBuffer<float>>(view.Schema["Pixels"]);
+        VBuffer<float> pixels = default;
+        Read(500);
+        var (bytes, tensors) = (GC.GetTotalMemory(forceFullCollection: true), torch.Tensor.TotalCount);
+        Read(2000);
+        Assert.AreEqual(tensors, torch.Tensor.TotalCount);
+        Assert.IsLessThan(bytes + 200_000, GC.GetTotalMemory(forceFullCollection: true));
+
+        void Read(int rows)
+        {
+            for (var i = 0; i < rows; i++)
+            {
+                Assert.IsTrue(cursor.MoveNext());
+                getPixels(ref pixels);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ public sealed class AugmentationBenchmarkTests
     {
         using var directory = new DocsDirectory();
         File.Copy(Path.Combine(Repository.Root, "docs", "augmentation.md"), Create("docs") + "/augmentation.md");
-        WriteDigits(Create("data/mnist"), perLabel: 2);
+        WriteDigits(Create("data/mnist"), perLabel: 3);
 
         Run("nothing,smote");
         var first = File.ReadAllText(Results);
@@ -28,16 +28,21 @@ public sealed class AugmentationBenchmarkTests
         Assert.IsTrue(rows.All(row => row.Recalls is { Length: 10 } && row.MeanRecall is >= 0 and <= 1));
         Assert.AreSequenceEqual([false, false, true, true], rows.Select(row => row.GeneratorMinutes > 0));
         var images = GeneratedImageFile.Read(Directory.GetFiles("benchmarks/cache", "*.images").Single());
-        Assert.AreSequenceEqual([8, 9], images.Select(image => image.Label).Order());
+        Assert.AreSequenceEqual([8, 9, 9], images.Select(image => image.Label).Order());
         Assert.AreEqual(Repository.Read("docs/augmentation.md"), File.ReadAllText("docs/augmentation.md"));
 
+        var quality = JsonLines.ReadAll<GeneratedQuality>("benchmarks/results/augmentation-images.jsonl").Single();
+        Assert.AreSequenceEqual([8, 9], quality.LabelAccuracy.Index().Where(x => x.Item >= 0).Select(x => x.Index));
+        Assert.AreEqual(8, quality.Authenticity.Index().Single(label => label.Item >= 0).Index, "9 has one real image");
+        Assert.IsTrue(quality.TestAuthenticity[8] < 0.34, "two of the three test images are real ones");
+
         using var generator = (ConditionalDiffusionTransformer)new MLContext().Model.Load(
-            Directory.GetFiles("benchmarks/cache", "*.zip").Single(), out _);
+            Directory.GetFiles("benchmarks/cache", "augmentation*.zip").Single(), out _);
         Assert.AreSequenceEqual(Enumerable.Range(0, 10).Select(label => $"{label}"), generator.LabelValues!);
 
         static void Run(string arms) => AugmentationBenchmark.Run(new(
             [
-                "--arms", arms, "--counts", "2,2,2,2,2,2,2,2,1,1", "--steps", "1", "--generator-epochs", "1", "--seeds",
+                "--arms", arms, "--counts", "3,3,3,3,3,3,3,3,2,1", "--steps", "1", "--generator-epochs", "1", "--seeds",
                 "1", "--unfiltered",
             ],
             ["--arms", "--counts", "--steps", "--generator-epochs", "--seeds"],

@@ -15,23 +15,26 @@ public sealed class StudyReportTests
     [TestMethod]
     public void Update_DocumentOfTheRepository_IsWhatTheRowsSay()
     {
-        var file = Path.Combine(Repository.Root, "benchmarks", "results", "augmentation.jsonl");
-        var rows = JsonLines.ReadAll<StudyRow>(file);
+        var rows = JsonLines.ReadAll<StudyRow>(FindResults("augmentation"));
+        var qualities = JsonLines.ReadAll<GeneratedQuality>(FindResults("augmentation-images"));
         var document = Repository.Read("docs/augmentation.md");
-        Assert.AreEqual(StudyReport.Update(document, rows), document);
+        Assert.AreEqual(StudyReport.Update(document, rows, qualities), document);
         foreach (var (name, plot) in StudyReport.DrawPlots(rows))
             Assert.AreEqual(plot, Repository.Read($"docs/{name}"), name);
+
+        static string FindResults(string name) =>
+            Path.Combine(Repository.Root, "benchmarks", "results", $"{name}.jsonl");
     }
 
     [TestMethod]
     public void Update_Again_ReplacesWhatWasThere()
     {
         var rows = Rows("oversampling", 0.9);
-        var once = StudyReport.Update(Empty, rows);
+        var once = StudyReport.Update(Empty, rows, []);
         Assert.Contains("### MNIST, 4000 to 40 images of a label", once);
         Assert.Contains("(images/augmentation-mnist.svg)", once);
-        Assert.AreEqual(once, StudyReport.Update(once, rows));
-        Assert.AreEqual(Empty, StudyReport.Update(once, []));
+        Assert.AreEqual(once, StudyReport.Update(once, rows, []));
+        Assert.AreEqual(Empty, StudyReport.Update(once, [], []));
         Assert.AreSequenceEqual(["images/augmentation-mnist.svg"], StudyReport.DrawPlots(rows).Keys);
     }
 
@@ -39,7 +42,7 @@ public sealed class StudyReportTests
     public void Update_Trial_IsLeftOut()
     {
         StudyRow[] rows = [.. Rows("nothing", 0.9).Select(row => row with { Protocol = Protocol with { Steps = 20 } })];
-        Assert.AreEqual(Empty, StudyReport.Update(Empty, rows));
+        Assert.AreEqual(Empty, StudyReport.Update(Empty, rows, []));
         Assert.IsEmpty(StudyReport.DrawPlots(rows));
     }
 
@@ -47,7 +50,7 @@ public sealed class StudyReportTests
     [DataRow("<!-- study: begin -->\n")]
     [DataRow("<!-- study: end -->\n<!-- study: begin -->\n")]
     public void Update_DocumentWithoutBothLines_IsRefused(string document) => Throws.Saying<InvalidOperationException>(
-        () => StudyReport.Update(document, []), "<!-- study: begin -->", "<!-- study: end -->");
+        () => StudyReport.Update(document, [], []), "<!-- study: begin -->", "<!-- study: end -->");
 
     /// <summary>
     /// By hand. The differences 1, 2 and 1 have the mean 1.33 and the deviation 0.577: 4.303 x 0.577 / sqrt(3) = 1.43.
@@ -56,7 +59,7 @@ public sealed class StudyReportTests
     [TestMethod]
     public void Describe_Counts_HasMeansAndPairedDifferences()
     {
-        var text = StudyTables.Describe(
+        var text = Describe(
         [
             .. Rows("affine-generated", 0.964, 0.962, 0.96).Reverse(), .. Rows("affine", 0.95, 0.95, 0.95, 0.1),
             .. Rows("oversampling", 0.90, 0.91, 0.92), .. Rows("generated", 0.91, 0.93, 0.93),
@@ -80,7 +83,7 @@ public sealed class StudyReportTests
             .. Rows("affine-generated", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 500 }),
         ];
         Assert.Contains(
-            "the classifier refused 33.0 %, and 1.1 % were near copies", StudyTables.Describe(rows));
+            "the classifier refused 33.0 %, and 1.1 % were near copies", Describe(rows));
     }
 
     [TestMethod]
@@ -93,12 +96,46 @@ public sealed class StudyReportTests
                     "fashion-mnist", $"4000,{count},4000,4000,4000,4000,4000,4000,4000,4000"),
                 Recalls = [1, row.Recalls[1] - 1.0 / count, 1, 1, 1, 1, 1, 1, 1, 1],
             })));
-        var text = StudyTables.Describe([.. rows]);
+        var text = Describe([.. rows]);
         Assert.Contains("### Fashion-MNIST, few images of label 1, 4000 of each other label", text);
         Assert.Contains("| 10 images: label 1 | all labels | 40 images: label 1 | all labels |", text);
         Assert.Contains("| SMOTE | 1 | 70.00 | 97.00 | 77.50 | 97.75 |", text);
         Assert.Contains("| 10 images, generated | +10.00 |\n| 40 images, generated | +10.00 |", text);
     }
+
+    /// <summary>One seed with 10 images of label 8, two with 40, and one with 20 that has no rows.</summary>
+    [TestMethod]
+    public void Describe_Qualities_AreMeansOfTheSeeds()
+    {
+        var rows = new[] { 40, 10 }.SelectMany(count =>
+            Rows("generated", 0.9).Select(row => row with { Protocol = Rare(count) })).ToArray();
+        var text = Describe(rows, Quality(10, 0.5), Quality(40, 0.25), Quality(40, 0.75), Quality(20, 0.1));
+        Assert.Contains("|  | 8 (10) | 8 (40) |", text);
+        Assert.Contains("| authentic, generated | 50.0 | 50.0 |", text);
+        Assert.Contains("| authentic, test images | 40.0 | 40.0 |", text);
+        Assert.Contains("| label seen | 90.0 | 90.0 |", text);
+        Assert.DoesNotContain("authentic", Describe(rows));
+
+        static StudyProtocol Rare(int count) =>
+            StudyProtocol.Create("mnist", $"4000,4000,4000,4000,4000,4000,4000,4000,{count},4000");
+
+        static GeneratedQuality Quality(int count, double authenticity) => new()
+        {
+            Protocol = Rare(count),
+            Seed = 1,
+            Authenticity = OfLabel8(authenticity),
+            TestAuthenticity = OfLabel8(authenticity - 0.1),
+            LabelAccuracy = OfLabel8(0.9),
+            Commit = "",
+            Machine = "",
+            Command = "",
+        };
+
+        static double?[] OfLabel8(double value) => [.. Enumerable.Repeat<double?>(null, 8), value, null];
+    }
+
+    private static string Describe(IReadOnlyList<StudyRow> rows, params GeneratedQuality[] qualities) =>
+        string.Join("\n\n", StudySection.Of(rows, qualities).Select(StudyTables.Describe));
 
     /// <summary>Returns a row for each seed from 1, in which all labels have the same recall.</summary>
     private static IReadOnlyList<StudyRow> Rows(string arm, params double[] recalls) =>
