@@ -54,8 +54,8 @@ switch (args)
         AugmentationBenchmark.Run(new(
             rest,
             [
-                "--data", "--data-dir", "--counts", "--minority", "--seeds", "--arms", "--steps", "--generator",
-                "--generator-epochs", "--guidance",
+                "--data", "--data-dir", "--counts", "--minority", "--per-label", "--seeds", "--arms", "--steps",
+                "--generator", "--generator-epochs", "--guidance",
             ],
             ["--unfiltered", "--write"]));
         break;
@@ -76,8 +76,8 @@ switch (args)
               losses  --trainings NAME,... [--epochs N] [--seeds N] DATA
               warm-start [--model FILE.zip] [--data DATA] [--data-dir DIR] [--epochs N] [--seeds N]
                       [--learning-rate R]
-              augmentation [--counts N,... | --minority LABEL:N,...] [--arms NAME,...] [--seeds N]
-                      [--steps N] [--generator NAME] [--generator-epochs N] [--guidance N] [--unfiltered]
+              augmentation [--counts N,... | --minority LABEL:N,...] [--per-label N] [--arms NAME,...]
+                      [--seeds N] [--steps N] [--generator NAME] [--generator-epochs N] [--guidance N] [--unfiltered]
                       [--data mnist|fashion-mnist] [--data-dir DIR]
               augmentation --write
               evaluation [--rows N] [--features N]

@@ -95,11 +95,10 @@ internal sealed class Study : IDisposable
     private IReadOnlyList<GreyImage> Interpolate()
     {
         var random = new Random(_seed);
-        var most = _protocol.CountsByLabel.Max();
         return
         [
             .. Real.GroupBy(image => image.Label)
-                .SelectMany(label => Smote.Create([.. label], most - label.Count(), random)),
+                .SelectMany(label => Smote.Create([.. label], _protocol.Wanted - label.Count(), random)),
         ];
     }
 

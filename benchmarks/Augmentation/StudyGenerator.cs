@@ -27,15 +27,17 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
     {
         get
         {
+            var number = protocol.PerLabel is { } wanted ? $"-{wanted}" : "";
             var guidance = protocol.Guidance is { } scale ? $"-guidance-{scale}" : "";
             var filter = protocol.IsFiltered ? $"{protocol.Steps}" : "unfiltered";
-            return Path.Combine(QualityMeter.Cache, FormattableString.Invariant($"{Name}{guidance}-{filter}.images"));
+            var name = FormattableString.Invariant($"{Name}{number}{guidance}-{filter}.images");
+            return Path.Combine(QualityMeter.Cache, name);
         }
     }
 
     private ConditionalDiffusionTrainer.Options Options => StudyTraining.Find(protocol.Generator).Options;
 
-    /// <summary>Generates images until each label has as many as the most frequent one.</summary>
+    /// <summary>Generates the images that the labels lack.</summary>
     /// <param name="real">The real images.</param>
     /// <param name="trainFilter">
     /// Returns the classifier that refuses images; called if there are images to generate.
@@ -57,6 +59,7 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
         var augmented = ml.ImageGeneration.Augment(view, model, new AugmentationOptions
         {
             ImageColumnName = Options.FeatureColumnName,
+            Amount = AugmentationAmount.AtLeast(protocol.Wanted),
             GuidanceScale = protocol.Guidance,
             Classifier = filter,
             CopyDistance = CopyDistance,

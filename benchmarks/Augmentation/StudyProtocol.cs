@@ -13,6 +13,10 @@ internal sealed record StudyProtocol
     private const int LeastGeneratorSteps = 5000;
     private const int CountOfOthers = 4000; // images of the labels beside a minority
 
+    // Of the study of plentiful images: nearly all training images of MNIST, and half as many generated ones.
+    private const int PlentifulCount = 5400;
+    private const int PlentifulPerLabel = 8000;
+
     /// <summary>The numbers of images of each label in published studies.</summary>
     private const string PublishedCounts = "4000,2000,1000,750,500,350,200,100,60,40";
 
@@ -21,6 +25,12 @@ internal sealed record StudyProtocol
 
     /// <summary>The number of real images of each label, with commas.</summary>
     public required string Counts { get; init; }
+
+    /// <summary>
+    /// Real and other images of each label in the arms that have others; null for as many as the most frequent label
+    /// has real ones.
+    /// </summary>
+    public int? PerLabel { get; init; }
 
     /// <summary>Steps of each classifier's training.</summary>
     public required int Steps { get; init; }
@@ -41,9 +51,13 @@ internal sealed record StudyProtocol
     [JsonIgnore]
     public IReadOnlyList<int> CountsByLabel => [.. Counts.Split(',').Select(int.Parse)];
 
-    /// <summary>Gets the images that are missing until each label has as many as the most frequent one.</summary>
+    /// <summary>Gets the number of images that each label is to have, real and others.</summary>
     [JsonIgnore]
-    public int Missing => CountsByLabel.Sum(count => CountsByLabel.Max() - count);
+    public int Wanted => PerLabel ?? CountsByLabel.Max();
+
+    /// <summary>Gets the number of images that are missing until each label has as many as it is to have.</summary>
+    [JsonIgnore]
+    public int Missing => CountsByLabel.Sum(count => Math.Max(Wanted - count, 0));
 
     /// <summary>Gets the only label that has fewer images than the others; null if there is none.</summary>
     [JsonIgnore]
@@ -59,7 +73,9 @@ internal sealed record StudyProtocol
 
     /// <summary>Gets whether the protocol is of the study in the documents, rather than of a trial.</summary>
     [JsonIgnore]
-    public bool IsOfStudy => this == Create(Data, Counts) && (HasPublishedCounts || IsMinorityOfStudy);
+    public bool IsOfStudy =>
+        this == Create(Data, Counts, PerLabel) &&
+        (PerLabel is null ? HasPublishedCounts || IsMinorityOfStudy : IsPlentiful);
 
     /// <summary>Gets whether the labels have as many images as in published studies.</summary>
     [JsonIgnore]
@@ -68,8 +84,11 @@ internal sealed record StudyProtocol
     private bool IsMinorityOfStudy =>
         Minority is { } label && Counts == MakeRare(label, CountsByLabel[label]);
 
+    private bool IsPlentiful =>
+        PerLabel == PlentifulPerLabel && CountsByLabel.All(count => count == PlentifulCount);
+
     /// <summary>Returns the protocol of the study for a data set and numbers of images.</summary>
-    public static StudyProtocol Create(string data, string counts)
+    public static StudyProtocol Create(string data, string counts, int? perLabel = null)
     {
         var images = counts.Split(',').Sum(int.Parse);
         var batches = Math.Ceiling((double)images / StudyTraining.Default.Options.BatchSize);
@@ -77,6 +96,7 @@ internal sealed record StudyProtocol
         {
             Data = data,
             Counts = counts,
+            PerLabel = perLabel,
             Steps = StudySteps,
             GeneratorEpochs = (int)Math.Ceiling(LeastGeneratorSteps / batches),
         };
@@ -95,9 +115,10 @@ internal sealed record StudyProtocol
         string[] counts = arguments.Find("--minority") is { } minorities
             ? [.. minorities.Split(',').Select(ReadMinority)]
             : [ReadCounts(arguments.Find("--counts") ?? PublishedCounts)];
+        int? perLabel = arguments.Has("--per-label") ? arguments.Number("--per-label", 0) : null;
         return
         [
-            .. counts.Select(text => Create(data, text)).Select(study => study with
+            .. counts.Select(text => Create(data, text, perLabel)).Select(study => study with
             {
                 Steps = arguments.Number("--steps", study.Steps),
                 Generator = StudyTraining.Find(arguments.Find("--generator") ?? study.Generator).Name,

@@ -21,8 +21,11 @@ internal sealed record StudySection(IReadOnlyList<StudyRow> Rows, IReadOnlyList<
         get
         {
             var counts = Protocol.CountsByLabel;
-            return Protocol.Minority is { } label
-                ? $"{DataTitle}, few images of label {label}, {counts.Max()} of each other label"
+            if (Protocol.Minority is { } label)
+                return $"{DataTitle}, few images of label {label}, {counts.Max()} of each other label";
+
+            return counts.Max() == counts.Min()
+                ? $"{DataTitle}, {counts[0]} images of each label"
                 : $"{DataTitle}, {counts.Max()} to {counts.Min()} images of a label";
         }
     }

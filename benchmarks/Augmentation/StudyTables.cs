@@ -91,13 +91,13 @@ internal static class StudyTables
         (string Label, GeneratedQuality[] Qualities, int Index)[] labels =
         [
             .. section.Parts.SelectMany(part => part.Protocol.CountsByLabel.Index()
-                .Where(label => label.Item < part.Protocol.CountsByLabel.Max() && part.Qualities.Count > 0)
+                .Where(label => label.Item < part.Protocol.Wanted && part.Qualities.Count > 0)
                 .Select(label => ($"{label.Index} ({label.Item})", part.Qualities.ToArray(), label.Index))),
         ];
         yield return
-            "The generated images of each label, by a classifier of all training images of the data set: how many are\n" +
-            "*authentic*, not nearer to their nearest real image than that one is to any other; how many test images\n" +
-            "are; and of how many generated images the classifier sees the label. In %, the means of the seeds.";
+            "The generated images of each label, by a classifier of all training images of the data set: how many\n" +
+            "are *authentic*, not nearer to their nearest real image than that one is to any other; how many test\n" +
+            "images are; and in how many generated ones the classifier sees the label. In %, the means of the seeds.";
         yield return Table(
             ["", .. labels.Select(label => label.Label)],
             [

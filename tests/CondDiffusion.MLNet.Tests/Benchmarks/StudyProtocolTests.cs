@@ -29,6 +29,18 @@ public sealed class StudyProtocolTests
     }
 
     [TestMethod]
+    public void Read_PlentifulImages_AreAStudyWithThatManyOthers()
+    {
+        string[] args = ["--counts", "5400,5400,5400,5400,5400,5400,5400,5400,5400,5400", "--per-label"];
+        var protocol = Read([.. args, "8000"]).Single();
+        Assert.AreEqual(26_000, protocol.Missing);
+        Assert.IsTrue(protocol.IsOfStudy);
+        Assert.IsFalse(Read([.. args, "8001"]).Single().IsOfStudy);
+        Assert.AreEqual(0, Read([.. args, "5000"]).Single().Missing);
+    }
+
+    [TestMethod]
+    [DataRow("--per-label", "8000")]
     [DataRow("--steps", "20")]
     [DataRow("--generator-epochs", "1")]
     [DataRow("--generator", "unbalanced")]
@@ -63,6 +75,9 @@ public sealed class StudyProtocolTests
 
     private static IReadOnlyList<StudyProtocol> Read(params string[] args) => StudyProtocol.Read(new(
         args,
-        ["--data", "--counts", "--minority", "--steps", "--generator", "--generator-epochs", "--guidance"],
+        [
+            "--data", "--counts", "--minority", "--per-label", "--steps", "--generator", "--generator-epochs",
+            "--guidance",
+        ],
         ["--unfiltered"]));
 }
