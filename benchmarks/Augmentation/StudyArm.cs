@@ -6,8 +6,6 @@ namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
 /// <param name="Portions">Returns the images that it learns from.</param>
 internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnlyList<Portion>> Portions)
 {
-    private const float GeneratedWeight = 0.5f; // of "affine-generated-half"
-
     /// <summary>Whether images are shifted, rotated and scaled in training.</summary>
     public bool IsAffine { get; init; }
 
@@ -48,7 +46,7 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
 
     /// <summary>The names of the arms that are measured where no others are asked for.</summary>
     public static string Defaults { get; } =
-        "nothing,class-weights,oversampling,affine,smote,generated,affine-generated";
+        "nothing,class-weights,oversampling,affine,smote,generated,affine-generated,affine-generated-half";
 
     /// <summary>Finds an arm by its name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists the names.</exception>
@@ -71,8 +69,8 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
     }
 
     /// <summary>
-    /// Makes half of each label's rows real and half generated, with less weight. A label without generated images has
-    /// real ones only.
+    /// Makes half of each label's rows real and half generated, as the trainer of the classifiers does by default. A
+    /// label without generated images has real ones only.
     /// </summary>
     private static IReadOnlyList<Portion> Halve(Study study)
     {
@@ -81,9 +79,7 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
         return
         [
             .. real,
-            .. real.Select((portion, label) => generated.Contains(label)
-                ? new([.. generated[label].Select(image => new WeightedImage(image, GeneratedWeight))])
-                : portion),
+            .. real.Select((portion, label) => generated.Contains(label) ? Portion.Of(generated[label]) : portion),
         ];
     }
 }

@@ -31,6 +31,13 @@ public sealed partial class ConvolutionalNetworkTrainer
         /// </value>
         public string? ExampleWeightColumnName { get; init; }
 
+        /// <summary>A column that says which images are generated, a Boolean.</summary>
+        /// <value>
+        /// A column name, or null for the column IsGenerated, which <see cref="ImageGenerationCatalog.Augment"/> adds:
+        /// without a Boolean column of that name, all images are real. Default: null.
+        /// </value>
+        public string? IsGeneratedColumnName { get; init; }
+
         /// <summary>The key column that the fitted transformer adds, with the most probable label.</summary>
         /// <value>A column name. Default: "PredictedLabel".</value>
         public string PredictedLabelColumnName { get; init; } = "PredictedLabel";
@@ -81,6 +88,14 @@ public sealed partial class ConvolutionalNetworkTrainer
         // Augmentation
 
         /// <summary>
+        /// Fraction of generated images among those of each label in an epoch. Images of a label that has both kinds
+        /// come more or less often than once for it: 40 real images come as often as 3960 generated ones with 0.5. An
+        /// epoch has as many images as without.
+        /// </summary>
+        /// <value>In (0, 1), or null for images that come equally often. Default: 0.5.</value>
+        public double? GeneratedFraction { get; init; } = 0.5;
+
+        /// <summary>
         /// Largest shift of a training image along each axis, as a fraction of its side. Each image is shifted, rotated
         /// and scaled in a way of its own in each step; what comes in from outside has the values of the edge.
         /// </summary>
@@ -109,6 +124,7 @@ public sealed partial class ConvolutionalNetworkTrainer
             (nameof(FeatureCount), Text(FeatureCount)),
             (nameof(Dropout), Text(Dropout)),
             (nameof(LabelSmoothing), Text(LabelSmoothing)),
+            (nameof(GeneratedFraction), GeneratedFraction is { } fraction ? Text(fraction) : "none"),
             (nameof(ShiftFraction), Text(ShiftFraction)),
             (nameof(RotationDegrees), Text(RotationDegrees)),
             (nameof(ScaleFraction), Text(ScaleFraction)),
@@ -140,7 +156,10 @@ public sealed partial class ConvolutionalNetworkTrainer
         }
 
         /// <summary>Returns what the training loop needs of the options.</summary>
-        internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => CommonSettings(seed, type);
+        internal TrainingSettings LoopSettings(ulong seed, ScalarType type) => CommonSettings(seed, type) with
+        {
+            GeneratedFraction = GeneratedFraction,
+        };
 
         /// <summary>Creates the loss of a network.</summary>
         internal ClassificationLoss CreateLoss(ClassifierNetwork network, ScalarType type) =>
@@ -156,6 +175,7 @@ public sealed partial class ConvolutionalNetworkTrainer
 
             CheckCommon(errors);
             errors.ColumnNameOrNull(ExampleWeightColumnName);
+            errors.ColumnNameOrNull(IsGeneratedColumnName);
             errors.ColumnName(PredictedLabelColumnName);
             errors.ColumnName(ScoreColumnName);
             errors.AnotherColumn(ScoreColumnName, PredictedLabelColumnName);
@@ -167,6 +187,11 @@ public sealed partial class ConvolutionalNetworkTrainer
 
             errors.Fraction(Dropout);
             errors.Fraction(LabelSmoothing);
+            errors.Check(
+                GeneratedFraction is null or (> 0 and < 1),
+                nameof(GeneratedFraction),
+                "in (0, 1) or null",
+                GeneratedFraction);
             errors.Fraction(ShiftFraction);
             errors.NotNegative(RotationDegrees);
             errors.Fraction(ScaleFraction);

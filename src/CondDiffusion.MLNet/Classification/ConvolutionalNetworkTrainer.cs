@@ -20,6 +20,8 @@ namespace CondDiffusion.MLNet;
 /// </remarks>
 public sealed partial class ConvolutionalNetworkTrainer : IEstimator<ConvolutionalNetworkTransformer>
 {
+    private const string IsGenerated = "IsGenerated";
+
     private readonly IHost _host;
     private readonly Options _options;
     private readonly TrainingColumns _columns;
@@ -75,7 +77,7 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         // The data: one pass over the rows, into the image store.
         using var training = new ImageTraining(_host, _options, input);
         var model = _options.Describe(training.Labels);
-        training.ReadImages(_options.ExampleWeightColumnName);
+        training.ReadImages(_options.ExampleWeightColumnName, FindIsGenerated(input.Schema));
 
         // The network and its loss.
         var seed = (ulong)training.Seed;
@@ -101,5 +103,11 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         _columns.Check(schema);
         if (_options.ExampleWeightColumnName is { } weight)
             _columns.CheckThere(schema, "weight", weight, NumberDataViewType.Single);
+        if (_options.IsGeneratedColumnName is { } isGenerated)
+            _columns.CheckThere(schema, "generated", isGenerated, BooleanDataViewType.Instance);
     }
+
+    /// <summary>Returns the column that says which images are generated; null for none.</summary>
+    private string? FindIsGenerated(DataViewSchema schema) => _options.IsGeneratedColumnName
+        ?? (schema.GetColumnOrNull(IsGenerated) is { Type: BooleanDataViewType } ? IsGenerated : null);
 }

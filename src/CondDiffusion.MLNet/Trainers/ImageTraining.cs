@@ -70,7 +70,8 @@ internal sealed class ImageTraining : IDisposable
 
     /// <summary>Reads every row once, into memory or onto disk.</summary>
     /// <param name="weightColumn">The column with the images' weights; null for none.</param>
-    public void ReadImages(string? weightColumn = null)
+    /// <param name="isGeneratedColumn">The column that says which images are generated; null for none.</param>
+    public void ReadImages(string? weightColumn = null, string? isGeneratedColumn = null)
     {
         var pixels = _options.Channels * _options.Height * _options.Width;
         var directory = MLNetInternals.TempFilePath(_host);
@@ -81,7 +82,8 @@ internal sealed class ImageTraining : IDisposable
             _rows.Schema[_options.FeatureColumnName],
             _images,
             CheckAlive,
-            weightColumn is null ? null : _rows.Schema[weightColumn]);
+            weightColumn is null ? null : _rows.Schema[weightColumn],
+            isGeneratedColumn is null ? null : _rows.Schema[isGeneratedColumn]);
         if (_images.OnDisk > 0) Log($"{_images.OnDisk} bytes of the images are in '{directory}'.");
     }
 
@@ -93,17 +95,18 @@ internal sealed class ImageTraining : IDisposable
     /// </exception>
     public void Train(TrainingLoop loop, TrainingSettings settings, TrainingSamples? samples = null)
     {
-        var plan = new EpochPlan(_images!.Labels, settings, loop.State.Network.SmallestBatch);
+        var images = _images!;
+        var plan = new EpochPlan(images, settings, loop.State.Network.SmallestBatch);
         if (loop.State.Averages.Count > 1 && plan.HeldOut.IsEmpty)
         {
             throw new InvalidOperationException(
-                $"ValidationFraction is {settings.ValidationFraction}, which is no image of {_images.Count}: none is " +
+                $"ValidationFraction is {settings.ValidationFraction}, which is no image of {images.Count}: none is " +
                 $"left to choose among {loop.State.Averages.Count} moving averages.");
         }
 
         var checkpoints = _store is null ? null : new CheckpointWriter(
             _store,
-            _options.Identity(Seed, Device, Type, Labels, _images),
+            _options.Identity(Seed, Device, Type, Labels, images),
             settings.Epochs,
             settings.LearningRate.LastShared(plan.Steps),
             _options.CheckpointInterval,
@@ -116,9 +119,9 @@ internal sealed class ImageTraining : IDisposable
             Log($"Resuming from step {checkpoints.LastStep}, of the checkpoint '{checkpoints.Last}'.");
         }
 
-        Log($"Training on {_images.Count} images with {Labels.Count} labels, on {Device} in {Type}.");
+        Log($"Training on {images.Count} images with {Labels.Count} labels, on {Device} in {Type}.");
         var reporter = new TrainingReporter(Log, Warn, _tensorBoard, samples, _options.Progress, settings.Clock);
-        var run = new TrainingRun(loop, _images, settings, plan)
+        var run = new TrainingRun(loop, images, settings, plan)
         {
             Report = reporter.Report,
             Stops = () => _options.CancellationToken.IsCancellationRequested || MLNetInternals.IsCanceled(_host),

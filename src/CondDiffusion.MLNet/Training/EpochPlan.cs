@@ -10,24 +10,28 @@ internal sealed class EpochPlan
     private readonly int[] _training;
     private readonly double[]? _ends; // the sum of the frequencies up to each training image, itself included
 
-    /// <param name="labels">The label row of each image; there is at least one.</param>
-    /// <param name="settings">Epochs, batch size, label balance, validation fraction and seed.</param>
+    /// <param name="store">The images, at least one.</param>
+    /// <param name="settings">
+    /// Epochs, batch size, label balance, fraction of generated images, validation fraction and seed.
+    /// </param>
     /// <param name="smallestBatch">
     /// The fewest images that a step can have. A last batch of an epoch with fewer is left out; its images come in
     /// other epochs, since each has another order.
     /// </param>
     /// <exception cref="InvalidOperationException">No batch has that many images.</exception>
-    public EpochPlan(IReadOnlyList<int> labels, TrainingSettings settings, int smallestBatch = 1)
+    public EpochPlan(ImageStore store, TrainingSettings settings, int smallestBatch = 1)
     {
         _seed = settings.Seed;
-        var images = labels.Count;
+        var images = store.Count;
         var rows = Shuffle([.. Enumerable.Range(0, images)], SeedStream.HeldOut(_seed));
         var heldOut = Math.Min((int)(settings.ValidationFraction * images), images - 1);
 
         HeldOut = rows.AsMemory(0, heldOut);
         _training = rows[heldOut..];
         Array.Sort(_training);
-        if (settings.LabelBalance > 0) _ends = Accumulate(labels, settings.LabelBalance);
+        var generated = settings.GeneratedFraction is null ? null : store.AreGenerated;
+        if (settings.LabelBalance > 0 || generated is not null)
+            _ends = Accumulate(store.Labels, settings.LabelBalance, generated, settings.GeneratedFraction ?? 0);
 
         // No more than there are images: a batch size of int.MaxValue is a way to say "all of them".
         BatchSize = Math.Min(settings.BatchSize, _training.Length);
@@ -73,8 +77,8 @@ internal sealed class EpochPlan
     }
 
     /// <summary>
-    /// Returns the rows of an epoch. Where labels are balanced, a row comes as often as its frequency says, rounded up
-    /// or down by one random number for all, so that the epoch is as long as without.
+    /// Returns the rows of an epoch. Where not all are equally frequent, a row comes as often as its frequency says,
+    /// rounded up or down by one random number for all, so that the epoch is as long as without.
     /// </summary>
     private int[] Rows(long epoch)
     {
@@ -92,13 +96,15 @@ internal sealed class EpochPlan
     }
 
     /// <summary>
-    /// Sums the frequencies of the training images, n^-balance for an image whose label has n of them, as multiples of
-    /// their mean.
+    /// Sums the frequencies of the training images as multiples of their mean. That of an image whose label has n
+    /// images is n^-balance; m generated ones of them share their fraction of n, and the real ones the rest.
     /// </summary>
-    private double[] Accumulate(IReadOnlyList<int> labels, double balance)
+    private double[] Accumulate(
+        IReadOnlyList<int> labels, double balance, IReadOnlyList<bool>? generated, double fraction)
     {
         var counts = _training.CountBy(row => labels[row]).ToDictionary();
-        double[] frequencies = [.. _training.Select(row => Math.Pow(counts[labels[row]], -balance))];
+        var generatedCounts = _training.Where(IsGenerated).CountBy(row => labels[row]).ToDictionary();
+        double[] frequencies = [.. _training.Select(Frequency)];
         var mean = frequencies.Average();
         var ends = new double[frequencies.Length];
         var sum = 0.0;
@@ -106,6 +112,16 @@ internal sealed class EpochPlan
 
         ends[^1] = ends.Length; // which rounding may have missed
         return ends;
+
+        bool IsGenerated(int row) => generated?[row] ?? false;
+
+        double Frequency(int row)
+        {
+            double n = counts[labels[row]];
+            var m = generatedCounts.GetValueOrDefault(labels[row]);
+            var share = m == 0 || m == n ? 1 : IsGenerated(row) ? fraction * n / m : (1 - fraction) * n / (n - m);
+            return Math.Pow(n, -balance) * share;
+        }
     }
 
     private static int[] Shuffle(int[] rows, ulong seed)

@@ -28,6 +28,9 @@ internal sealed class ImageStore(
     /// <summary>The weights of the images; null while every weight is 1.</summary>
     private List<float>? _weights;
 
+    /// <summary>Whether each image is generated; null while none is.</summary>
+    private List<bool>? _areGenerated;
+
     /// <summary>The number of images of 8 bits a value, which come before the others.</summary>
     private int _eightBit;
 
@@ -39,6 +42,9 @@ internal sealed class ImageStore(
 
     /// <summary>The label row of each image.</summary>
     public IReadOnlyList<int> Labels => _labels;
+
+    /// <summary>Whether each image is generated; null if none is.</summary>
+    public IReadOnlyList<bool>? AreGenerated => _areGenerated;
 
     /// <summary>The number of bytes that are on disk.</summary>
     public long OnDisk => _bytes.OnDisk;
@@ -56,10 +62,11 @@ internal sealed class ImageStore(
     /// <param name="image">The values, in [-1, 1].</param>
     /// <param name="label">The label row.</param>
     /// <param name="weight">How much the image counts in the loss.</param>
+    /// <param name="isGenerated">Whether the image is generated.</param>
     /// <exception cref="IOException">
     /// The image must go to disk and cannot; the message names the directory and the size.
     /// </exception>
-    public void Add(ReadOnlySpan<float> image, int label, float weight = 1)
+    public void Add(ReadOnlySpan<float> image, int label, float weight = 1, bool isGenerated = false)
     {
         var bytes = MemoryMarshal.AsBytes(image);
         if (_eightBit == Count && TryFindLevels(image))
@@ -71,12 +78,15 @@ internal sealed class ImageStore(
         _bytes.Add(bytes);
         if (weight != 1) _weights ??= [.. Enumerable.Repeat(1f, Count)];
         _weights?.Add(weight);
+        if (isGenerated) _areGenerated ??= [.. Enumerable.Repeat(false, Count)];
+        _areGenerated?.Add(isGenerated);
         _labels.Add(label);
 
         // The number of bytes distinguishes the two kinds of images, and its sign those of a weight other than 1.
         _hash?.AppendData(MemoryMarshal.AsBytes<int>([weight == 1 ? bytes.Length : -bytes.Length, label]));
         _hash?.AppendData(bytes);
         if (weight != 1) _hash?.AppendData(MemoryMarshal.AsBytes<float>([weight]));
+        if (isGenerated) _hash?.AppendData([1]);
     }
 
     /// <summary>Returns how much an image counts in the loss.</summary>

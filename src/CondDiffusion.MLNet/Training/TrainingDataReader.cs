@@ -18,6 +18,7 @@ internal static class TrainingDataReader
     /// <param name="store">The store to fill, which is empty. It knows how many values each vector must have.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <param name="weight">Their column of weights, which are Single; null if every image has the weight 1.</param>
+    /// <param name="isGenerated">Their Boolean column of which are generated; null if none is.</param>
     /// <exception cref="InvalidOperationException">
     /// There are no rows; or a row cannot be read, has no label or no image, or its image has another size or values
     /// out of range.
@@ -29,13 +30,15 @@ internal static class TrainingDataReader
         DataViewSchema.Column feature,
         ImageStore store,
         Action checkAlive,
-        DataViewSchema.Column? weight = null)
+        DataViewSchema.Column? weight = null,
+        DataViewSchema.Column? isGenerated = null)
     {
-        DataViewSchema.Column[] columns = weight is null ? [label, feature] : [label, feature, weight.Value];
-        using var cursor = data.GetRowCursor(columns);
+        DataViewSchema.Column?[] columns = [label, feature, weight, isGenerated];
+        using var cursor = data.GetRowCursor(columns.OfType<DataViewSchema.Column>());
         var getKey = KeyGetter.Create(cursor, label);
         var getImage = cursor.GetGetter<VBuffer<float>>(feature);
         var getWeight = weight is null ? null : cursor.GetGetter<float>(weight.Value);
+        var getIsGenerated = isGenerated is null ? null : cursor.GetGetter<bool>(isGenerated.Value);
         var labels = ((KeyDataViewType)label.Type).Count;
 
         // ExtractPixels makes an empty sparse vector of a missing image. Where there are no images, such a vector is an
@@ -55,7 +58,7 @@ internal static class TrainingDataReader
             CheckLength();
             image.CopyTo(dense);
             CheckRange();
-            store.Add(dense, (int)(key - 1), ReadWeight());
+            store.Add(dense, (int)(key - 1), ReadWeight(), ReadIsGenerated());
         }
 
         if (store.Count == 0) throw new InvalidOperationException("The training data has no rows.");
@@ -112,6 +115,13 @@ internal static class TrainingDataReader
             return value >= 0 && float.IsFinite(value)
                 ? value
                 : throw Bad($"column '{weight!.Value.Name}' must have a finite weight of at least 0, but has {value}");
+        }
+
+        bool ReadIsGenerated()
+        {
+            var value = false;
+            getIsGenerated?.Invoke(ref value);
+            return value;
         }
 
         InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");

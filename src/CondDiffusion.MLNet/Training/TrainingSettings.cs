@@ -37,6 +37,12 @@ internal record TrainingSettings
     /// <summary>How far rare labels come more often than their images do, from 0 to 1.</summary>
     public double LabelBalance { get; init; }
 
+    /// <summary>
+    /// Fraction of generated images among those of each label that has real ones too; null for images that come equally
+    /// often.
+    /// </summary>
+    public double? GeneratedFraction { get; init; }
+
     /// <summary>Fraction of images that are held out for the validation loss.</summary>
     public double ValidationFraction { get; init; }
 

@@ -22,6 +22,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     private static readonly Dictionary<string, string> NotInIdentity = new()
     {
         [nameof(Options.ExampleWeightColumnName)] = "the weights themselves are in the identity, with the images",
+        [nameof(Options.IsGeneratedColumnName)] = "which images are generated is in the identity, with the images",
         [nameof(Options.PredictedLabelColumnName)] = "used after training",
         [nameof(Options.ScoreColumnName)] = "used after training",
         [nameof(Options.FeaturesColumnName)] = "used after training",
@@ -35,6 +36,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
     {
         [nameof(Options.LabelColumnName)] = "the reader of the data",
         [nameof(Options.ExampleWeightColumnName)] = "the reader of the data",
+        [nameof(Options.IsGeneratedColumnName)] = "the reader of the data",
     };
 
     /// <summary>Where the options are found that are not in the loop's settings under their own names.</summary>
@@ -122,6 +124,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             "LabelColumnName must be a column name",
             "FeatureColumnName must be a column name",
             "ExampleWeightColumnName must be a column name",
+            "IsGeneratedColumnName must be a column name",
             "PredictedLabelColumnName must be a column name",
             "ScoreColumnName must be a column name",
             "FeaturesColumnName must be a column name",
@@ -133,6 +136,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
             "FeatureCount must be from 1 to 16777216, but is 0",
             "Dropout must be in [0, 1), but is 1",
             "LabelSmoothing must be in [0, 1), but is -0.1",
+            "GeneratedFraction must be in (0, 1) or null, but is 1",
             "ShiftFraction must be in [0, 1), but is NaN",
             "RotationDegrees must be finite and not negative, but is -1",
             "ScaleFraction must be in [0, 1), but is 1",
@@ -162,6 +166,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
                 LabelColumnName = " ",
                 FeatureColumnName = "",
                 ExampleWeightColumnName = "",
+                IsGeneratedColumnName = " ",
                 PredictedLabelColumnName = null!,
                 ScoreColumnName = "",
                 FeaturesColumnName = " ",
@@ -173,6 +178,7 @@ public sealed partial class ConvolutionalNetworkOptionsTests
                 FeatureCount = 0,
                 Dropout = 1,
                 LabelSmoothing = -0.1,
+                GeneratedFraction = 1,
                 ShiftFraction = double.NaN,
                 RotationDegrees = -1,
                 ScaleFraction = 1,

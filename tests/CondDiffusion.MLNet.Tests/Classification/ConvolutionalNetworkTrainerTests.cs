@@ -205,6 +205,55 @@ public sealed class ConvolutionalNetworkTrainerTests
             "Training row 4: column 'Weight' must have a finite weight of at least 0, but has " + text);
     }
 
+    /// <summary>
+    /// Of each label five images are real and 45 generated, which contradict the real ones: a real image of label 1 is
+    /// white, and of label 2 black.
+    /// </summary>
+    [TestMethod]
+    [DataRow(0.1, 1u)]
+    [DataRow(0.9, 2u)]
+    [DataRow(null, 2u, DisplayName = "all images equally often")]
+    public void Fit_ContradictoryGeneratedImages_CountAsTheirFraction(double? fraction, uint labelOfWhite)
+    {
+        var trainer = Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(
+            Options with { GeneratedFraction = fraction, Dropout = 0, Epochs = 4 });
+        using var model = trainer.Fit(Ml.Data.LoadFromEnumerable(Mixed(), Tiny.Schema<MixedImage>(2)));
+        var white = Ml.Data.LoadFromEnumerable([new MixedImage { Pixels = Plain(1) }], Tiny.Schema<MixedImage>(2));
+        Assert.AreEqual(labelOfWhite, model.Transform(white).GetColumn<uint>("PredictedLabel").Single());
+    }
+
+    /// <summary>By default the column is IsGenerated, and a half of each label's images are generated.</summary>
+    [TestMethod]
+    public void Fit_IsGeneratedColumn_IsUsedWithoutItsName()
+    {
+        var rows = Ml.Data.LoadFromEnumerable(Mixed(), Tiny.Schema<MixedImage>(2));
+        var named = Ml.Transforms.CopyColumns("Made", "IsGenerated").Append(Ml.Transforms.DropColumns("IsGenerated"))
+            .Fit(rows).Transform(rows);
+        var real = Ml.Transforms.DropColumns("IsGenerated").Fit(rows).Transform(rows);
+        var expected = Weights(rows, Options with { GeneratedFraction = 0.5 });
+        Assert.AreSequenceEqual(expected, Weights(rows, Options));
+        Assert.AreSequenceEqual(expected, Weights(named, Options with { IsGeneratedColumnName = "Made" }));
+        Assert.AreSequenceEqual(Weights(real, Options), Weights(rows, Options with { GeneratedFraction = null }));
+        Assert.AreNotSequenceEqual(expected, Weights(real, Options));
+
+        // A column of that name that says something else is none of the trainer's business, unless it is named.
+        var other = Ml.Transforms.CopyColumns("IsGenerated", "Pixels").Fit(real).Transform(real);
+        Assert.AreSequenceEqual(Weights(real, Options), Weights(other, Options));
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => Weights(other, Options with { IsGeneratedColumnName = "IsGenerated" }),
+            "generated column 'IsGenerated'",
+            "expected Boolean");
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => Weights(rows, Options with { IsGeneratedColumnName = "None" }),
+            "Could not find generated column 'None'");
+
+        static float[] Weights(IDataView rows, ConvolutionalNetworkTrainer.Options options)
+        {
+            using var model = Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(options).Fit(rows);
+            return [.. Scores(model, rows).SelectMany(row => row)];
+        }
+    }
+
     [TestMethod]
     public void Fit_AfterNormalizeImages_AsksForVectorsWhenFitted()
     {
@@ -215,6 +264,15 @@ public sealed class ConvolutionalNetworkTrainerTests
         Assert.HasCount(Tiny.AnimalCount, Scores(fitted, Tiny.Animals(Ml)));
         fitted.Dispose();
     }
+
+    private static IEnumerable<MixedImage> Mixed() => Enumerable.Range(0, 100).Select(i => new MixedImage
+    {
+        Label = (uint)i % 2,
+        IsGenerated = i >= 10,
+        Pixels = Plain(i % 2 == 0 == i < 10 ? 1 : -1),
+    });
+
+    private static float[] Plain(float value) => [.. Enumerable.Repeat(value, 64)];
 
     private static ConvolutionalNetworkTrainer.Options CancelAt(
         ConvolutionalNetworkTrainer.Options options,
@@ -229,4 +287,12 @@ public sealed class ConvolutionalNetworkTrainerTests
                 if (progress.Step == step) source.Cancel();
             }),
         };
+
+    private sealed class MixedImage : Tiny.Row
+    {
+        [VectorType(64)]
+        public float[] Pixels { get; set; } = [];
+
+        public bool IsGenerated { get; set; }
+    }
 }

@@ -82,29 +82,85 @@ public sealed class EpochPlanTests
         double balance, double first, double second, double third)
     {
         int[] labels = [.. Enumerable.Range(0, 100).Select(i => i < 80 ? 0 : i < 96 ? 1 : 2)];
-        var settings = SmallTraining.Create(epochs: 500, batchSize: 100, seed: 3) with { LabelBalance = balance };
-        var plan = new EpochPlan(labels, settings);
-        var counts = new int[100];
-        for (var epoch = 0; epoch < 500; epoch++)
+        double[] expected = [first, second, third];
+        int[] images = [80, 16, 4];
+        CheckFrequencies(Store(labels), balance, null, row => expected[labels[row]] / images[labels[row]]);
+    }
+
+    /// <summary>
+    /// Of 50 images of the first label 10 are real, of 45 of the second 15, and all 5 of the third. A quarter of the
+    /// first two are to be generated.
+    /// </summary>
+    [TestMethod]
+    [DataRow(0, 3.75, 0.3125, 2.25, 0.375, 1)]
+    [DataRow(1, 2.5, 0.2083, 1.6667, 0.2778, 6.6667)]
+    public void RestOfEpoch_GeneratedFraction_IsThatOfEachLabelWithBothKinds(
+        double balance, double real, double generated, double otherReal, double otherGenerated, double third)
+    {
+        int[] labels = [.. Enumerable.Range(0, 100).Select(i => i < 50 ? 0 : i < 95 ? 1 : 2)];
+        bool[] areGenerated = [.. Enumerable.Range(0, 100).Select(i => i is (>= 10 and < 50) or (>= 65 and < 95))];
+        CheckFrequencies(
+            Store(labels, areGenerated),
+            balance,
+            0.25,
+            row => (labels[row], areGenerated[row]) switch
+            {
+                (0, false) => real,
+                (0, true) => generated,
+                (1, false) => otherReal,
+                (1, true) => otherGenerated,
+                _ => third,
+            });
+    }
+
+    [TestMethod]
+    public void RestOfEpoch_NoGeneratedFractionOrOneKind_IsThePlanWithout()
+    {
+        using var real = Store(new int[10]);
+        using var mixed = Store(new int[10], [true, .. new bool[9]]);
+        var settings = SmallTraining.Create(epochs: 5, batchSize: 10, seed: 3);
+        var expected = new EpochPlan(real, settings).RestOfEpoch(0).ToArray();
+        Assert.AreSequenceEqual(expected, new EpochPlan(mixed, settings).RestOfEpoch(0).ToArray());
+        var half = settings with { GeneratedFraction = 0.5 };
+        Assert.AreSequenceEqual(expected, new EpochPlan(real, half).RestOfEpoch(0).ToArray());
+        Assert.AreNotSequenceEqual(expected, new EpochPlan(mixed, half).RestOfEpoch(0).ToArray());
+    }
+
+    /// <summary>Checks the mean number of times that each image comes in an epoch of as many images.</summary>
+    private static void CheckFrequencies(
+        ImageStore store, double labelBalance, double? generatedFraction, Func<int, double> getExpected)
+    {
+        const int Epochs = 500;
+        using var _ = store;
+        var settings = SmallTraining.Create(Epochs, batchSize: store.Count, seed: 3) with
+        {
+            LabelBalance = labelBalance,
+            GeneratedFraction = generatedFraction,
+        };
+        var plan = new EpochPlan(store, settings);
+        var counts = new int[store.Count];
+        for (var epoch = 0; epoch < Epochs; epoch++)
         {
             var rows = plan.RestOfEpoch(epoch).ToArray();
-            Assert.HasCount(100, rows);
+            Assert.HasCount(store.Count, rows);
             foreach (var row in rows) counts[row]++;
         }
 
-        // In the mean of many epochs each image of a label is as frequent as the others.
-        double[] expected = [first, second, third];
         foreach (var (row, count) in counts.Index())
-        {
-            var images = new[] { 80, 16, 4 }[labels[row]];
-            Assert.AreEqual(expected[labels[row]] / images, count / 500.0, 0.1, $"image {row}");
-        }
+            Assert.AreEqual(getExpected(row), (double)count / Epochs, 0.1, $"image {row}");
+    }
+
+    private static ImageStore Store(int[] labels, bool[]? areGenerated = null)
+    {
+        var store = new ImageStore(pixels: 1);
+        foreach (var (i, label) in labels.Index()) store.Add([0], label, isGenerated: areGenerated?[i] ?? false);
+        return store;
     }
 
     private static EpochPlan Create(
         int images = 10, int batchSize = 3, double heldOut = 0.2, int smallestBatch = 1, ulong seed = 3) =>
         new(
-            new int[images],
+            Store(new int[images]),
             SmallTraining.Create(epochs: 5, batchSize, seed: seed) with { ValidationFraction = heldOut },
             smallestBatch);
 }

@@ -187,6 +187,19 @@ public sealed class ImageStoreTests
         Assert.HasCount(variants.Length, prints.Distinct());
     }
 
+    [TestMethod]
+    public void Fingerprint_OneImageGenerated_IsAnother()
+    {
+        var prints = new[] { (false, false), (true, false), (false, true), (true, true) }.Select(images =>
+        {
+            using var store = new ImageStore(2);
+            store.Add([-1, 1], 0, isGenerated: images.Item1);
+            store.Add([-1, 1], 0, isGenerated: images.Item2);
+            return store.Fingerprint;
+        });
+        Assert.HasCount(4, prints.Distinct());
+    }
+
     private static ImageStore Fill(int count, int eightBit, long memory, string directory)
     {
         var store = new ImageStore(Pixels, memory, directory);

@@ -37,7 +37,7 @@ internal sealed class SmallTraining : IDisposable
 
     public ImageStore Images { get; }
 
-    public EpochPlan Plan => new(Images.Labels, Settings, Network.SmallestBatch);
+    public EpochPlan Plan => new(Images, Settings, Network.SmallestBatch);
 
     /// <summary>The parameters and the batch-norm statistics.</summary>
     public float[] Weights => [.. Parameters, .. Network.Buffers.data<float>()];

@@ -113,7 +113,8 @@ public sealed class TrainingRunTests
             var (weights, _) = SmallTraining.Train(settings, SmallTraining.Store(others));
             return expected.SequenceEqual(weights);
         });
-        Assert.AreSequenceEqual(new EpochPlan(new int[10], settings).HeldOut.ToArray().Order(), replaceable);
+        using var store = SmallTraining.Store(images);
+        Assert.AreSequenceEqual(new EpochPlan(store, settings).HeldOut.ToArray().Order(), replaceable);
 
         Assert.HasCount(4, reports, "8 of 10 images in batches of 4");
         Assert.IsTrue(reports.All(report => report.EndsEpoch == report.ValidationLoss.HasValue));
