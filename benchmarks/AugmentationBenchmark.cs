@@ -25,7 +25,8 @@ internal static class AugmentationBenchmark
     private static void Measure(Arguments arguments)
     {
         var protocols = StudyProtocol.Read(arguments);
-        StudyArm[] arms = [.. (arguments.Find("--arms") ?? StudyArm.Defaults).Split(',').Select(StudyArm.Find)];
+        StudyArm[] arms =
+            arguments.Find("--arms") is { } names ? [.. names.Split(',').Select(StudyArm.Find)] : [.. StudyArm.All];
         var command = Provenance.FindCommand();
         var ml = new MLContext();
         var data = protocols[0].Data;

@@ -57,7 +57,7 @@ switch (args)
                 "--data", "--data-dir", "--counts", "--minority", "--per-label", "--seeds", "--arms", "--steps",
                 "--generator", "--generator-epochs", "--guidance",
             ],
-            ["--unfiltered", "--write"]));
+            ["--write"]));
         break;
     case ["evaluation", .. var rest]:
         EvaluationBenchmark.Run(new(rest, "--rows", "--features"));
@@ -77,7 +77,7 @@ switch (args)
               warm-start [--model FILE.zip] [--data DATA] [--data-dir DIR] [--epochs N] [--seeds N]
                       [--learning-rate R]
               augmentation [--counts N,... | --minority LABEL:N,...] [--per-label N] [--arms NAME,...]
-                      [--seeds N] [--steps N] [--generator NAME] [--generator-epochs N] [--guidance N] [--unfiltered]
+                      [--seeds N] [--steps N] [--generator NAME] [--generator-epochs N] [--guidance N]
                       [--data mnist|fashion-mnist] [--data-dir DIR]
               augmentation --write
               evaluation [--rows N] [--features N]

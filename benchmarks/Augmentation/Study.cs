@@ -17,6 +17,7 @@ internal sealed class Study : IDisposable
     private readonly Lazy<IReadOnlyList<GreyImage>> _real;
     private readonly Lazy<IReadOnlyList<GreyImage>> _interpolated;
     private readonly Lazy<GeneratedImages> _generated;
+    private readonly Lazy<GeneratedImages> _filtered;
     private readonly Lazy<TrainedClassifier> _affine;
 
     /// <param name="protocol">The data and the trainings.</param>
@@ -32,8 +33,9 @@ internal sealed class Study : IDisposable
         _real = new(() => StudyImages.Draw(training, protocol.CountsByLabel, seed));
         _interpolated = new(Interpolate);
         _affine = new(() => Train(StudyArm.Affine));
-        _generated = new(() =>
-            new StudyGenerator(_ml, protocol, seed).Generate(Real, () => _affine.Value.Model));
+        var generator = new StudyGenerator(_ml, protocol, seed);
+        _generated = new(() => generator.Generate(Real, null));
+        _filtered = new(() => generator.Generate(Real, () => _affine.Value.Model));
     }
 
     /// <summary>The test images.</summary>
@@ -48,11 +50,14 @@ internal sealed class Study : IDisposable
     /// <summary>Images of the generator: as many as each label lacks.</summary>
     public IReadOnlyList<GreyImage> Generated => _generated.Value.Images;
 
+    /// <summary>As many images of the generator, in which the classifier of the arm affine sees their labels.</summary>
+    public IReadOnlyList<GreyImage> Filtered => _filtered.Value.Images;
+
     /// <summary>Trains the classifier of an arm, and tests it.</summary>
     /// <exception cref="InvalidOperationException">No image was accepted of a row that is to be generated.</exception>
     public StudyRow Measure(StudyArm arm, string command)
     {
-        var generated = arm.WithoutGenerated is null ? null : _generated.Value;
+        var generated = arm.WithoutGenerated is null ? null : arm.IsFiltered ? _filtered.Value : _generated.Value;
         var isFilter = arm == StudyArm.Affine;
         var classifier = isFilter ? _affine.Value : Train(arm);
         try

@@ -14,8 +14,11 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
     /// </summary>
     public string? WithoutGenerated { get; init; }
 
+    /// <summary>Whether a classifier has refused generated images that do not show their label.</summary>
+    public bool IsFiltered { get; init; }
+
     /// <summary>
-    /// The arm whose classifier also refuses generated images: the best one that needs no generated images.
+    /// The arm whose classifier refuses generated images for another one: the best that needs no generated images.
     /// </summary>
     public static StudyArm Affine { get; } =
         new("affine", "affine", study => Portion.ByLabel(study.Real)) { IsAffine = true };
@@ -37,16 +40,18 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
             IsAffine = true,
             WithoutGenerated = Affine.Name,
         },
-        new("affine-generated-half", "affine, half generated", Halve)
+        new("affine-generated-half", "affine, half generated", study => Halve(study.Real, study.Generated))
         {
             IsAffine = true,
             WithoutGenerated = Affine.Name,
         },
+        new("affine-filtered-half", "affine, half filtered", study => Halve(study.Real, study.Filtered))
+        {
+            IsAffine = true,
+            IsFiltered = true,
+            WithoutGenerated = Affine.Name,
+        },
     ];
-
-    /// <summary>The names of the arms that are measured where no others are asked for.</summary>
-    public static string Defaults { get; } =
-        "nothing,class-weights,oversampling,affine,smote,generated,affine-generated,affine-generated-half";
 
     /// <summary>Finds an arm by its name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists the names.</exception>
@@ -72,14 +77,15 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
     /// Makes half of each label's rows real and half generated, as the trainer of the classifiers does by default. A
     /// label without generated images has real ones only.
     /// </summary>
-    private static IReadOnlyList<Portion> Halve(Study study)
+    private static IReadOnlyList<Portion> Halve(IReadOnlyList<GreyImage> real, IReadOnlyList<GreyImage> generated)
     {
-        var generated = study.Generated.ToLookup(image => image.Label);
-        var real = Portion.ByLabel(study.Real);
+        var generatedOf = generated.ToLookup(image => image.Label);
+        var portions = Portion.ByLabel(real);
         return
         [
-            .. real,
-            .. real.Select((portion, label) => generated.Contains(label) ? Portion.Of(generated[label]) : portion),
+            .. portions,
+            .. portions.Select((portion, label) =>
+                generatedOf.Contains(label) ? Portion.Of(generatedOf[label]) : portion),
         ];
     }
 }

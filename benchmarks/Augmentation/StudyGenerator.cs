@@ -23,33 +23,23 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
 
     private string CheckpointDirectory => Path.Combine(QualityMeter.Cache, $"{Name}-checkpoints");
 
-    private string ImageFileName
-    {
-        get
-        {
-            var number = protocol.PerLabel is { } wanted ? $"-{wanted}" : "";
-            var guidance = protocol.Guidance is { } scale ? $"-guidance-{scale}" : "";
-            var filter = protocol.IsFiltered ? $"{protocol.Steps}" : "unfiltered";
-            var name = FormattableString.Invariant($"{Name}{number}{guidance}-{filter}.images");
-            return Path.Combine(QualityMeter.Cache, name);
-        }
-    }
-
     private ConditionalDiffusionTrainer.Options Options => StudyTraining.Find(protocol.Generator).Options;
 
     /// <summary>Generates the images that the labels lack.</summary>
     /// <param name="real">The real images.</param>
     /// <param name="trainFilter">
-    /// Returns the classifier that refuses images; called if there are images to generate.
+    /// Returns the classifier that refuses images, and is called if there are images to generate; null for none.
     /// </param>
     /// <exception cref="InvalidOperationException">No image was accepted for a row; the message says which.</exception>
-    public GeneratedImages Generate(IReadOnlyList<GreyImage> real, Func<ITransformer> trainFilter)
+    public GeneratedImages Generate(IReadOnlyList<GreyImage> real, Func<ITransformer>? trainFilter)
     {
-        var images = GeneratedImageFile.Read(ImageFileName);
+        var file = FindImages(isFiltered: trainFilter is not null);
+        var images = GeneratedImageFile.Read(file);
         if (images.Count == protocol.Missing) return new(images);
 
-        var filter = protocol.IsFiltered ? trainFilter() : null;
-        var isWhole = !File.Exists(ModelFileName) && !Directory.Exists(CheckpointDirectory) && images.Count == 0;
+        var filter = trainFilter?.Invoke();
+        var isWhole = images.Count == 0;
+        var isNew = isWhole && !File.Exists(ModelFileName) && !Directory.Exists(CheckpointDirectory);
         var clock = Stopwatch.StartNew();
         var view = StudyImages.ToView(ml, real.Select(image => new WeightedImage(image)));
         using var model = LoadOrTrain(view);
@@ -67,13 +57,23 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
             Seed = seed,
             Progress = refused,
         });
-        GeneratedImageFile.Complete(ImageFileName, augmented);
-        return new(GeneratedImageFile.Read(ImageFileName))
+        GeneratedImageFile.Complete(file, augmented);
+        return new(GeneratedImageFile.Read(file))
         {
-            Minutes = isWhole ? clock.Elapsed.TotalMinutes : null,
+            Minutes = isNew ? clock.Elapsed.TotalMinutes : null,
             Disputed = isWhole ? refused.Last?.Disputed : null,
             Copied = isWhole ? refused.Last?.Copied : null,
         };
+    }
+
+    /// <summary>Returns the file of the generated images.</summary>
+    private string FindImages(bool isFiltered)
+    {
+        var number = protocol.PerLabel is { } wanted ? $"-{wanted}" : "";
+        var guidance = protocol.Guidance is { } scale ? $"-guidance-{scale}" : "";
+        var filter = isFiltered ? $"{protocol.Steps}" : "unfiltered";
+        var name = FormattableString.Invariant($"{Name}{number}{guidance}-{filter}.images");
+        return Path.Combine(QualityMeter.Cache, name);
     }
 
     private ConditionalDiffusionTransformer LoadOrTrain(IDataView real)

@@ -44,9 +44,6 @@ internal sealed record StudyProtocol
     /// <summary>The guidance with which images are generated; null for the default of an augmentation.</summary>
     public double? Guidance { get; init; }
 
-    /// <summary>Whether a classifier refuses generated images that do not show their label.</summary>
-    public bool IsFiltered { get; init; } = true;
-
     /// <summary>Gets the number of real images of each label.</summary>
     [JsonIgnore]
     public IReadOnlyList<int> CountsByLabel => [.. Counts.Split(',').Select(int.Parse)];
@@ -124,7 +121,6 @@ internal sealed record StudyProtocol
                 Generator = StudyTraining.Find(arguments.Find("--generator") ?? study.Generator).Name,
                 Guidance = arguments.FindDouble("--guidance"),
                 GeneratorEpochs = arguments.Number("--generator-epochs", study.GeneratorEpochs),
-                IsFiltered = !arguments.Has("--unfiltered"),
             }),
         ];
     }

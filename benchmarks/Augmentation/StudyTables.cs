@@ -25,7 +25,6 @@ internal static class StudyTables
             $"### {section.Title}",
             $"{protocol.Steps} steps of {StudyProtocol.BatchSize} images for each classifier; " +
                 $"{protocol.GeneratorEpochs} epochs of {images} images for the generator.\n" +
-                (protocol.IsFiltered ? "" : "No classifier refused generated images.\n") +
                 "Recalls are in %, with the 95 % interval of the mean over the seeds.",
             .. protocol.Minority is { } label ? DescribeMinority(section, label) : DescribeCounts(section),
             .. DescribeQuality(section),
@@ -146,14 +145,26 @@ internal static class StudyTables
 
     private static string DescribeRefused(StudySection section)
     {
-        StudyRow[] counted = [.. section.Rows.Where(row => row.Disputed is not null).DistinctBy(row => row.Seed)];
-        if (counted.Length == 0 || !section.Protocol.IsFiltered) return "";
+        string[] sentences =
+        [
+            Describe(isFiltered: false, "Of all generated images, ", row => row.Copied, "were near copies of real ones."),
+            Describe(isFiltered: true, "Where it filters, the classifier refused ", row => row.Disputed, "of them."),
+        ];
+        return string.Join('\n', sentences.Where(sentence => sentence.Length > 0));
 
-        var accepted = (double)section.Protocol.Missing * counted.Length;
-        var all = accepted + counted.Sum(row => row.Disputed!.Value + row.Copied!.Value);
-        return
-            $"Of all generated images, the classifier refused {counted.Sum(row => row.Disputed) / all:P1}, and " +
-            $"{counted.Sum(row => row.Copied) / all:P1} were near copies of real ones.";
+        string Describe(bool isFiltered, string beginning, Func<StudyRow, int?> count, string end)
+        {
+            StudyRow[] counted =
+            [
+                .. section.Rows.Where(row => row.Disputed is not null)
+                    .Where(row => StudyArm.Find(row.Arm).IsFiltered == isFiltered).DistinctBy(row => row.Seed),
+            ];
+            if (counted.Length == 0) return "";
+
+            var accepted = (double)section.Protocol.Missing * counted.Length;
+            var all = accepted + counted.Sum(row => row.Disputed!.Value + row.Copied!.Value);
+            return $"{beginning}{counted.Sum(count) / all:P1} {end}";
+        }
     }
 
     private static string[][] DescribeDifferences(

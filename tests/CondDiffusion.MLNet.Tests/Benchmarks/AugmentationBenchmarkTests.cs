@@ -43,10 +43,9 @@ public sealed class AugmentationBenchmarkTests
         static void Run(string arms) => AugmentationBenchmark.Run(new(
             [
                 "--arms", arms, "--counts", "3,3,3,3,3,3,3,3,2,1", "--steps", "1", "--generator-epochs", "1", "--seeds",
-                "1", "--unfiltered",
+                "1",
             ],
-            ["--arms", "--counts", "--steps", "--generator-epochs", "--seeds"],
-            ["--unfiltered"]));
+            "--arms", "--counts", "--steps", "--generator-epochs", "--seeds"));
     }
 
     [TestMethod]

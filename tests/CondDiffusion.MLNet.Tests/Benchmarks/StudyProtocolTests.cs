@@ -47,7 +47,6 @@ public sealed class StudyProtocolTests
     [DataRow("--guidance", "1.5")]
     [DataRow("--counts", "9,9,9,9,9,9,9,9,9,9")]
     [DataRow("--counts", "9,9,9,9,9,9,9,9,9,3", DisplayName = "a minority among other numbers")]
-    [DataRow("--unfiltered")]
     public void IsOfStudy_OtherOptions_IsATrial(params string[] args) => Assert.IsFalse(Read(args).Single().IsOfStudy);
 
     [TestMethod]
@@ -78,6 +77,5 @@ public sealed class StudyProtocolTests
         [
             "--data", "--counts", "--minority", "--per-label", "--steps", "--generator", "--generator-epochs",
             "--guidance",
-        ],
-        ["--unfiltered"]));
+        ]));
 }

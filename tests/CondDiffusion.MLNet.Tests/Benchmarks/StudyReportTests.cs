@@ -73,17 +73,22 @@ public sealed class StudyReportTests
         Assert.Contains("| affine, generated less affine | **+1.20 ± 0.50** |", text);
     }
 
-    /// <summary>Of 31,000 accepted images of two seeds, 31,000 and 1,000 others were refused.</summary>
+    /// <summary>
+    /// Of 31,000 accepted images of two seeds, 1,000 others were copies. Of as many that were filtered, 31,000 others were
+    /// disputed and 500 were copies.
+    /// </summary>
     [TestMethod]
     public void Describe_RefusedImages_AreFractionsOfAllThatWereGenerated()
     {
         StudyRow[] rows =
         [
-            .. Rows("generated", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 500 }),
-            .. Rows("affine-generated", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 500 }),
+            .. Rows("generated", 0.9, 0.9).Select(row => row with { Disputed = 0, Copied = 500 }),
+            .. Rows("affine-generated", 0.9, 0.9).Select(row => row with { Disputed = 0, Copied = 500 }),
+            .. Rows("affine-filtered-half", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 250 }),
         ];
-        Assert.Contains(
-            "the classifier refused 33.0 %, and 1.1 % were near copies", Describe(rows));
+        var text = Describe(rows);
+        Assert.Contains("Of all generated images, 1.6 % were near copies", text);
+        Assert.Contains("the classifier refused 33.2 % of them", text);
     }
 
     [TestMethod]
