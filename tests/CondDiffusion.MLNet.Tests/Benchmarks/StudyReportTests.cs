@@ -74,7 +74,7 @@ public sealed class StudyReportTests
     }
 
     /// <summary>
-    /// Of 31,000 accepted images of two seeds, 1,000 others were copies. Of as many that were filtered, 31,000 others were
+    /// Beside 62,000 accepted images of two seeds, 1,000 were copies. Beside as many that were filtered, 31,000 were
     /// disputed and 500 were copies.
     /// </summary>
     [TestMethod]
