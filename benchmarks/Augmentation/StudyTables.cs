@@ -147,7 +147,7 @@ internal static class StudyTables
     {
         string[] sentences =
         [
-            Describe(isFiltered: false, "Of all generated images, ", row => row.Copied, "were near copies of real ones"),
+            Describe(isFiltered: false, "Of all generated images, ", row => row.Copied, "were near copies"),
             Describe(isFiltered: true, "Where it filters, the classifier refused ", row => row.Disputed, "of them"),
         ];
         return string.Join('\n', sentences.Where(sentence => sentence.Length > 0));
