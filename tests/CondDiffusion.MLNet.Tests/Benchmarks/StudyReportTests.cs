@@ -87,7 +87,7 @@ public sealed class StudyReportTests
             .. Rows("affine-filtered-half", 0.9, 0.9).Select(row => row with { Disputed = 15_500, Copied = 250 }),
         ];
         var text = Describe(rows);
-        Assert.Contains("Of all generated images, 1.6 % were near copies", text);
+        Assert.Contains("Of all generated images, 1.6 % were near copies.", text);
         Assert.Contains("the classifier refused 33.2 % of them", text);
     }
 
