@@ -163,7 +163,7 @@ internal static class StudyTables
 
             var accepted = (double)section.Protocol.Missing * counted.Length;
             var all = accepted + counted.Sum(row => row.Disputed!.Value + row.Copied!.Value);
-            return $"{beginning}{counted.Sum(count) / all:P1} {end}";
+            return $"{beginning}{counted.Sum(count) / all:P1} {end}.";
         }
     }
 

@@ -29,7 +29,8 @@ public sealed class AugmentationBenchmarkTests
         Assert.AreSequenceEqual([false, false, true, true], rows.Select(row => row.GeneratorMinutes > 0));
         var images = GeneratedImageFile.Read(Directory.GetFiles("benchmarks/cache", "*.images").Single());
         Assert.AreSequenceEqual([8, 9, 9], images.Select(image => image.Label).Order());
-        Assert.AreEqual(Repository.Read("docs/augmentation.md"), File.ReadAllText("docs/augmentation.md"));
+        var withoutRows = StudyReport.Update(Repository.Read("docs/augmentation.md"), [], []);
+        Assert.AreEqual(withoutRows, File.ReadAllText("docs/augmentation.md"), "a trial is not written");
 
         var quality = JsonLines.ReadAll<GeneratedQuality>("benchmarks/results/augmentation-images.jsonl").Single();
         Assert.AreSequenceEqual([8, 9], quality.LabelAccuracy.Index().Where(x => x.Item >= 0).Select(x => x.Index));
