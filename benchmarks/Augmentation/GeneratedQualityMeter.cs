@@ -1,7 +1,6 @@
 using CondDiffusion.Examples;
 using CondDiffusion.MLNet.Evaluation;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
@@ -24,9 +23,9 @@ internal sealed class GeneratedQualityMeter(MLContext ml, ITransformer reference
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var real = Read(study.Real);
-        var generated = Read(study.Generated);
-        var test = Read(study.Test);
+        var real = Read(study.Real, "real");
+        var generated = Read(study.Generated, "generated");
+        var test = Read(study.Test, "test");
         var distances = new Distances(real.Features.mean([0], type: ScalarType.Float64), () => { });
 
         var authenticity = new double?[StudyImages.Labels];
@@ -34,15 +33,17 @@ internal sealed class GeneratedQualityMeter(MLContext ml, ITransformer reference
         var accuracy = new double?[StudyImages.Labels];
         for (var label = 0; label < StudyImages.Labels; label++)
         {
-            var rows = generated.Find(label);
+            var name = $"{label}";
+            var rows = generated.Find(name);
             if (rows.Length == 0) continue;
 
-            accuracy[label] = rows.Average(row => generated.Predicted[row] == label ? 1.0 : 0);
-            if (real.Find(label).Length < 2) continue;
+            accuracy[label] = rows.Average(row => generated.Predicted![row] == name ? 1.0 : 0);
+            var known = real.Select(real.Find(name));
+            if (known.Count < 2) continue;
 
-            var copies = new CopyDetection(distances, real.Select(label));
-            authenticity[label] = copies.ComputeAuthenticity(generated.Select(label));
-            testAuthenticity[label] = copies.ComputeAuthenticity(test.Select(label));
+            var copies = new CopyDetection(distances, known.Features);
+            authenticity[label] = copies.ComputeAuthenticity(generated.Select(rows).Features);
+            testAuthenticity[label] = copies.ComputeAuthenticity(test.Select(test.Find(name)).Features);
         }
 
         return new()
@@ -58,28 +59,13 @@ internal sealed class GeneratedQualityMeter(MLContext ml, ITransformer reference
         };
     }
 
-    private SeenImages Read(IReadOnlyList<GreyImage> images)
+    /// <summary>Reads images as the reference classifier sees them.</summary>
+    private FeatureSet Read(IReadOnlyList<GreyImage> images, string name)
     {
         var view = StudyImages.ToView(ml, images.Select(image => new WeightedImage(image)));
         var seen = reference.Transform(ml.Transforms.CopyColumns("Image", "Pixels").Fit(view).Transform(view));
-        var names = ((ConvolutionalNetworkTransformer)reference).LabelValues!;
-        var features = seen.GetColumn<float[]>(ReferenceClassifier.Features).ToArray();
-        return new(
-            [.. images.Select(image => image.Label)],
-            [.. seen.GetColumn<uint>(ReferenceClassifier.PredictedLabel).Select(key => int.Parse(names[(int)key - 1]))],
-            tensor(features.SelectMany(row => row).ToArray(), ScalarType.Float32, CPU).view(features.Length, -1));
-    }
-
-    /// <summary>Images as the reference classifier sees them.</summary>
-    /// <param name="Labels">The label of each image.</param>
-    /// <param name="Predicted">The label that the classifier sees.</param>
-    /// <param name="Features">The features, (N, D).</param>
-    private sealed record SeenImages(int[] Labels, int[] Predicted, Tensor Features)
-    {
-        /// <summary>Returns the rows of a label.</summary>
-        public int[] Find(int label) => [.. Labels.Index().Where(row => row.Item == label).Select(row => row.Index)];
-
-        /// <summary>Returns the features of a label.</summary>
-        public Tensor Select(int label) => Features.index_select(0, tensor(Find(label), ScalarType.Int64, CPU));
+        var reader = new FeatureReader(
+            seen, name, ReferenceClassifier.Features, "Label", ReferenceClassifier.PredictedLabel);
+        return reader.Read(() => { });
     }
 }
