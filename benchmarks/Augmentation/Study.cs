@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -111,10 +110,10 @@ internal sealed class Study : IDisposable
     {
         var rows = Portion.Fill(arm.Portions(this), _protocol.Steps * StudyProtocol.BatchSize, _seed);
         Console.Error.WriteLine($"Training the classifier of the arm {arm.Name}, seed {_seed}.");
-        var clock = Stopwatch.StartNew();
+        var started = Environment.CpuUsage.TotalTime;
         var trainer = _ml.MulticlassClassification.Trainers.ConvolutionalNetwork(CreateOptions(arm.IsAffine));
         var model = trainer.Fit(StudyImages.ToView(_ml, rows));
-        return new(model, clock.Elapsed.TotalMinutes);
+        return new(model, (Environment.CpuUsage.TotalTime - started).TotalMinutes);
     }
 
     /// <summary>Returns the options of a classifier's training: one epoch, of rows for all its steps.</summary>

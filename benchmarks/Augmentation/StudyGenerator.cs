@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using CondDiffusion.Examples;
 using Microsoft.ML;
 
@@ -40,7 +39,7 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
         var filter = trainFilter?.Invoke();
         var isWhole = images.Count == 0;
         var isNew = isWhole && !File.Exists(ModelFileName) && !Directory.Exists(CheckpointDirectory);
-        var clock = Stopwatch.StartNew();
+        var started = Environment.CpuUsage.TotalTime;
         var view = StudyImages.ToView(ml, real.Select(image => new WeightedImage(image)));
         using var model = LoadOrTrain(view);
 
@@ -60,7 +59,7 @@ internal sealed class StudyGenerator(MLContext ml, StudyProtocol protocol, int s
         GeneratedImageFile.Complete(file, augmented);
         return new(GeneratedImageFile.Read(file))
         {
-            Minutes = isNew ? clock.Elapsed.TotalMinutes : null,
+            Minutes = isNew ? (Environment.CpuUsage.TotalTime - started).TotalMinutes : null,
             Disputed = isWhole ? refused.Last?.Disputed : null,
             Copied = isWhole ? refused.Last?.Copied : null,
         };

@@ -16,11 +16,12 @@ internal sealed record StudyRow
     /// <summary>For each label, the fraction of its test images that were classified right.</summary>
     public required double[] Recalls { get; init; }
 
-    /// <summary>Minutes of the classifier's training.</summary>
+    /// <summary>Processor minutes of the classifier's training.</summary>
     public required double Minutes { get; init; }
 
     /// <summary>
-    /// Minutes of the generator's training and of generating; null without one, and where an earlier run did a part.
+    /// Processor minutes of the generator's training and of generating; null without one, and where an earlier run did
+    /// a part.
     /// </summary>
     public double? GeneratorMinutes { get; init; }
 

@@ -37,7 +37,7 @@ internal static class StudyTables
         var protocol = section.Protocol;
         string[] labels = [.. protocol.CountsByLabel.Select((count, label) => $"{label} ({count})")];
         yield return Table(
-            ["arm", "seeds", "mean recall", .. labels, "minutes", "of the generator"],
+            ["arm", "seeds", "mean recall", .. labels, "processor minutes", "of the generator"],
             [.. section.Arms.Select(arm => DescribeArm(section, arm)), .. DescribePublished(protocol)]);
 
         var refused = DescribeRefused(section);
