@@ -13,6 +13,7 @@ internal sealed record StudyTraining(string Name, Options Options)
         new("balanced", Balanced),
         new("unbalanced", Balanced with { LabelBalance = 0 }),
         new("transformed", Balanced with { ShiftFraction = 0.05, RotationDegrees = 5, ScaleFraction = 0.05 }),
+        new("shared", Balanced with { LabelSharing = 1 }),
     ];
 
     /// <summary>Gets the training of the study.</summary>

@@ -34,6 +34,7 @@ public sealed partial class ConditionalDiffusionTrainer
             Target = Prediction,
             MinSnrGamma = MinSnrGamma,
             LabelDropout = LabelDropout,
+            LabelSharing = LabelSharing,
             TimestepSampling = TimestepSampling,
             NoiseLevelMean = NoiseLevelMean,
             NoiseLevelDeviation = NoiseLevelDeviation,
@@ -80,6 +81,7 @@ public sealed partial class ConditionalDiffusionTrainer
             (nameof(Prediction), $"{Prediction}"),
             (nameof(MinSnrGamma), Text(MinSnrGamma)),
             (nameof(LabelDropout), Text(LabelDropout)),
+            (nameof(LabelSharing), Text(LabelSharing)),
             (nameof(TimestepSampling), $"{TimestepSampling}"),
             (nameof(NoiseLevelMean), Text(NoiseLevelMean)),
             (nameof(NoiseLevelDeviation), Text(NoiseLevelDeviation)),
@@ -109,6 +111,7 @@ public sealed partial class ConditionalDiffusionTrainer
             errors.Defined(Prediction);
             errors.NotNegative(MinSnrGamma);
             errors.Fraction(LabelDropout);
+            errors.NotNegative(LabelSharing);
             errors.Defined(TimestepSampling);
             errors.Finite(NoiseLevelMean);
             errors.Positive(NoiseLevelDeviation);

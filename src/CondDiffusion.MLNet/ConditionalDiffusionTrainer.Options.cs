@@ -139,6 +139,15 @@ public sealed partial class ConditionalDiffusionTrainer
         /// <value>In [0, 1); 0 turns it off. Default: 0.1.</value>
         public double LabelDropout { get; init; } = 0.1;
 
+        /// <summary>
+        /// How strongly what is learnt of one label is carried over to the others: the predictions for an image's label
+        /// and for a random other image's label are drawn to each other, the more, the noisier the image is (tau in Qin
+        /// et al. 2023, arXiv 2305.00562, whose code has 1). It is meant for labels with few images beside others with
+        /// many. A step computes twice as many predictions.
+        /// </summary>
+        /// <value>Finite and not negative; 0 turns it off. Default: 0.</value>
+        public double LabelSharing { get; init; }
+
         /// <summary>How the timestep of the noise that is added to a training image is chosen.</summary>
         /// <value>Default: <see cref="TimestepSampling.LogNormal"/>.</value>
         public TimestepSampling TimestepSampling { get; init; } = TimestepSampling.LogNormal;

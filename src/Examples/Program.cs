@@ -31,11 +31,12 @@ static int Main(Action command)
               (nothing)    draw digits, train on them, and generate ten of each, into out/;
                            --tiny does it in seconds, and badly
               train        --data DATA [--data-dir DIR] [--network Residual|Plain] [--size N|HxW] [--channels 1|3]
-                           [--label-balance B] [--shift S] [--rotation DEGREES] [--scale S] [--epochs N]
-                           [--batch N] [--guidance G] [--seed N] [--checkpoints DIR] [--tensorboard DIR]
-                           --out FILE.zip;
+                           [--label-balance B] [--label-sharing S] [--shift S] [--rotation DEGREES]
+                           [--scale S] [--epochs N] [--batch N] [--guidance G] [--seed N] [--checkpoints DIR]
+                           [--tensorboard DIR] --out FILE.zip;
                            images are brought to --size, 28 by default, of multiples of 4, and are grey or colored
                            as the first one is; from 0 to 1, --label-balance lets rare labels come more often;
+                           --label-sharing 1 carries over what is learnt of one label to the others;
                            --shift 0.1, --rotation 10 and --scale 0.1 move, turn and resize half of the images by up
                            to a tenth and ten degrees in each step, but not those that the model generates;
                            the model generates with guidance G unless it is told otherwise;

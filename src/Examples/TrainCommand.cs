@@ -10,8 +10,9 @@ internal static class TrainCommand
     {
         var arguments = new Arguments(
             args,
-            "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--shift", "--rotation",
-            "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints", "--tensorboard", "--out");
+            "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--label-sharing",
+            "--shift", "--rotation", "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints",
+            "--tensorboard", "--out");
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var (height, width) = arguments.Size("--size", 28);
@@ -25,10 +26,11 @@ internal static class TrainCommand
             Height = height,
             Width = width,
             Channels = ChooseChannels(arguments, images),
-            LabelBalance = arguments.Double("--label-balance", 0),
-            ShiftFraction = arguments.Double("--shift", 0),
-            RotationDegrees = arguments.Double("--rotation", 0),
-            ScaleFraction = arguments.Double("--scale", 0),
+            LabelBalance = arguments.Double("--label-balance", options.LabelBalance),
+            LabelSharing = arguments.Double("--label-sharing", options.LabelSharing),
+            ShiftFraction = arguments.Double("--shift", options.ShiftFraction),
+            RotationDegrees = arguments.Double("--rotation", options.RotationDegrees),
+            ScaleFraction = arguments.Double("--scale", options.ScaleFraction),
             Epochs = arguments.Number("--epochs", 50),
             BatchSize = arguments.Number("--batch", options.BatchSize),
             CheckpointDirectory = arguments.Find("--checkpoints"),

@@ -412,23 +412,25 @@ public sealed class CheckpointTests
     }
 
     [TestMethod]
-    public void CheckSame_CheckpointFromBeforeThereWereTransforms_IsOfATrainingWithoutThem()
+    public void CheckSame_CheckpointFromBeforeThereWereSomeOptions_IsOfATrainingWithoutThem()
     {
         using var images = new ImageStore(pixels: 64);
         images.Add(new float[64], label: 1);
-        var before = Identity(Plain).Where(entry => !IsOfTransforms(entry.Key)).ToDictionary();
-        Assert.HasCount(Identity(Plain).Count - 4, before);
+        var before = Identity(Plain).Where(entry => !IsNewer(entry.Key)).ToDictionary();
+        Assert.HasCount(Identity(Plain).Count - 5, before);
         var old = new Checkpoint("old", 1, before);
         old.CheckSame(Identity(Plain));
         Throws.Saying<InvalidOperationException>(
             () => old.CheckSame(Identity(Plain with { ShiftFraction = 0.1, RotationDegrees = 5, ScaleFraction = 0.2 })),
             "ShiftFraction was 0 and is 0.1; RotationDegrees was 0 and is 5; ScaleFraction was 0 and is 0.2");
+        Throws.Saying<InvalidOperationException>(
+            () => old.CheckSame(Identity(Plain with { LabelSharing = 1 })), "LabelSharing was 0 and is 1");
 
         IReadOnlyDictionary<string, string> Identity(ConditionalDiffusionTrainer.Options options) =>
             options.Identity(1, CPU, ScalarType.Float32, new(2, ["cat", "dog"]), images);
 
-        static bool IsOfTransforms(string option) =>
-            option is "ShiftFraction" or "RotationDegrees" or "ScaleFraction" or "AugmentationFraction";
+        static bool IsNewer(string option) => option is
+            "ShiftFraction" or "RotationDegrees" or "ScaleFraction" or "AugmentationFraction" or "LabelSharing";
     }
 
     [TestMethod]

@@ -75,7 +75,7 @@ public sealed class FirstPromiseTests
             options.ShiftFraction, options.RotationDegrees, options.ScaleFraction, options.AugmentationFraction));
         Assert.AreEqual((1000, BetaSchedule.Linear, PredictionTarget.Velocity), (
             options.Timesteps, options.Schedule, options.Prediction));
-        Assert.AreEqual((0.0, 0.1), (options.MinSnrGamma, options.LabelDropout));
+        Assert.AreEqual((0.0, 0.1, 0.0), (options.MinSnrGamma, options.LabelDropout, options.LabelSharing));
         Assert.AreSequenceEqual([0.05], options.MovingAverageLengths);
         Assert.AreEqual((50, 64, null), (options.Epochs, options.BatchSize, options.LearningRate));
         Assert.AreEqual(1e-3, options.LoopSettings(1, ScalarType.Float32).LearningRate.Peak);

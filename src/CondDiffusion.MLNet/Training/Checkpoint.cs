@@ -31,6 +31,7 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
         ["RotationDegrees"] = "0",
         ["ScaleFraction"] = "0",
         ["AugmentationFraction"] = "0.5",
+        ["LabelSharing"] = "0",
     };
 
     /// <summary>The seed of the training that wrote it.</summary>

@@ -17,6 +17,7 @@ internal sealed class DiffusionLoss : ITrainingLoss
     private readonly Tensor? _weights;
     private readonly DiffusionSettings _settings;
     private readonly TimestepDistribution _timesteps;
+    private readonly int _timestepCount;
 
     /// <param name="network">The network to train.</param>
     /// <param name="schedule">The noise at each timestep.</param>
@@ -25,6 +26,7 @@ internal sealed class DiffusionLoss : ITrainingLoss
     {
         _network = network;
         _settings = settings;
+        _timestepCount = schedule.Timesteps;
         _timesteps = TimestepDistribution.Create(
             settings.TimestepSampling, schedule, settings.NoiseLevelMean, settings.NoiseLevelDeviation);
         _process = new(schedule, settings.Target, network.Device);
@@ -46,13 +48,14 @@ internal sealed class DiffusionLoss : ITrainingLoss
     public Tensor Compute(Batch batch, Generator random, bool training)
     {
         using var scope = NewDisposeScope();
-        var (x0, labels) = batch.To(_network.Device);
+        var (x0, shown) = batch.To(_network.Device);
         var (t, eps) = DrawNoise(random, x0);
-        if (training && _settings.LabelDropout > 0) labels = HideLabels(labels, _settings.LabelDropout, random);
-        if (!training) return Compute(x0, t, eps, labels, training).MoveToOuterDisposeScope();
+        if (!training) return Compute(x0, t, eps, shown, training).MoveToOuterDisposeScope();
 
+        var labels = _settings.LabelDropout > 0 ? HideLabels(shown, _settings.LabelDropout, random) : shown;
         var (transformed, transforms) = _settings.Augmentation.Apply(x0, random);
-        return Compute(transformed, t, eps, labels, training, transforms).MoveToOuterDisposeScope();
+        var others = _settings.LabelSharing > 0 ? Shuffle(shown, random) : null;
+        return Compute(transformed, t, eps, labels, training, transforms, others).MoveToOuterDisposeScope();
     }
 
     /// <summary>Computes the mean loss of images with given noise.</summary>
@@ -67,14 +70,36 @@ internal sealed class DiffusionLoss : ITrainingLoss
     /// <param name="transforms">
     /// What <see cref="AffineAugmentation.Apply"/> did to each image, (B, 5); null for nothing.
     /// </param>
+    /// <param name="others">
+    /// For each image, the row of a label whose prediction is to be like that of its own, int64 (B); null for none.
+    /// </param>
     public Tensor Compute(
-        Tensor x0, Tensor t, Tensor eps, Tensor labels, bool training, Tensor? transforms = null)
+        Tensor x0,
+        Tensor t,
+        Tensor eps,
+        Tensor labels,
+        bool training,
+        Tensor? transforms = null,
+        Tensor? others = null)
     {
         using var scope = NewDisposeScope();
         var (xt, target) = _process.Sample(x0, t, eps);
         var noises = _noises.index_select(0, t);
-        var prediction = _network.Forward(xt, noises, labels, training, _settings.Type, transforms);
-        return Error(prediction, target, t).MoveToOuterDisposeScope();
+        if (others is null)
+        {
+            var prediction = _network.Forward(xt, noises, labels, training, _settings.Type, transforms);
+            return Error(prediction, target, t).MoveToOuterDisposeScope();
+        }
+
+        var predictions = _network.Forward(
+            cat([xt, xt]),
+            cat([noises, noises]),
+            cat([labels, others]),
+            training,
+            _settings.Type,
+            transforms is null ? null : cat([transforms, transforms])).chunk(2);
+        var apart = Disagreement(predictions[0], predictions[1], labels, t);
+        return Error(predictions[0], target, t).Plus(apart).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
@@ -103,11 +128,33 @@ internal sealed class DiffusionLoss : ITrainingLoss
         return labels.masked_fill(hidden.to(labels.device), LabelRow.None);
     }
 
-    private Tensor Error(Tensor prediction, Tensor target, Tensor t)
+    /// <summary>Gives each image the label of another one, at random.</summary>
+    private static Tensor Shuffle(Tensor labels, Generator random)
     {
-        if (_weights is null) return nn.functional.mse_loss(prediction, target);
+        var order = randperm(labels.shape[0], ScalarType.Int64, CPU, generator: random);
+        return labels.index_select(0, order.to(labels.device));
+    }
 
+    private Tensor Error(Tensor prediction, Tensor target, Tensor t) => _weights is null
+        ? nn.functional.mse_loss(prediction, target)
+        : Errors(prediction, target, t).mean();
+
+    /// <summary>Returns the error of each image, (B).</summary>
+    private Tensor Errors(Tensor prediction, Tensor target, Tensor t)
+    {
         var errors = (prediction - target).square().mean([1, 2, 3]);                         // B
-        return (errors * _weights.index_select(0, t)).mean();
+        return _weights is null ? errors : errors * _weights.index_select(0, t);
+    }
+
+    /// <summary>
+    /// Returns how much the predictions for two labels differ, more for noisier images: what is added to the loss in
+    /// class-balancing diffusion models (Qin et al. 2023, arXiv 2305.00562). Each is drawn to the other as it stands,
+    /// that for the image's own label four times as much. An image without a label is left out.
+    /// </summary>
+    private Tensor Disagreement(Tensor own, Tensor other, Tensor labels, Tensor t)
+    {
+        var errors = Errors(own, other.detach(), t).Plus(Errors(other, own.detach(), t).Times(0.25));
+        var strength = t.to(ScalarType.Float32).Times(_settings.LabelSharing / _timestepCount);
+        return (errors * strength * (labels != LabelRow.None)).mean();
     }
 }

@@ -30,6 +30,9 @@ internal sealed record DiffusionSettings : TrainingSettings
     /// <summary>Fraction of images whose label is hidden.</summary>
     public double LabelDropout { get; init; }
 
+    /// <summary>How strongly the predictions for two labels are drawn to each other.</summary>
+    public double LabelSharing { get; init; }
+
     /// <summary>How timesteps are chosen.</summary>
     public TimestepSampling TimestepSampling { get; init; }
 
