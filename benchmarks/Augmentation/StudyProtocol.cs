@@ -74,6 +74,10 @@ internal sealed record StudyProtocol
         this == Create(Data, Counts, PerLabel) &&
         (PerLabel is null ? HasPublishedCounts || IsMinorityOfStudy : IsPlentiful);
 
+    /// <summary>Gets the protocol of the study with which a trial of another generator is to be compared.</summary>
+    [JsonIgnore]
+    public StudyProtocol Untried => this with { Generator = StudyTraining.Default.Name, Guidance = null };
+
     /// <summary>Gets whether the labels have as many images as in published studies.</summary>
     [JsonIgnore]
     public bool HasPublishedCounts => Counts == PublishedCounts;

@@ -4,7 +4,8 @@ using CondDiffusion.MLNet.Files;
 namespace CondDiffusion.MLNet.Benchmarks.Augmentation;
 
 /// <summary>
-/// Writes the results of the study into the documents. Those of trials, with other options, are left out.
+/// Writes the results of the study, and of trials of other generators, into the documents. Those of other trainings
+/// are left out.
 /// </summary>
 internal static class StudyReport
 {
@@ -39,7 +40,10 @@ internal static class StudyReport
                 $"The document {Document} must have a line '{Begin}' and, after it, a line '{End}'.");
         }
 
-        var text = string.Concat(FindSections(rows, qualities).Select(section => $"\n{Describe(section)}\n"));
+        var trials = StudyTables.DescribeTrials(rows, qualities);
+        var text = string.Concat(FindSections(rows, qualities).Select(Describe).Append(trials)
+            .Where(part => part.Length > 0)
+            .Select(part => $"\n{part}\n"));
         return document[..begin] + (text.Length > 0 ? $"{text}\n" : "") + document[end..];
     }
 

@@ -32,6 +32,51 @@ internal static class StudyTables
         return string.Join("\n\n", paragraphs);
     }
 
+    /// <summary>Returns the title and the table of trials of other generators; nothing without any.</summary>
+    /// <param name="rows">The rows of the study and of the trials.</param>
+    /// <param name="qualities">What was measured of the generated images.</param>
+    public static string DescribeTrials(IReadOnlyList<StudyRow> rows, IReadOnlyList<GeneratedQuality> qualities)
+    {
+        var trials = rows.Where(row => !row.Protocol.IsOfStudy && row.Protocol.Untried.IsOfStudy);
+        var sections = StudySection.Of(trials, qualities);
+        if (sections.Count == 0) return "";
+
+        var table = Table(
+            ["data", "generator", "guidance", "arm", "seeds", "mean recall", "more", "authentic", "label seen"],
+            sections.SelectMany(trial => trial.Arms.Select(arm => DescribeTrial(trial, arm, rows))));
+        return "### Other generators\n\n" +
+            "Trials, and how much more mean recall they give than the study with the same seeds, in points. The last\n" +
+            "columns are the means of the labels, as above.\n\n" + table;
+    }
+
+    private static string[] DescribeTrial(StudySection trial, StudyArm arm, IReadOnlyList<StudyRow> rows)
+    {
+        var protocol = trial.Protocol;
+        double[] more =
+        [
+            .. trial.Of(arm).Join(
+                rows.Where(row => row.Protocol == protocol.Untried && row.Arm == arm.Name),
+                row => row.Seed,
+                row => row.Seed,
+                (row, study) => row.MeanRecall - study.MeanRecall),
+        ];
+        return
+        [
+            trial.DataTitle,
+            protocol.Generator,
+            protocol.Guidance is { } guidance ? FormattableString.Invariant($"{guidance}") : "default",
+            arm.Title,
+            $"{trial.Of(arm).Count()}",
+            Percent(trial.Mean(arm, row => row.MeanRecall)),
+            more.Length == 0 ? "" : Points(MeanInterval.Of(more)),
+            Mean(quality => quality.Authenticity),
+            Mean(quality => quality.LabelAccuracy),
+        ];
+
+        string Mean(Func<GeneratedQuality, double?[]> get) =>
+            trial.Qualities.SelectMany(get).Average() is { } mean ? $"{100 * mean:F1}" : "";
+    }
+
     private static IEnumerable<string> DescribeCounts(StudySection section)
     {
         var protocol = section.Protocol;

@@ -12,6 +12,8 @@ public sealed class StudyReportTests
     private static readonly StudyProtocol Protocol =
         StudyProtocol.Create("mnist", "4000,2000,1000,750,500,350,200,100,60,40");
 
+    private static readonly StudyProtocol Trial = Protocol with { Generator = "shared", Guidance = 1.5 };
+
     [TestMethod]
     public void Update_DocumentOfTheRepository_IsWhatTheRowsSay()
     {
@@ -39,11 +41,33 @@ public sealed class StudyReportTests
     }
 
     [TestMethod]
-    public void Update_Trial_IsLeftOut()
+    public void Update_OtherSteps_AreLeftOut()
     {
         StudyRow[] rows = [.. Rows("nothing", 0.9).Select(row => row with { Protocol = Protocol with { Steps = 20 } })];
         Assert.AreEqual(Empty, StudyReport.Update(Empty, rows, []));
         Assert.IsEmpty(StudyReport.DrawPlots(rows));
+    }
+
+    /// <summary>
+    /// By hand: seed 1 has 2 points more than the study and seed 2 has 4, of which the interval is 12.706. Seed 3 has no
+    /// row in the study.
+    /// </summary>
+    [TestMethod]
+    public void Update_TrialOfAnotherGenerator_IsComparedWithTheStudy()
+    {
+        StudyRow[] rows =
+        [
+            .. Rows("generated", 0.9, 0.9),
+            .. Rows("generated", 0.92, 0.94, 0.5).Select(row => row with { Protocol = Trial }),
+            .. Rows("smote", 0.1, 0.1).Select(row => row with { Protocol = Trial with { Steps = 20 } }),
+        ];
+        var quality = Quality(Trial, [0.3, 0.5, .. Enumerable.Repeat<double?>(null, 8)]);
+        var text = StudyReport.Update(Empty, rows, [quality]);
+        Assert.Contains("| generated | 2 | **90.00 ± 0.00** |", text);
+        Assert.Contains(
+            "| MNIST | shared | 1.5 | generated | 3 | 78.67 ± 61.72 | +3.00 ± 12.71 | 40.0 | 40.0 |\n", text);
+        Assert.DoesNotContain("| SMOTE |", text);
+        Assert.DoesNotContain("Other generators", StudyReport.Update(Empty, rows[..2], []));
     }
 
     [TestMethod]
@@ -124,23 +148,30 @@ public sealed class StudyReportTests
         static StudyProtocol Rare(int count) =>
             StudyProtocol.Create("mnist", $"4000,4000,4000,4000,4000,4000,4000,4000,{count},4000");
 
-        static GeneratedQuality Quality(int count, double authenticity) => new()
-        {
-            Protocol = Rare(count),
-            Seed = 1,
-            Authenticity = OfLabel8(authenticity),
-            TestAuthenticity = OfLabel8(authenticity - 0.1),
-            LabelAccuracy = OfLabel8(0.9),
-            Commit = "",
-            Machine = "",
-            Command = "",
-        };
+        static GeneratedQuality Quality(int count, double authenticity) =>
+            StudyReportTests.Quality(Rare(count), OfLabel8(authenticity)) with
+            {
+                TestAuthenticity = OfLabel8(authenticity - 0.1),
+                LabelAccuracy = OfLabel8(0.9),
+            };
 
         static double?[] OfLabel8(double value) => [.. Enumerable.Repeat<double?>(null, 8), value, null];
     }
 
     private static string Describe(IReadOnlyList<StudyRow> rows, params GeneratedQuality[] qualities) =>
         string.Join("\n\n", StudySection.Of(rows, qualities).Select(StudyTables.Describe));
+
+    private static GeneratedQuality Quality(StudyProtocol protocol, double?[] values) => new()
+    {
+        Protocol = protocol,
+        Seed = 1,
+        Authenticity = values,
+        TestAuthenticity = values,
+        LabelAccuracy = values,
+        Commit = "",
+        Machine = "",
+        Command = "",
+    };
 
     /// <summary>Returns a row for each seed from 1, in which all labels have the same recall.</summary>
     private static IReadOnlyList<StudyRow> Rows(string arm, params double[] recalls) =>
