@@ -74,18 +74,22 @@ internal sealed record StudyArm(string Name, string Title, Func<Study, IReadOnly
     }
 
     /// <summary>
-    /// Makes half of each label's rows real and half generated, as the trainer of the classifiers does by default. A
-    /// label without generated images has real ones only.
+    /// Makes at most half of each label's rows generated, as the trainer of the classifiers does by default.
     /// </summary>
-    private static IReadOnlyList<Portion> Halve(IReadOnlyList<GreyImage> real, IReadOnlyList<GreyImage> generated)
+    internal static IReadOnlyList<Portion> Halve(IReadOnlyList<GreyImage> real, IReadOnlyList<GreyImage> generated)
     {
         var generatedOf = generated.ToLookup(image => image.Label);
-        var portions = Portion.ByLabel(real);
+        IGrouping<int, GreyImage>[] labels = [.. real.GroupBy(image => image.Label).OrderBy(label => label.Key)];
         return
         [
-            .. portions,
-            .. portions.Select((portion, label) =>
-                generatedOf.Contains(label) ? Portion.Of(generatedOf[label]) : portion),
+            .. labels.Select(label => Half(label, label)),
+            .. labels.Select(label => Half(label, generatedOf[label.Key])),
         ];
+
+        Portion Half(IGrouping<int, GreyImage> label, IEnumerable<GreyImage> images)
+        {
+            var others = generatedOf[label.Key];
+            return Portion.Of(others.Count() < label.Count() ? label.Concat(others) : images);
+        }
     }
 }

@@ -45,8 +45,8 @@ internal static class StudyTables
             ["data", "generator", "guidance", "arm", "seeds", "mean recall", "more", "authentic", "label seen"],
             sections.SelectMany(trial => trial.Arms.Select(arm => DescribeTrial(trial, arm, rows))));
         return "### Other generators\n\n" +
-            "Trials, and how much more mean recall they give than the study with the same seeds, in points. The last\n" +
-            "columns are the means of the labels, as above.\n\n" + table;
+            "Trials, and how much more mean recall they give than the study with the same seeds, in points. The\n" +
+            "last columns are the means of the labels, as above.\n\n" + table;
     }
 
     private static string[] DescribeTrial(StudySection trial, StudyArm arm, IReadOnlyList<StudyRow> rows)

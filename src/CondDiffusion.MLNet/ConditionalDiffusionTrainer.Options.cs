@@ -140,10 +140,10 @@ public sealed partial class ConditionalDiffusionTrainer
         public double LabelDropout { get; init; } = 0.1;
 
         /// <summary>
-        /// How strongly what is learnt of one label is carried over to the others: the predictions for an image's label
-        /// and for a random other image's label are drawn to each other, the more, the noisier the image is (tau in Qin
-        /// et al. 2023, arXiv 2305.00562, whose code has 1). It is meant for labels with few images beside others with
-        /// many. A step computes twice as many predictions.
+        /// Strength of a term in the loss that pulls the predictions for an image's own label and for the label of
+        /// another image of the batch towards each other, more strongly for noisier images (tau in Qin et al. 2023,
+        /// arXiv 2305.00562, whose code has 1). It is meant to let labels with few images learn from those with many. A
+        /// step computes twice as many predictions.
         /// </summary>
         /// <value>Finite and not negative; 0 turns it off. Default: 0.</value>
         public double LabelSharing { get; init; }

@@ -78,8 +78,8 @@ public sealed class ImageGenerationCatalog
     /// missing one: NaN, an empty text, the missing key, no image; 0 for integers and false for booleans, which ML.NET
     /// knows no missing values of.</para>
     /// <para>This method reads the labels once. An image is generated when it is read, in batches; reading the view
-    /// twice generates twice, unless it is cached or saved. The images follow from the seed, whatever the batches. Rows
-    /// whose label is missing stay as they are and are not counted.</para>
+    /// twice generates twice. <see cref="ImageFolder.Save"/> keeps the images. They follow from the seed, whatever the
+    /// batches. Rows whose label is missing stay as they are and are not counted.</para>
     /// </remarks>
     /// <param name="data">The real images and their labels.</param>
     /// <param name="model">

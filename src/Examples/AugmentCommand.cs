@@ -18,46 +18,55 @@ internal static class AugmentCommand
             throw new UsageException("The folder of images is missing: expected augment FOLDER, and options after it.");
         var arguments = new Arguments(
             rest,
-            ["--model", "--at-least", "--per-real", "--classifier", "--copy-distance", "--seed", "--out"],
-            ["--balance", "--generated-only", "--json"]);
+            [
+                "--model", "--at-least", "--per-real", "--classifier", "--least-probability", "--copy-distance",
+                "--most-attempts", "--seed", "--out",
+            ],
+            ["--balance", "--skip-broken", "--generated-only", "--json"]);
         var modelFile = arguments.Text("--model");
         var output = arguments.Text("--out");
-        var amount = ReadAmount(arguments);
-        var copyDistance = arguments.Double("--copy-distance", 0.5);
+        var classifierFile = arguments.Find("--classifier");
         var seed = arguments.Number("--seed", 1);
-        CheckOutside(folder, output);
-
         using var interrupt = new Interrupt();
+        var options = ReadOptions(arguments) with { CancellationToken = interrupt.Token };
+        CheckOutside(folder, "--out", output);
+        if (classifierFile is not null) CheckOutside(output, "--classifier", classifierFile);
+
         var ml = CommandContext.Create(seed);
-        var images = LoadImages(ml, folder, interrupt.Token);
+        var images = LoadImages(ml, folder, arguments.Has("--skip-broken"), interrupt.Token);
         using var model = ModelFile.LoadGenerator(ml, modelFile);
-        var refused = new Refused();
-        var options = new AugmentationOptions
+        var augmented = Augment(options, $"'{folder}' with the model '{modelFile}'");
+        var isComplete = augmented.GetRowCount() == images.GetRowCount();
+        if (isComplete && arguments.Has("--generated-only"))
         {
-            Amount = amount,
-            CopyDistance = copyDistance,
-            Progress = refused,
-            CancellationToken = interrupt.Token,
-        };
-        var augmented = Augment(options); // checks labels and options before a classifier is trained
-        var classifier = arguments.Find("--classifier") is { } file
-            ? LoadOrTrainClassifier(ml, images, model, file, interrupt.Token)
-            : null;
-        using var disposable = classifier as IDisposable;
-        if (classifier is not null) augmented = Augment(options with { Classifier = classifier });
+            throw new InvalidOperationException(
+                $"There is nothing to generate: '{folder}' has as many images of each label as {options.Amount} asks " +
+                "for.");
+        }
+
+        // Everything that can be wrong is checked before a classifier is trained.
+        CheckOutput(output);
+        if (isComplete) classifierFile = null;
+        var form = isComplete ? null : FindGeneratedForm(images, model, interrupt.Token);
+        using var classifier = classifierFile is null
+            ? null
+            : (IDisposable)ReferenceClassifier.LoadOrTrain(ml, images, form!, classifierFile, interrupt.Token);
+        var refused = new Refused();
+        augmented = Augment(
+            options with { Classifier = (ITransformer?)classifier, Progress = refused },
+            $"The classifier '{classifierFile}'");
 
         var rows = AddOrigins(ml, augmented, Path.GetFileName(modelFile), seed);
         if (arguments.Has("--generated-only"))
-        {
-            if (augmented.GetRowCount() == images.GetRowCount())
-            {
-                throw new InvalidOperationException(
-                    $"There is nothing to generate: '{folder}' has as many images of each label as {amount} asks for.");
-            }
-
             rows = ml.Data.FilterByCustomPredicate<AugmentedRow>(rows, row => !row.IsGenerated); // true is left out
-        }
 
+        FolderOrigin.Keep(output, new()
+        {
+            ["--model"] = FolderOrigin.Describe(modelFile),
+            ["--copy-distance"] = FormattableString.Invariant($"{options.CopyDistance}"),
+            ["--classifier"] = FolderOrigin.Describe(classifierFile),
+            ["--least-probability"] = FormattableString.Invariant($"{options.LeastProbability}"),
+        });
         var counter = new ImageCounter("saved");
         var written = ImageFolder.Save(rows, output, new()
         {
@@ -69,7 +78,7 @@ internal static class AugmentCommand
         if (arguments.Has("--json")) JsonOutput.Write(new { Labels = labels, Written = written });
         else Print(labels, written, output);
 
-        IDataView Augment(AugmentationOptions options)
+        IDataView Augment(AugmentationOptions options, string subject)
         {
             try
             {
@@ -77,15 +86,38 @@ internal static class AugmentCommand
             }
             catch (ArgumentException exception)
             {
-                throw new ArgumentException($"'{folder}' with the model '{modelFile}': {exception.Message}", exception);
+                throw new ArgumentException($"{subject}: {exception.Message}", exception);
             }
         }
     }
 
-    /// <summary>Loads the images. All count as real, even if the folder says that some were generated.</summary>
-    private static IDataView LoadImages(MLContext ml, string folder, CancellationToken cancellationToken)
+    private static AugmentationOptions ReadOptions(Arguments arguments)
     {
-        var images = ml.Data.LoadImageFolder(folder, new() { CancellationToken = cancellationToken });
+        var options = new AugmentationOptions();
+        return options with
+        {
+            Amount = ReadAmount(arguments),
+            LeastProbability = Read("--least-probability", options.LeastProbability, 1),
+            CopyDistance = Read("--copy-distance", 0.5, double.PositiveInfinity),
+            MostAttempts = arguments.Number("--most-attempts", options.MostAttempts),
+        };
+
+        double Read(string name, double byDefault, double end) =>
+            arguments.Double(name, byDefault) is var number && number >= 0 && number < end
+                ? number
+                : throw new UsageException(
+                    $"Option {name} must be at least 0 and below {(end == 1 ? "1" : "infinity")}, but is '{number}'.");
+    }
+
+    /// <summary>Loads the images. All count as real, even if the folder says that some were generated.</summary>
+    private static IDataView LoadImages(
+        MLContext ml, string folder, bool skipsBroken, CancellationToken cancellationToken)
+    {
+        var images = ml.Data.LoadImageFolder(folder, new()
+        {
+            SkipBrokenImages = skipsBroken,
+            CancellationToken = cancellationToken,
+        });
         return images.Schema.GetColumnOrNull("IsGenerated") is null
             ? images
             : ml.Transforms.DropColumns("IsGenerated").Fit(images).Transform(images);
@@ -110,27 +142,50 @@ internal static class AugmentCommand
         }
     }
 
-    private static void CheckOutside(string folder, string output)
+    private static void CheckOutside(string folder, string option, string path)
     {
-        if (!WithSeparator(output).StartsWith(WithSeparator(folder), StringComparison.Ordinal)) return;
+        if (!WithSeparator(path).StartsWith(WithSeparator(folder), StringComparison.Ordinal)) return;
 
-        throw new UsageException(
-            $"Option --out must be a folder outside '{folder}', whose images are the real ones, but is '{output}'.");
+        throw new UsageException($"Option {option} must be outside the folder '{folder}', but is '{path}'.");
 
         static string WithSeparator(string path) =>
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) + Path.DirectorySeparatorChar;
     }
 
-    private static ITransformer LoadOrTrainClassifier(
-        MLContext ml,
-        IDataView images,
-        ConditionalDiffusionTransformer model,
-        string file,
-        CancellationToken cancellationToken)
+    /// <summary>Throws where images cannot be saved, and creates the folder where they can.</summary>
+    private static void CheckOutput(string output)
     {
-        // It sees images as the model generates them, so that it does not go by their sharpness.
-        var generated = model.Generate([model.LabelValues![0]], cancellationToken: cancellationToken);
-        return ReferenceClassifier.LoadOrTrain(ml, images, ImageForm.Of(generated[0]), file, cancellationToken);
+        if (File.Exists(output)) throw new IOException($"'{output}' is a file; --out must name a folder.");
+        OutputDirectory.Check(output);
+        if (File.Exists(Path.Combine(output, "metadata.csv"))) return;
+
+        if (Directory.EnumerateFileSystemEntries(output).Any(path => !Path.GetFileName(path).StartsWith('.')))
+        {
+            throw new InvalidOperationException(
+                $"'{output}' holds other files; --out must name a new or empty folder, or one that this command has " +
+                "begun.");
+        }
+    }
+
+    /// <summary>
+    /// Returns the form of the images that the model generates, and says once if real images have another one.
+    /// </summary>
+    private static ImageForm FindGeneratedForm(
+        IDataView images, ConditionalDiffusionTransformer model, CancellationToken cancellationToken)
+    {
+        // One image of a model for colored images may be grey. A model that generates images of texts has values.
+        ImageForm[] forms =
+        [
+            .. model.Generate([.. model.LabelValues!.Take(10)], cancellationToken: cancellationToken).Select(image =>
+            {
+                using (image) return ImageForm.Of(image);
+            }),
+        ];
+        var generated = forms.MaxBy(form => form.Channels)!;
+        var real = ImageForm.OfFirst(images);
+        if (generated != real)
+            Console.Error.WriteLine($"Generated images are {generated}; the first real one is {real}.");
+        return generated;
     }
 
     /// <summary>

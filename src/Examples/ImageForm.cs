@@ -13,6 +13,8 @@ internal sealed record ImageForm(int Height, int Width, int Channels)
     public static ImageForm OfFirst(IDataView images) =>
         Of(images.GetColumn<MLImage>(nameof(LabelledImage.Image)).First()); // not ours to dispose: rows may share it
 
+    public override string ToString() => $"{Height} x {Width} and {(Channels == 1 ? "grey" : "colored")}";
+
     public static ImageForm Of(MLImage image)
     {
         var isGrey = image.GetBGRPixels.Chunk(3).All(pixel => pixel[0] == pixel[1] && pixel[1] == pixel[2]);

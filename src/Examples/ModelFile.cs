@@ -57,10 +57,7 @@ internal static class ModelFile
             throw new IOException($"'{file}' is a directory; {option} must name the model file to write.");
         try
         {
-            var directory = Path.GetDirectoryName(Path.GetFullPath(file))!;
-            Directory.CreateDirectory(directory);
-            var probe = Path.Combine(directory, $".{Guid.NewGuid():N}.tmp");
-            using var created = File.Create(probe, 1, FileOptions.DeleteOnClose);
+            OutputDirectory.Check(Path.GetDirectoryName(Path.GetFullPath(file))!);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

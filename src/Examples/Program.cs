@@ -37,7 +37,7 @@ static int Main(Action command)
                            images are brought to --size, 28 by default, of multiples of 4, and are grey or colored
                            as the first one is; from 0 to 1, --label-balance lets rare labels come more often;
                            --label-sharing 1 carries over what is learnt of one label to the others;
-                           --shift 0.1, --rotation 10 and --scale 0.1 move, turn and resize half of the images by up
+                           --shift 0.1, --rotation 10 and --scale 0.1 shift, rotate and scale half of the images by up
                            to a tenth and ten degrees in each step, but not those that the model generates;
                            the model generates with guidance G unless it is told otherwise;
                            with --checkpoints, a training that was stopped resumes
@@ -54,12 +54,14 @@ static int Main(Action command)
               onnx         --model FILE.zip [--steps] --out FILE.onnx;
                            converts a model for ONNX Runtime; with --steps, to show the images of each step, too
               augment      FOLDER --model FILE.zip --balance | --at-least N | --per-real X
-                           [--classifier FILE.zip] [--copy-distance X] [--seed N] [--generated-only] [--json]
-                           --out FOLDER;
+                           [--classifier FILE.zip] [--least-probability P] [--copy-distance X]
+                           [--most-attempts N] [--seed N] [--skip-broken] [--generated-only] [--json] --out FOLDER;
                            writes the real images and generated ones: as many of each label as the most frequent one
                            has, or at least N, or X for each real one; the classifier, which is trained where its
-                           file is missing, refuses images that do not show their label; --copy-distance, 0.5 by
-                           default, refuses near copies, 0 none; the same command continues where it was stopped
+                           file is missing, refuses images to whose label it gives less than probability P, 0.5 by
+                           default; --copy-distance, 0.5 by default, refuses near copies, 0 none; N images are
+                           generated for a row at most, 20 by default; --skip-broken leaves out real images that
+                           cannot be decoded; the same command continues where it was stopped
               evaluate     --model FILE.zip | --images DATA [--images-dir DIR] --data DATA [--data-dir DIR]
                            [--count N] [--trainings N] [--classifier FILE.zip] [--json];
                            measures N images of each label against a data set; the classifier whose features are

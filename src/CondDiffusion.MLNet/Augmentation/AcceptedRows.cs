@@ -98,7 +98,7 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         {
             augmenter.Log(
                 $"Generated {_accepted} images. In addition, the classifier disputed {progress.Disputed} images, and " +
-                $"{progress.Copied} were copies.");
+                $"{progress.Copied} were near copies.");
         }
 
         augmenter.Options.Progress?.Report(progress);
@@ -110,6 +110,8 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         return new(
             $"Generated row {row}, of the label '{Plan.LabelOf(row)}': each of {augmenter.Options.MostAttempts} " +
             $"images ({nameof(AugmentationOptions.MostAttempts)}) was refused. Of all images so far, {_accepted} " +
-            $"were accepted, the classifier disputed {progress.Disputed}, and {progress.Copied} were copies.");
+            $"were accepted, the classifier disputed {progress.Disputed}, and {progress.Copied} were near copies. " +
+            $"Lower {nameof(AugmentationOptions.LeastProbability)} or {nameof(AugmentationOptions.CopyDistance)}, " +
+            $"raise {nameof(AugmentationOptions.MostAttempts)}, or train the generator longer.");
     }
 }

@@ -26,7 +26,7 @@ public sealed class AugmentationAmount
         return new($"{nameof(AtLeast)}({images})", (_, _) => images);
     }
 
-    /// <summary>Returns the amount with which each label has a multiple of generated images.</summary>
+    /// <summary>Returns the amount that generates a number of images for each real one.</summary>
     /// <param name="ratio">Generated images for each real one of the label. Positive and finite.</param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// <paramref name="ratio"/> is not positive, or not finite.

@@ -21,7 +21,7 @@ public sealed record AugmentationOptions
 
     /// <summary>
     /// The boolean column that is added: whether the row is a generated one. Data that has such a column already, since
-    /// it was augmented before, keeps its values.
+    /// it was augmented before, keeps its values; all of its rows count as real.
     /// </summary>
     /// <value>A column name. Default: "IsGenerated".</value>
     public string IsGeneratedColumnName { get; init; } = "IsGenerated";
@@ -32,7 +32,7 @@ public sealed record AugmentationOptions
     /// <value>Default: <see cref="AugmentationAmount.Balance"/>.</value>
     public AugmentationAmount Amount { get; init; } = AugmentationAmount.Balance;
 
-    /// <summary>The most generated images for each real one of a label.</summary>
+    /// <summary>The most generated images for each real one of a label, rounded down.</summary>
     /// <value>Positive and finite, or null for no bound. Default: null.</value>
     public double? MostPerReal { get; init; }
 
@@ -75,18 +75,18 @@ public sealed record AugmentationOptions
     /// <value>A column name. Default: "Score".</value>
     public string ScoreColumnName { get; init; } = "Score";
 
-    /// <summary>The least probability of the label for which the classifier agrees.</summary>
+    /// <summary>The probability that the classifier must give to an image's label to accept it.</summary>
     /// <value>In [0, 1). Default: 0.5.</value>
     public double LeastProbability { get; init; } = 0.5;
 
     /// <summary>
-    /// When an image is a copy: its distance from the nearest real image is less than this fraction of the distance of
-    /// that image from its nearest neighbour among the real ones. With 1, it is what
-    /// <see cref="ImageGenerationMetrics.Authenticity"/> counts; by that measure many real images are copies, too. The
-    /// images are compared by their pixels. The real ones are kept in memory, 4 bytes for each value, as long as the
-    /// view is.
+    /// Refuses near copies: images whose distance from the nearest real image is at most this multiple of the distance
+    /// of that image from the nearest other real one. With 1, it is what
+    /// <see cref="ImageGenerationMetrics.Authenticity"/> counts; by that measure many real images are near copies, too.
+    /// The images are compared by their pixels. The real ones are kept in memory, 4 bytes for each value, as long as
+    /// the view is.
     /// </summary>
-    /// <value>Finite and not negative; 0 accepts copies. Default: 0.</value>
+    /// <value>Finite and not negative; 0 accepts near copies. Default: 0.</value>
     public double CopyDistance { get; init; }
 
     /// <summary>

@@ -46,9 +46,13 @@ internal sealed class Augmenter
 
         Plan = new(rows, wanted, options.Order);
         Columns = new(data.Schema, options, shape, values);
-        if (options.Classifier is { } classifier) Classifier = new(classifier, options, Columns, reader.HasValues);
+        if (labels.Count == 0) Warn($"Column '{reader.Name}' has no label in {rows} rows: nothing is generated.");
+        if (options.Classifier is { } classifier)
+            Classifier = new(classifier, options, Columns, LabelRows.Keys, reader.HasValues);
         if (options.CopyDistance > 0)
         {
+            if (Plan.GeneratedRows > 0) CopyFilter.CheckCount(rows);
+
             // What a failure leaves is not kept: the next reading tries again.
             Copies = new(
                 () => new(data, options.ImageColumnName, shape, options.CopyDistance, CheckAlive),
@@ -102,6 +106,12 @@ internal sealed class Augmenter
     {
         using var channel = _host.Start(nameof(Augment));
         channel.Info(MessageSensitivity.None, line);
+    }
+
+    private void Warn(string line)
+    {
+        using var channel = _host.Start(nameof(Augment));
+        channel.Warning(MessageSensitivity.None, line);
     }
 
     public void CheckAlive()

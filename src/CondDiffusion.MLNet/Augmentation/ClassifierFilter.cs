@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet.Interop;
+using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -14,12 +15,18 @@ internal sealed class ClassifierFilter
     /// <param name="classifier">The classifier.</param>
     /// <param name="options">Its columns, and the least probability.</param>
     /// <param name="columns">The columns of the rows that it is given.</param>
+    /// <param name="labels">The labels that images are generated of.</param>
     /// <param name="hasValues">Whether the labels of the data have values, not only the numbers of keys.</param>
     /// <exception cref="ArgumentException">
-    /// The classifier does not add the columns, or its labels cannot be compared with those of the data.
+    /// The classifier does not add the columns, does not know a label, or has labels that cannot be compared with those
+    /// of the data.
     /// </exception>
     public ClassifierFilter(
-        ITransformer classifier, AugmentationOptions options, AugmentedColumns columns, bool hasValues)
+        ITransformer classifier,
+        AugmentationOptions options,
+        AugmentedColumns columns,
+        IEnumerable<string> labels,
+        bool hasValues)
     {
         _classifier = classifier;
         _options = options;
@@ -32,6 +39,13 @@ internal sealed class ClassifierFilter
             throw new ArgumentException(
                 $"Column '{predicted.Name}' of the classifier has {Describe(!hasValues)}, and the labels of the data " +
                 $"have {Describe(hasValues)}: they cannot be compared.");
+        }
+
+        if (predicted.Values is { } known && labels.FirstOrDefault(label => !known.Contains(label)) is { } unknown)
+        {
+            throw new ArgumentException(
+                $"Column '{predicted.Name}' of the classifier has {new LabelVocabulary(known.Count, known)}, but not " +
+                $"'{unknown}', of which images are to be generated: all would be refused.");
         }
 
         var score = Find(schema, options.ScoreColumnName);

@@ -43,17 +43,23 @@ internal sealed class CopyFilter
                 rows.Add(tensor(pixels, ScalarType.Float32, CPU));
         }
 
-        if (rows.Count < 2)
-        {
-            throw new InvalidOperationException(
-                $"{nameof(AugmentationOptions.CopyDistance)} compares distances between different real images, but " +
-                $"there are {rows.Count}: two are the least.");
-        }
+        CheckCount(rows.Count);
 
         // These live as long as the view, which nobody disposes.
         var real = stack(rows).DetachFromDisposeScope();                                    // N D
         var origin = real.mean([0], type: ScalarType.Float64).DetachFromDisposeScope();     // D
         _detection = new(new Distances(origin, checkAlive), real);
+    }
+
+    /// <summary>Checks that there are real images with a distance between them.</summary>
+    /// <exception cref="InvalidOperationException">There are fewer than two.</exception>
+    public static void CheckCount(long images)
+    {
+        if (images >= 2) return;
+
+        throw new InvalidOperationException(
+            $"{nameof(AugmentationOptions.CopyDistance)} compares distances between different real images, but there " +
+            $"are {images}: two are the least.");
     }
 
     /// <summary>Returns, for each row, whether its image is a near copy.</summary>

@@ -88,9 +88,9 @@ public sealed partial class ConvolutionalNetworkTrainer
         // Augmentation
 
         /// <summary>
-        /// Fraction of generated images among those of each label in an epoch. Images of a label that has both kinds
-        /// come more or less often than once for it: 40 real images come as often as 3960 generated ones with 0.5. An
-        /// epoch has as many images as without.
+        /// Largest fraction of generated images among those of each label in an epoch. Where more of a label's images
+        /// are generated, its real ones come more often and its generated ones less: with 0.5, 40 real images come as
+        /// often in sum as 3,960 generated ones. An epoch has as many images as without.
         /// </summary>
         /// <value>In (0, 1), or null for images that come equally often. Default: 0.5.</value>
         public double? GeneratedFraction { get; init; } = 0.5;

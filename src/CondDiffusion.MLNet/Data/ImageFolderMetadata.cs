@@ -50,7 +50,8 @@ internal static class ImageFolderMetadata
         }
 
         var files = new List<LabelledFile>();
-        var lines = new Dictionary<string, int>(StringComparer.Ordinal);
+        var lines = new Dictionary<string, int>(
+            OperatingSystem.IsLinux() ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase);
         foreach (var (line, fields) in Csv.Read(path).Skip(1))
         {
             checkAlive();
@@ -61,8 +62,9 @@ internal static class ImageFolderMetadata
             if (!IsWithin(file.Name))
                 throw Bad(line, $"expected the path of a file in this directory, found '{file.Name}'");
             if (file.Label.Length == 0) throw Bad(line, $"expected a label of '{file.Name}', found none");
-            if (!lines.TryAdd(file.Name, line))
-                throw Bad(line, $"expected each file once, found '{file.Name}' of line {lines[file.Name]} again");
+            var whole = Path.GetFullPath(Path.Combine(directory, file.Name)); // however it is spelled
+            if (!lines.TryAdd(whole, line))
+                throw Bad(line, $"expected each file once, found '{file.Name}' of line {lines[whole]} again");
 
             if (isGeneratedIndex >= 0) file = file with { IsGenerated = ReadFlag(line, fields[isGeneratedIndex]) };
             files.Add(file);

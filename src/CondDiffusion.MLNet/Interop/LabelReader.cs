@@ -11,7 +11,6 @@ internal sealed class LabelReader
     private const string KeyValues = "KeyValues";
 
     private readonly DataViewSchema.Column _column;
-    private readonly IReadOnlyList<string>? _values;
 
     /// <param name="column">The column.</param>
     /// <param name="view">What messages call the data: "the {view} data".</param>
@@ -23,8 +22,8 @@ internal sealed class LabelReader
         {
             var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
             if ((ulong?)type?.Size == key.Count && LabelKind.FindName(type!.ItemType) is { } kind)
-                _values = LabelKind.Find(kind)!.Read(column.Annotations, KeyValues);
-            HasValues = _values is not null;
+                Values = LabelKind.Find(kind)!.Read(column.Annotations, KeyValues);
+            HasValues = Values is not null;
         }
         else if (!CanRead(column.Type))
         {
@@ -37,6 +36,9 @@ internal sealed class LabelReader
 
     /// <summary>Gets whether the column has the values of its labels, not only the numbers of keys.</summary>
     public bool HasValues { get; } = true;
+
+    /// <summary>Gets the values of a key column's labels; null where it has none, or is no key column.</summary>
+    public IReadOnlyList<string>? Values { get; }
 
     /// <summary>Gets the column's name.</summary>
     public string Name => _column.Name;
@@ -54,7 +56,7 @@ internal sealed class LabelReader
             {
                 var key = getKey();
                 if (key == 0 || key > type.Count) return "";
-                return _values is null ? key.ToString(CultureInfo.InvariantCulture) : _values[(int)key - 1];
+                return Values is null ? key.ToString(CultureInfo.InvariantCulture) : Values[(int)key - 1];
             };
         }
 

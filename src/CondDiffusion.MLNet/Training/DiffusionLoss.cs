@@ -148,8 +148,8 @@ internal sealed class DiffusionLoss : ITrainingLoss
 
     /// <summary>
     /// Returns how much the predictions for two labels differ, more for noisier images: what is added to the loss in
-    /// class-balancing diffusion models (Qin et al. 2023, arXiv 2305.00562). Each is drawn to the other as it stands,
-    /// that for the image's own label four times as much. An image without a label is left out.
+    /// class-balancing diffusion models (Qin et al. 2023, arXiv 2305.00562). Each is pulled towards the other as
+    /// towards a constant, that for the image's own label four times as strongly. An image without a label is left out.
     /// </summary>
     private Tensor Disagreement(Tensor own, Tensor other, Tensor labels, Tensor t)
     {

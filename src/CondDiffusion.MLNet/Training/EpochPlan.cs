@@ -97,7 +97,8 @@ internal sealed class EpochPlan
 
     /// <summary>
     /// Sums the frequencies of the training images as multiples of their mean. That of an image whose label has n
-    /// images is n^-balance; m generated ones of them share their fraction of n, and the real ones the rest.
+    /// images is n^-balance; m generated ones of them share their fraction of n, which is m / n at most, and the real
+    /// ones the rest.
     /// </summary>
     private double[] Accumulate(
         IReadOnlyList<int> labels, double balance, IReadOnlyList<bool>? generated, double fraction)
@@ -119,7 +120,8 @@ internal sealed class EpochPlan
         {
             double n = counts[labels[row]];
             var m = generatedCounts.GetValueOrDefault(labels[row]);
-            var share = m == 0 || m == n ? 1 : IsGenerated(row) ? fraction * n / m : (1 - fraction) * n / (n - m);
+            var isMixed = m > 0 && m < n && fraction < m / n;
+            var share = !isMixed ? 1 : IsGenerated(row) ? fraction * n / m : (1 - fraction) * n / (n - m);
             return Math.Pow(n, -balance) * share;
         }
     }

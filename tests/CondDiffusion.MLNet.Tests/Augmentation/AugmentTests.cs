@@ -5,6 +5,7 @@ using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 using Microsoft.ML.Transforms;
 using Microsoft.ML.Transforms.Image;
 using TorchSharp;
@@ -242,7 +243,8 @@ public sealed class AugmentTests
         });
         var exception = Assert.ThrowsExactly<InvalidOperationException>(() => Read(view));
         Assert.Contains("Generated row 0, of the label 'dog': each of 3 images", exception.Message);
-        Assert.Contains("0 were accepted, the classifier disputed 6, and 0 were copies", exception.Message);
+        Assert.Contains("0 were accepted, the classifier disputed 6, and 0 were near copies", exception.Message);
+        Assert.Contains("Lower LeastProbability or CopyDistance, raise MostAttempts, or train", exception.Message);
 
         var unsure = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
         {
@@ -250,7 +252,7 @@ public sealed class AugmentTests
             LeastProbability = 0.8,
             MostAttempts = 1,
         });
-        Assert.ThrowsExactly<InvalidOperationException>(() => Read(unsure));
+        Throws.Saying<InvalidOperationException>(() => Read(unsure), "each of 1 images", "disputed 2");
     }
 
     [TestMethod]
@@ -293,6 +295,51 @@ public sealed class AugmentTests
             Progress = new Progress(counts.Add),
         }));
         Assert.AreEqual(1, counts[^1].Copied);
+    }
+
+    [TestMethod]
+    public void Augment_FewerThanTwoDifferentImages_HaveNoCopies()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var options = Vectors with { Amount = AugmentationAmount.AtLeast(3), CopyDistance = 0.5 };
+        Throws.Saying<InvalidOperationException>(
+            () => Ml.ImageGeneration.Augment(Rows(1), model, options), "CopyDistance", "are 1: two are the least");
+        var twice = Ml.ImageGeneration.Augment(Rows(2), model, options);
+        Throws.Saying<InvalidOperationException>(() => Read(twice), "CopyDistance", "are 1: two are the least");
+        Assert.HasCount(3, Read(Ml.ImageGeneration.Augment(Rows(1), model, options with { CopyDistance = 0 })));
+
+        static IDataView Rows(int count) => Ml.Data.LoadFromEnumerable(Enumerable.Repeat(AnimalRows()[0], count));
+    }
+
+    [TestMethod]
+    public void Augment_NoLabels_WarnsAndGeneratesNothing()
+    {
+        var ml = new MLContext(seed: 1);
+        var warnings = new List<string>();
+        ml.Log += (_, log) =>
+        {
+            if (log.Kind == ChannelMessageKind.Warning) warnings.Add(log.RawMessage);
+        };
+        using var model = Tiny.Create(ml, Guided);
+        foreach (var count in new[] { 0, 2 })
+        {
+            warnings.Clear();
+            var data = ml.Data.LoadFromEnumerable(Enumerable.Repeat(new Animal { Pixels = new float[64] }, count));
+            var view = ml.ImageGeneration.Augment(data, model, Vectors with { Amount = AugmentationAmount.AtLeast(5) });
+            Assert.HasCount(count, Read(view));
+            Assert.AreSequenceEqual([$"Column 'Name' has no label in {count} rows: nothing is generated."], warnings);
+        }
+    }
+
+    /// <summary>The model knows cats and dogs; the data has only dogs.</summary>
+    [TestMethod]
+    public void Augment_LabelsThatTheDataLacks_GetNoImages()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var dogs = Ml.Data.LoadFromEnumerable(AnimalRows().Where(row => row.Name == "dog"));
+        var rows = Read(Ml.ImageGeneration.Augment(
+            dogs, model, Vectors with { Amount = AugmentationAmount.AtLeast(4) }));
+        Assert.AreEqual("dog dog dog dog", string.Join(' ', rows.Select(row => row.Name)));
     }
 
     /// <summary>Keys without values are matched by their numbers, as in Transform: key 1 is cat.</summary>
@@ -353,6 +400,23 @@ public sealed class AugmentTests
         Assert.ThrowsExactly<OperationCanceledException>(() => Read(view));
     }
 
+    /// <summary>A model of 16 steps would evaluate the network 16 times for its first batch.</summary>
+    [TestMethod]
+    public void Augment_CancelledWhileGenerating_StopsWithinTheStep()
+    {
+        var sampling = Guided.Sampling with { Steps = 16 };
+        using var model = Tiny.Create(Ml, Guided with { Timesteps = 16, Sampling = sampling });
+        using var source = new CancellationTokenSource();
+        var evaluations = 0;
+        model.Generator.Shared.Evaluating = _ =>
+        {
+            if (++evaluations == 2) source.Cancel();
+        };
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with { CancellationToken = source.Token });
+        Assert.ThrowsExactly<OperationCanceledException>(() => Read(view));
+        Assert.IsLessThan(5, evaluations);
+    }
+
     /// <summary>A distilled model does not clip its pixels, which a trainer wants to be in [-1, 1].</summary>
     [TestMethod]
     public void Augment_ThenATrainer_Trains()
@@ -388,6 +452,27 @@ public sealed class AugmentTests
             Classifier = Classifier(_ => "dog"),
             PredictedLabelColumnName = "Guess",
         });
+        Refused("adds no column 'Sum'", Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            ScoreColumnName = "Sum",
+        });
+        Refused("'PredictedLabel' of the classifier must hold vectors of Single", Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            ScoreColumnName = "PredictedLabel",
+        });
+        Refused("'Score' of the classified data must hold labels", Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            PredictedLabelColumnName = "Score",
+        });
+        Refused("'Group' of the classifier has only numbers of keys, and the labels of the data have", Vectors with
+        {
+            Classifier = Classifier(_ => "dog"),
+            PredictedLabelColumnName = "Group",
+        });
+        Refused("'Pixels' must hold images, or vectors of 192 Single in the order [3, 8, 8]", Vectors, WithChannels(3));
         Refused("label 'dog', of which the model cannot", Vectors, Guided with { Labels = new(2, ["cat", "cow"]) });
         Refused(
             "GuidanceScale is 2, but the model cannot be guided",
@@ -402,6 +487,42 @@ public sealed class AugmentTests
             Assert.Contains(message, exception.Message);
         }
     }
+
+    [TestMethod]
+    public void Augment_ModelWithoutImages_IsRefused()
+    {
+        using var image = TestImages.Random(12, 10, MLPixelFormat.Bgra32, 1);
+        var photos = Ml.Data.LoadFromEnumerable([new Photo { Image = image, Name = "dog" }]);
+        using var model = Tiny.Create(Ml, WithChannels(2));
+        var options = new AugmentationOptions { LabelColumnName = "Name" };
+        Throws.Saying<ArgumentException>(
+            () => Ml.ImageGeneration.Augment(photos, model, options),
+            "'Image' holds images, which have 1 or 3 channels, but the model generates 2");
+
+        var other = Ml.Transforms.CopyColumns("Copy", "Name").Fit(photos);
+        Throws.Saying<ArgumentException>(() => Ml.ImageGeneration.Augment(photos, other, options), "generate");
+    }
+
+    [TestMethod]
+    public void Augment_ImagesOfAnotherSize_AreResizedWhichIsSaidOnce()
+    {
+        var ml = new MLContext(seed: 1);
+        var said = new List<string>();
+        ml.Log += (_, log) => said.Add(log.RawMessage);
+        using var model = Tiny.Create(ml, Guided);
+        var options = new AugmentationOptions { LabelColumnName = "Name" };
+        using var image = TestImages.Random(12, 10, MLPixelFormat.Bgra32, 1);
+        var photos = ml.Data.LoadFromEnumerable([new Photo { Image = image, Name = "dog" }]);
+        ml.ImageGeneration.Augment(photos, model, options);
+        Assert.HasCount(1, said.Where(line => line.Contains("8 x 8 are resized to", StringComparison.Ordinal)));
+
+        said.Clear();
+        ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        Assert.DoesNotContain("resized", string.Concat(said));
+    }
+
+    private static ModelDescription WithChannels(int channels) =>
+        Guided with { Network = Guided.Network with { Channels = channels } };
 
     private static string Labels(IEnumerable<AugmentedAnimal> rows, string name) =>
         string.Concat(rows.Where(row => row.Name == name).Select(_ => name[0]));

@@ -37,6 +37,23 @@ public sealed class PortionTests
         Assert.AreNotSequenceEqual(rows, Portion.Fill(portions, 20, seed: 2));
     }
 
+    /// <summary>
+    /// Of 240 rows, each of three labels has 80. Those of the first are real, half of those of the second are
+    /// generated, and so is a third of those of the third, whose images are 4 real and 2 generated ones.
+    /// </summary>
+    [TestMethod]
+    public void Halve_FewOrManyGeneratedImages_AreHalfOfALabelAtMost()
+    {
+        GreyImage[] real = [.. Images(0, 7), .. Images(1, 1), .. Images(2, 4)];
+        GreyImage[] generated = [.. Images(1, 3), .. Images(2, 2)];
+        var rows = Portion.Fill(StudyArm.Halve(real, generated), 240, seed: 1).ToArray();
+        var counts = rows.CountBy(row => (row.Image.Label, generated.Contains(row.Image))).ToDictionary();
+        Assert.HasCount(5, counts);
+        Assert.AreEqual((80, 40, 40), (counts[(0, false)], counts[(1, false)], counts[(1, true)]));
+        Assert.AreEqual(80, counts[(2, false)] + counts[(2, true)]);
+        Assert.AreEqual(80 / 3.0, counts[(2, true)], 2);
+    }
+
     private static GreyImage[] Images(int label, int count) =>
         [.. Enumerable.Range(0, count).Select(i => new GreyImage(label, [(byte)i]))];
 }

@@ -49,8 +49,8 @@ public sealed class StudyReportTests
     }
 
     /// <summary>
-    /// By hand: seed 1 has 2 points more than the study and seed 2 has 4, of which the interval is 12.706. Seed 3 has no
-    /// row in the study.
+    /// By hand: seed 1 has 2 points more than the study and seed 2 has 4, of which the interval is 12.706. Seed 3 has
+    /// no row in the study.
     /// </summary>
     [TestMethod]
     public void Update_TrialOfAnotherGenerator_IsComparedWithTheStudy()

@@ -289,6 +289,23 @@ public sealed class ImageFolderSaveTests : IDisposable
         Assert.IsEmpty(_read);
     }
 
+    /// <summary>What fails while an image is written leaves no part of it.</summary>
+    [TestMethod]
+    public void Save_ImageThatCannotBeWritten_IsNamedAndLeavesNothing()
+    {
+        Save(View("cat", "dog"));
+        var image = _directory.File("cat/000000.png");
+        File.Delete(image);
+        Directory.CreateDirectory(image);
+        Throws.Saying<IOException>(() => Save(View("cat", "dog")), image);
+        Assert.AreSequenceEqual(["dog/000001.png", "metadata.csv"], Files());
+
+        Directory.Delete(_directory.File("cat"), recursive: true);
+        File.WriteAllText(_directory.File("cat"), "a file");
+        Throws.Saying<IOException>(() => Save(View("cat", "dog")), _directory.File("cat"));
+        Assert.AreSequenceEqual(["cat", "dog/000001.png", "metadata.csv"], Files());
+    }
+
     [TestMethod]
     public void Save_PathOfAFile_NamesIt()
     {

@@ -201,6 +201,17 @@ public sealed class LoadImageFolderTests : IDisposable
     }
 
     [TestMethod]
+    public void Load_OnlyOtherFiles_SaysWhatIsExpected()
+    {
+        Directory.CreateDirectory(_directory.File("a"));
+        Throws.Saying<FormatException>(() => Load(), _directory.Path, "no images");
+        File.WriteAllText(_directory.File("a/notes.txt"), "");
+        Throws.Saying<FormatException>(() => Load(), _directory.Path, "no images");
+        WriteMetadata("file_name,label\n");
+        Throws.Saying<FormatException>(() => Load(), _directory.Path, "no images");
+    }
+
+    [TestMethod]
     public void Load_ImageBesideTheLabels_IsNamed()
     {
         _directory.Write("a/1.png");
@@ -214,6 +225,7 @@ public sealed class LoadImageFolderTests : IDisposable
     [DataRow("file_name,label\n1.png,x\n2.png\n", "line 3: expected 2 fields, found 1")]
     [DataRow("file_name,label\n1.png,\n", "line 2: expected a label of '1.png', found none")]
     [DataRow("file_name,label\n1.png,x\n2.png,x\n1.png,y\n", "line 4: expected each file once, found '1.png'")]
+    [DataRow("file_name,label\n1.png,x\n./1.png,y\n", "line 3: expected each file once, found './1.png' of line 2")]
     [DataRow("file_name,label\n../1.png,x\n", "line 2: expected the path of a file in this dir")]
     [DataRow("file_name,label\n/1.png,x\n", "found '/1.png'")]
     [DataRow("file_name,label\n,x\n", "found ''")]

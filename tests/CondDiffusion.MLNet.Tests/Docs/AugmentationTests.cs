@@ -33,7 +33,7 @@ public sealed class AugmentationTests
         var checkedImages = ml.ImageGeneration.Augment(images, model, new AugmentationOptions
         {
             Amount = AugmentationAmount.AtLeast(200),
-            Classifier = classifier,     // refuses images that do not show their label to it
+            Classifier = classifier,     // refuses images whose label it disputes; it learnt from real images alone
             LeastProbability = 0.7,
             CopyDistance = 0.5,          // refuses images that are nearly a real one
             Seed = 1,

@@ -26,11 +26,11 @@ public sealed class HowToAugmentTests
         var options = new ConditionalDiffusionTrainer.Options
         {
             FeatureColumnName = "Image",    // images of any size
-            Height = 32,                    // the size that they are brought to: multiples of 4
+            Height = 32,                    // they are cropped and resized to this: multiples of 4
             Width = 32,
             Channels = 3,                   // 1 for grey images
             Epochs = 200,                   // the fewer images, the more epochs
-            LabelBalance = 0.5,             // rare labels come more often than they are
+            LabelBalance = 0.5,             // rare labels come more often than in the data
             Progress = new Progress<TrainingProgress>(
                 step => Console.Write($"\repoch {step.Epoch} of {step.Epochs}, {step.TimeLeft:h\\:mm} left ")),
         };
@@ -43,11 +43,13 @@ public sealed class HowToAugmentTests
         var generator = generating.Fit(train);
         ml.Model.Save(generator, train.Schema, "generator.zip");
         // end
-        using var trained = generator.LastTransformer;
+        using var disposableGenerator = generator.LastTransformer;
 
         // snippet: 4. look
-        string[] labels = [.. generator.LastTransformer.LabelValues!];
-        IReadOnlyList<MLImage> images = generator.LastTransformer.Generate([.. labels, .. labels, .. labels]);
+        ConditionalDiffusionTransformer trained = generator.LastTransformer;
+        var asAdded = ml.ImageGeneration.WithSampling(trained, trained.Sampling with { GuidanceScale = 1.25 });
+        string[] labels = [.. trained.LabelValues!];
+        IReadOnlyList<MLImage> images = asAdded.Generate([.. labels, .. labels, .. labels]);
         ImageGrid.Save(images, columns: labels.Length, "generated.png");
         // end
         Assert.AreSequenceEqual(["cat", "dog"], labels);
@@ -61,19 +63,25 @@ public sealed class HowToAugmentTests
         Assert.AreEqual(8, augmented.GetRowCount());
 
         // snippet: 6. train the classifiers
-        var classifying = ml.Transforms.Conversion.MapValueToKey("Label")
-            .Append(ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new()
-            {
-                FeatureColumnName = "Image",
-                Height = 32,
-                Width = 32,
-                Channels = 3,
-                ShiftFraction = 0.07,       // each image is moved and turned a little in each step
-                RotationDegrees = 5,
-            }))
-            .Append(ml.Transforms.Conversion.MapKeyToValue("Seen", "PredictedLabel"));
-        var before = classifying.Fit(train);
-        var after = classifying.Fit(augmented);
+        var classifierOptions = new ConvolutionalNetworkTrainer.Options
+        {
+            FeatureColumnName = "Image",
+            Height = 32,                    // the generator's size, so that generated images are as sharp as real ones
+            Width = 32,
+            Channels = 3,
+            LabelBalance = 1,               // all labels come equally often, real or generated
+            ShiftFraction = 0.07,           // each image is shifted and rotated a little in each step
+            RotationDegrees = 5,
+        };
+        double more = (double)augmented.GetRowCount()!.Value / train.GetRowCount()!.Value;
+        int epochs = (int)Math.Ceiling(classifierOptions.Epochs * more); // for as many steps on fewer images
+        var before = CreateClassifier(classifierOptions with { Epochs = epochs }).Fit(train);
+        var after = CreateClassifier(classifierOptions).Fit(augmented);
+
+        IEstimator<ITransformer> CreateClassifier(ConvolutionalNetworkTrainer.Options options) =>
+            ml.Transforms.Conversion.MapValueToKey("Label")
+                .Append(ml.MulticlassClassification.Trainers.ConvolutionalNetwork(options))
+                .Append(ml.Transforms.Conversion.MapKeyToValue("Seen", "PredictedLabel"));
         // end
         using var disposableBefore = (IDisposable)before;
         using var disposableAfter = (IDisposable)after;

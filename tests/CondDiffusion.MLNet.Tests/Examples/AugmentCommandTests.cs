@@ -115,17 +115,139 @@ public sealed class AugmentCommandTests : IDisposable
         var trained = File.ReadAllBytes(classifier);
 
         Assert.AreEqual((2, 2, 0, 0), Counts(RunJson("--balance", "--classifier", classifier), "dog"));
-        Throws.Saying<InvalidOperationException>(
-            () => RunIn(_photos, _directory.File("cats"), "--at-least", "5", "--classifier", classifier),
-            "of the label 'cat'", "was refused");
+        var cats = _directory.File("cats");
+        Throws.Saying<ArgumentException>(
+            () => RunIn(_photos, cats, "--at-least", "5", "--classifier", classifier),
+            $"The classifier '{classifier}'", "1 labels (dog), but not 'cat'");
+        Assert.IsFalse(File.Exists(Path.Combine(cats, "metadata.csv")));
         Assert.AreSequenceEqual(trained, File.ReadAllBytes(classifier));
+    }
+
+    [TestMethod]
+    public void Run_LeastProbabilityAndMostAttempts_RefuseWhatIsDisputed() => Throws.Saying<InvalidOperationException>(
+        () => Run(
+            "--balance", "--classifier", _directory.File("classifier.zip"), "--least-probability", "0.9999999",
+            "--most-attempts", "2"),
+        "'dog': each of 2 images (MostAttempts) was refused", "disputed 4", "raise MostAttempts");
+
+    /// <summary>There is nothing that a classifier could refuse, and none is trained.</summary>
+    [TestMethod]
+    public void Run_NothingToGenerate_CopiesTheImages()
+    {
+        var classifier = _directory.File("classifier.zip");
+        var model = _directory.File("keys.zip");
+        var ml = new MLContext(seed: 1);
+        using (var keys = Tiny.Create(ml, Tiny.Description with { Labels = new(2, null) }))
+            ml.Model.Save(keys, null, model);
+        Run("--at-least", "2", "--classifier", classifier, "--model", model);
+        Assert.HasCount(7, File.ReadAllLines(Path.Combine(_out, "metadata.csv")));
+        Assert.IsFalse(File.Exists(classifier));
+    }
+
+    /// <summary>All that can be wrong is found before a classifier is trained.</summary>
+    [TestMethod]
+    public void Run_OutputThatCannotBeWritten_IsNamedBeforeTheTraining()
+    {
+        var classifier = _directory.File("classifier.zip");
+        var file = _directory.File("file");
+        File.WriteAllText(file, "");
+        Fails<IOException>(file, $"'{file}' is a file; --out");
+        Fails<DirectoryNotFoundException>(Path.Combine(file, "more"), file);
+        var other = Directory.CreateDirectory(_directory.File("other")).FullName;
+        File.WriteAllText(Path.Combine(other, "note.txt"), "");
+        Fails<InvalidOperationException>(other, $"'{other}' holds other files; --out");
+        Throws.Saying<UsageException>(
+            () => Run("--balance", "--classifier", Path.Combine(_out, "c.zip")), "--classifier", "outside", _out);
+        Throws.Saying<IOException>(() => Run("--balance", "--classifier", other), other, "is a directory");
+        Assert.IsFalse(File.Exists(classifier));
+        Assert.IsEmpty(Directory.GetFiles(_out));
+
+        void Fails<T>(string output, string message)
+            where T : Exception => Throws.Saying<T>(
+                () => RunIn(_photos, output, "--balance", "--classifier", classifier), message);
+    }
+
+    [TestMethod]
+    [DataRow("--copy-distance was 0.5 and is 0.6", "--copy-distance", "0.6")]
+    [DataRow("--least-probability was 0.5 and is 0.7", "--least-probability", "0.7")]
+    [DataRow("--classifier was none and is classifier.zip (SHA-256 ", "--classifier", "classifier.zip")]
+    public void Run_AgainWithOtherFilters_IsRefused(string message, string option, string value)
+    {
+        RunJson("--balance");
+        var file = Directory.GetFiles(Path.Combine(_out, "dog")).Max()!;
+        File.Delete(file);
+        if (option == "--classifier") value = _directory.File(value);
+        Throws.Saying<InvalidOperationException>(() => Run("--balance", option, value), _out, message);
+        Assert.IsFalse(File.Exists(file));
+    }
+
+    [TestMethod]
+    public void Run_AgainWithAModelThatWasTrainedAgain_IsRefused()
+    {
+        var model = _directory.File("tiny.zip");
+        File.Copy(Model, model);
+        Run("--balance", "--model", model);
+        var ml = new MLContext(seed: 2);
+        TrainCommand.Train(ml, ml.Data.LoadImageFolder(_photos), model, Tiny.Options with { Channels = 3 });
+        Throws.Saying<InvalidOperationException>(
+            () => Run("--balance", "--model", model), _out, "--model was tiny.zip (SHA-256 ");
+
+        File.WriteAllText(Path.Combine(_out, ".augmentation.json"), "{");
+        Throws.Saying<FormatException>(
+            () => Run("--balance", "--model", model), ".augmentation.json", "cannot be read");
+    }
+
+    [TestMethod]
+    [DataRow("--at-least", "5")]
+    [DataRow("--balance", "--generated-only")]
+    public void Run_AgainWithOtherRows_IsRefused(params string[] options)
+    {
+        RunJson("--balance");
+        Throws.Saying<InvalidOperationException>(() => Run(options), "metadata.csv", "save to another folder");
+    }
+
+    [TestMethod]
+    public void Run_BrokenPhoto_IsNamedOrSkipped()
+    {
+        var broken = Path.Combine(_photos, "cat/1.png");
+        File.WriteAllBytes(broken, File.ReadAllBytes(broken)[..20]);
+        Throws.Saying<FormatException>(() => Run("--balance"), broken);
+        Assert.IsEmpty(Directory.GetFiles(_out, "*", SearchOption.AllDirectories).Where(IsTemporary));
+
+        var more = _directory.File("more");
+        RunIn(_photos, more, "--balance", "--skip-broken");
+        Assert.HasCount(3, Directory.GetFiles(Path.Combine(more, "cat")));
+        Assert.HasCount(3, Directory.GetFiles(Path.Combine(more, "dog")));
+
+        static bool IsTemporary(string path) =>
+            Path.GetFileName(path) is ['.', ..] and not ".augmentation.json";
+    }
+
+    [TestMethod]
+    public void Run_OnePhoto_HasNoCopies()
+    {
+        var one = _directory.File("one");
+        PhotoFolder.Draw(one, cats: 1, dogs: 0);
+        Throws.Saying<InvalidOperationException>(
+            () => RunIn(one, _out, "--at-least", "3"), "CopyDistance", "there are 1: two are the least");
+        Assert.IsFalse(Directory.Exists(_out));
+        RunIn(one, _out, "--at-least", "3", "--copy-distance", "0");
+    }
+
+    [TestMethod]
+    public void Run_OtherSizes_AreSaidOnce()
+    {
+        var said = Printed.ByErrors(() => Run("--balance"));
+        Assert.HasCount(
+            2, said.Split("Generated images are 8 x 8 and colored; the first real one is 12 x 10 and colored."));
     }
 
     [TestMethod]
     public void Run_CopyDistance_RefusesNearCopies()
     {
-        Throws.Saying<InvalidOperationException>(() => Run("--balance", "--copy-distance", "1e6"), "40 were copies");
-        RunJson("--balance", "--copy-distance", "0");
+        Throws.Saying<InvalidOperationException>(
+            () => Run("--balance", "--copy-distance", "1e6"), "40 were near copies");
+        RunIn(_photos, _directory.File("more"), "--balance", "--copy-distance", "0");
     }
 
     [TestMethod]
@@ -133,8 +255,10 @@ public sealed class AugmentCommandTests : IDisposable
     [DataRow("found --balance, --at-least", "--at-least", "5", "--balance")]
     [DataRow("--per-real must be a positive number, but is '-1'", "--per-real", "-1")]
     [DataRow("--per-real must be a positive number, but is 'NaN'", "--per-real", "NaN")]
+    [DataRow("--copy-distance must be at least 0 and below infinity", "--balance", "--copy-distance", "-1")]
+    [DataRow("--least-probability must be at least 0 and below 1", "--balance", "--least-probability", "NaN")]
     [DataRow("--at-least must be a whole number of at least 1, but is '0'", "--at-least", "0")]
-    public void Run_Amounts_AreOneAndPositive(string message, params string[] options) =>
+    public void Run_OptionsOutOfRange_AreNamed(string message, params string[] options) =>
         Throws.Saying<UsageException>(() => Run(options), message);
 
     [TestMethod]
@@ -181,6 +305,7 @@ public sealed class AugmentCommandTests : IDisposable
     public void Run_GeneratedOnlyWithNothingToGenerate_SaysSo() => Throws.Saying<InvalidOperationException>(
         () => Run("--at-least", "2", "--generated-only"), "nothing to generate", _photos, "AtLeast(2)");
 
+    /// <summary>Runs the command. Of two models, the last one counts.</summary>
     private static void RunIn(string folder, string output, params string[] options) =>
         AugmentCommand.Run([folder, "--model", Model, "--out", output, .. options]);
 

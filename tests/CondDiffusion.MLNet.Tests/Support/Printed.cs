@@ -4,18 +4,22 @@ namespace CondDiffusion.MLNet.Tests.Support;
 internal static class Printed
 {
     /// <summary>Returns what an action writes to the output; what it writes to the error output is left out.</summary>
-    public static string By(Action action)
+    public static string By(Action action) => Read(action, Console.Out, Console.SetOut);
+
+    /// <summary>Returns what an action writes to the error output.</summary>
+    public static string ByErrors(Action action) => Read(action, Console.Error, Console.SetError);
+
+    private static string Read(Action action, TextWriter output, Action<TextWriter> set)
     {
-        var output = Console.Out;
         using var writer = new StringWriter();
-        Console.SetOut(writer);
+        set(writer);
         try
         {
             action();
         }
         finally
         {
-            Console.SetOut(output);
+            set(output);
         }
 
         return writer.ToString();

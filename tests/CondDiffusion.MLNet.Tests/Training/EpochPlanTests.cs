@@ -114,15 +114,17 @@ public sealed class EpochPlanTests
     }
 
     [TestMethod]
-    public void RestOfEpoch_NoGeneratedFractionOrOneKind_IsThePlanWithout()
+    public void RestOfEpoch_NoGeneratedFractionOrFewGeneratedImages_IsThePlanWithout()
     {
         using var real = Store(new int[10]);
-        using var mixed = Store(new int[10], [true, .. new bool[9]]);
+        using var mixed = Store(new int[10], [false, .. Enumerable.Repeat(true, 9)]);
+        using var few = Store(new int[10], [true, .. new bool[9]]);
         var settings = SmallTraining.Create(epochs: 5, batchSize: 10, seed: 3);
         var expected = new EpochPlan(real, settings).RestOfEpoch(0).ToArray();
         Assert.AreSequenceEqual(expected, new EpochPlan(mixed, settings).RestOfEpoch(0).ToArray());
         var half = settings with { GeneratedFraction = 0.5 };
         Assert.AreSequenceEqual(expected, new EpochPlan(real, half).RestOfEpoch(0).ToArray());
+        Assert.AreSequenceEqual(expected, new EpochPlan(few, half).RestOfEpoch(0).ToArray());
         Assert.AreNotSequenceEqual(expected, new EpochPlan(mixed, half).RestOfEpoch(0).ToArray());
     }
 
