@@ -25,7 +25,8 @@ internal static class StudyTables
             $"### {section.Title}",
             $"{protocol.Steps} steps of {StudyProtocol.BatchSize} images for each classifier; " +
                 $"{protocol.GeneratorEpochs} epochs of {images} images for the generator.\n" +
-                "Recalls are in %, with the 95 % interval of the mean over the seeds.",
+                "Recalls are in %, with the 95 % interval of the mean over the seeds." +
+                (protocol.Minority is null ? " The highest mean is bold." : ""),
             .. protocol.Minority is { } label ? DescribeMinority(section, label) : DescribeCounts(section),
             .. DescribeQuality(section),
         ];
@@ -231,7 +232,7 @@ internal static class StudyTables
             var baseline = StudyArm.Find(name);
             yield return
             [
-                $"{arm.Title} less {baseline.Title}",
+                $"{arm.Title} minus {baseline.Title}",
                 .. Enumerable.Range(0, StudyImages.Labels).Select(label =>
                     Points(section.Difference(arm, baseline, row => row.Recalls[label]))),
             ];

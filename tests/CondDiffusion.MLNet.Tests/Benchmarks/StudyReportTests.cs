@@ -93,8 +93,8 @@ public sealed class StudyReportTests
         Assert.Contains("| DeepSMOTE, [published](https://arxiv.org/abs/2105.02340) |  | 96.09 |", text);
         Assert.Contains("|  | oversampling | affine |\n| --- | --- | --- |\n| generated | +1.33 ± 1.43 |", text);
         Assert.Contains("**+1.20 ± 0.50** |\n\nThe same for each label", text);
-        Assert.Contains("| generated less oversampling | +1.33 ± 1.43 | +1.33 ± 1.43 |", text);
-        Assert.Contains("| affine, generated less affine | **+1.20 ± 0.50** |", text);
+        Assert.Contains("| generated minus oversampling | +1.33 ± 1.43 | +1.33 ± 1.43 |", text);
+        Assert.Contains("| affine, generated minus affine | **+1.20 ± 0.50** |", text);
     }
 
     /// <summary>

@@ -33,16 +33,23 @@ public sealed class DiffusionLossTests
     }
 
     /// <summary>
-    /// The random numbers of the transforms come last, so that the timesteps, the noise and the hidden labels are those
-    /// of a training without them.
+    /// The random numbers of the transforms come after those of a training without them, and last those that choose the
+    /// other labels: labels of the batch, before any are hidden.
     /// </summary>
     [TestMethod]
-    public void Compute_Training_TransformsTheImagesAndTellsTheNetwork()
+    [DataRow(0.0)]
+    [DataRow(1.0)]
+    public void Compute_Training_TransformsTheImagesAndTellsTheNetwork(double sharing)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var network = RandomNetwork.Create(SmallTraining.Shape with { TakesTransform = true });
-        var settings = SmallTraining.Create() with { LabelDropout = 0.5, Augmentation = new(0.2, 20, 0.2, 0.7) };
+        var settings = SmallTraining.Create() with
+        {
+            LabelDropout = 0.5,
+            LabelSharing = sharing,
+            Augmentation = new(0.2, 20, 0.2, 0.7),
+        };
         using var loss = settings.CreateLoss(network, NoiseSchedule.Linear(SmallTraining.Timesteps));
         var x0 = Shapes.Random(5, 6, 1, 8, 8);
         using var batch = Shapes.Batch(x0, [0, 1, 1, 0, 1, 0]);
@@ -51,15 +58,19 @@ public sealed class DiffusionLossTests
         var actual = loss.Compute(batch, random, training: true).item<float>();
 
         random.manual_seed(9);
-        var labels = tensor([0L, 1, 1, 0, 1, 0]);
+        var shown = tensor([0L, 1, 1, 0, 1, 0]);
         var (t, eps) = loss.DrawNoise(random, x0);
-        labels = DiffusionLoss.HideLabels(labels, 0.5, random);
+        var labels = DiffusionLoss.HideLabels(shown, 0.5, random);
         var (images, transforms) = settings.Augmentation.Apply(x0, random);
+        var others = shown[randperm(6, ScalarType.Int64, CPU, generator: random)];
         Assert.IsGreaterThan(0, transforms!.abs().max().item<float>());
-        Assert.AreEqual(
-            loss.Compute(images, t, eps, labels, training: true, transforms).item<float>(), actual, 1e-6);
-        Assert.AreNotEqual(loss.Compute(images, t, eps, labels, training: true).item<float>(), actual, 1e-3f);
-        Assert.AreNotEqual(loss.Compute(x0, t, eps, labels, training: true, transforms).item<float>(), actual, 1e-3f);
+        Assert.AreEqual(Loss(images, transforms, sharing > 0 ? others : null), actual, 1e-6);
+        Assert.AreNotEqual(Loss(images, transforms, sharing > 0 ? null : others), actual, 1e-3f);
+        Assert.AreNotEqual(Loss(images, null, sharing > 0 ? others : null), actual, 1e-3f);
+        Assert.AreNotEqual(Loss(x0, transforms, sharing > 0 ? others : null), actual, 1e-3f);
+
+        float Loss(Tensor images, Tensor? transforms, Tensor? others) =>
+            loss.Compute(images, t, eps, labels, training: true, transforms, others).item<float>();
     }
 
     /// <summary>
@@ -101,38 +112,6 @@ public sealed class DiffusionLossTests
         Assert.AreEqual(0, difference.abs().max().item<float>(), 1e-5);
 
         Tensor Gradient(Tensor loss) => autograd.grad([loss], [network.Parameters])[0];
-    }
-
-    /// <summary>The other labels are those of the batch, before any are hidden.</summary>
-    [TestMethod]
-    public void Compute_LabelSharing_TakesTheLabelsOfOtherImages()
-    {
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-        using var network = RandomNetwork.Create(SmallTraining.Shape with { TakesTransform = true });
-        var settings = SmallTraining.Create() with
-        {
-            LabelDropout = 0.5,
-            LabelSharing = 1,
-            Augmentation = new(0.2, 20, 0.2, 0.7),
-        };
-        using var loss = settings.CreateLoss(network, NoiseSchedule.Linear(SmallTraining.Timesteps));
-        var x0 = Shapes.Random(5, 6, 1, 8, 8);
-        using var batch = Shapes.Batch(x0, [0, 1, 1, 0, 1, 0]);
-
-        using var random = new Generator(9, CPU);
-        var actual = loss.Compute(batch, random, training: true).item<float>();
-
-        random.manual_seed(9);
-        var shown = tensor([0L, 1, 1, 0, 1, 0]);
-        var (t, eps) = loss.DrawNoise(random, x0);
-        var labels = DiffusionLoss.HideLabels(shown, 0.5, random);
-        var (images, transforms) = settings.Augmentation.Apply(x0, random);
-        var others = shown[randperm(6, ScalarType.Int64, CPU, generator: random)];
-        Assert.AreEqual(
-            loss.Compute(images, t, eps, labels, training: true, transforms, others).item<float>(), actual, 1e-6);
-        Assert.AreNotEqual(
-            loss.Compute(images, t, eps, labels, training: true, transforms).item<float>(), actual, 1e-3f);
     }
 
     [TestMethod]
