@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace CondDiffusion.Examples;
 
 /// <summary>
-/// What decided the images of an augmented folder besides its <c>metadata.csv</c>: a hidden file keeps it there, so that
-/// only a command with the same options completes the folder.
+/// What decided the images of an augmented folder besides its <c>metadata.csv</c>: a hidden file keeps it there, so
+/// that only a command with the same options completes the folder.
 /// </summary>
 internal static class FolderOrigin
 {
@@ -35,8 +35,8 @@ internal static class FolderOrigin
         if (differences.Length == 0) return;
 
         throw new InvalidOperationException(
-            $"'{folder}' was begun with other options: {string.Join("; ", differences)}. Use the same ones, or another " +
-            "folder.");
+            $"'{folder}' was begun with other options: {string.Join("; ", differences)}. Use the same ones, or " +
+            "another folder.");
     }
 
     /// <summary>Returns the name of a file and a hash of its content; "none" without a file.</summary>

@@ -65,12 +65,9 @@ public sealed class AugmentationOptionsTests
     {
         var ml = new MLContext(seed: 1);
         using var model = Tiny.Create(ml);
-        Assert.AreEqual(
-            "data", Assert.ThrowsExactly<ArgumentNullException>(() => ml.ImageGeneration.Augment(null!, model)).ParamName);
-        Assert.AreEqual(
-            "model",
-            Assert.ThrowsExactly<ArgumentNullException>(
-                () => ml.ImageGeneration.Augment(Tiny.Rows(ml, 2), null!)).ParamName);
+        var rows = Tiny.Rows(ml, 2);
+        Throws.Saying<ArgumentNullException>(() => ml.ImageGeneration.Augment(null!, model), "'data'");
+        Throws.Saying<ArgumentNullException>(() => ml.ImageGeneration.Augment(rows, null!), "'model'");
     }
 
     [TestMethod]
