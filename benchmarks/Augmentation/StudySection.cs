@@ -54,11 +54,16 @@ internal sealed record StudySection(IReadOnlyList<StudyRow> Rows, IReadOnlyList<
     }
 
     /// <summary>Returns the mean difference of two arms' values with the same seed; null if there is none.</summary>
-    public MeanInterval? Difference(StudyArm arm, StudyArm baseline, Func<StudyRow, double> value)
+    public MeanInterval? Difference(StudyArm arm, StudyArm baseline, Func<StudyRow, double> value) =>
+        Difference(Of(arm), Of(baseline), value);
+
+    /// <summary>Returns the mean difference of rows' values with the same seed; null if there is none.</summary>
+    public static MeanInterval? Difference(
+        IEnumerable<StudyRow> rows, IEnumerable<StudyRow> baseline, Func<StudyRow, double> value)
     {
         double[] differences =
         [
-            .. Of(arm).Join(Of(baseline), row => row.Seed, row => row.Seed, (row, less) => value(row) - value(less)),
+            .. rows.Join(baseline, row => row.Seed, row => row.Seed, (row, less) => value(row) - value(less)),
         ];
         return differences.Length == 0 ? null : MeanInterval.Of(differences);
     }

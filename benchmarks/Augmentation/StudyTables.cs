@@ -53,14 +53,7 @@ internal static class StudyTables
     private static string[] DescribeTrial(StudySection trial, StudyArm arm, IReadOnlyList<StudyRow> rows)
     {
         var protocol = trial.Protocol;
-        double[] more =
-        [
-            .. trial.Of(arm).Join(
-                rows.Where(row => row.Protocol == protocol.Untried && row.Arm == arm.Name),
-                row => row.Seed,
-                row => row.Seed,
-                (row, study) => row.MeanRecall - study.MeanRecall),
-        ];
+        var study = rows.Where(row => row.Protocol == protocol.Untried && row.Arm == arm.Name);
         return
         [
             trial.DataTitle,
@@ -69,7 +62,7 @@ internal static class StudyTables
             arm.Title,
             $"{trial.Of(arm).Count()}",
             Percent(trial.Mean(arm, row => row.MeanRecall)),
-            more.Length == 0 ? "" : Points(MeanInterval.Of(more)),
+            Points(StudySection.Difference(trial.Of(arm), study, row => row.MeanRecall)),
             Mean(quality => quality.Authenticity),
             Mean(quality => quality.LabelAccuracy),
         ];

@@ -28,7 +28,8 @@ internal static class AugmentCommand
         var classifierFile = arguments.Find("--classifier");
         var seed = arguments.Number("--seed", 1);
         using var interrupt = new Interrupt();
-        var options = ReadOptions(arguments) with { CancellationToken = interrupt.Token };
+        var refused = new Refused();
+        var options = ReadOptions(arguments) with { Progress = refused, CancellationToken = interrupt.Token };
         CheckOutside(folder, "--out", output);
         if (classifierFile is not null) CheckOutside(output, "--classifier", classifierFile);
 
@@ -46,15 +47,13 @@ internal static class AugmentCommand
 
         // Everything that can be wrong is checked before a classifier is trained.
         CheckOutput(output);
-        if (isComplete) classifierFile = null;
         var form = isComplete ? null : FindGeneratedForm(images, model, interrupt.Token);
-        using var classifier = classifierFile is null
+        var classifier = form is null || classifierFile is null
             ? null
-            : (IDisposable)ReferenceClassifier.LoadOrTrain(ml, images, form!, classifierFile, interrupt.Token);
-        var refused = new Refused();
-        augmented = Augment(
-            options with { Classifier = (ITransformer?)classifier, Progress = refused },
-            $"The classifier '{classifierFile}'");
+            : ReferenceClassifier.LoadOrTrain(ml, images, form, classifierFile, interrupt.Token);
+        using var disposable = classifier as IDisposable;
+        if (classifier is not null)
+            augmented = Augment(options with { Classifier = classifier }, $"The classifier '{classifierFile}'");
 
         var rows = AddOrigins(ml, augmented, Path.GetFileName(modelFile), seed);
         if (arguments.Has("--generated-only"))
@@ -64,7 +63,7 @@ internal static class AugmentCommand
         {
             ["--model"] = FolderOrigin.Describe(modelFile),
             ["--copy-distance"] = FormattableString.Invariant($"{options.CopyDistance}"),
-            ["--classifier"] = FolderOrigin.Describe(classifierFile),
+            ["--classifier"] = FolderOrigin.Describe(classifier is null ? null : classifierFile),
             ["--least-probability"] = FormattableString.Invariant($"{options.LeastProbability}"),
         });
         var counter = new ImageCounter("saved");
@@ -156,7 +155,7 @@ internal static class AugmentCommand
     private static void CheckOutput(string output)
     {
         if (File.Exists(output)) throw new IOException($"'{output}' is a file; --out must name a folder.");
-        OutputDirectory.Check(output);
+        OutputFiles.CheckDirectory(output);
         if (File.Exists(Path.Combine(output, "metadata.csv"))) return;
 
         if (Directory.EnumerateFileSystemEntries(output).Any(path => !Path.GetFileName(path).StartsWith('.')))

@@ -20,9 +20,7 @@ internal static class FolderOrigin
         var file = Path.Combine(folder, FileName);
         if (!File.Exists(file))
         {
-            var temporary = Path.Combine(folder, $".{Guid.NewGuid():N}.tmp");
-            File.WriteAllText(temporary, JsonSerializer.Serialize(options));
-            File.Move(temporary, file);
+            OutputFiles.Write(file, temporary => File.WriteAllText(temporary, JsonSerializer.Serialize(options)));
             return;
         }
 

@@ -9,19 +9,8 @@ internal static class ModelFile
     /// <summary>The model that comes with the program.</summary>
     public static string Shipped { get; } = Path.Combine(AppContext.BaseDirectory, "models", "mnist.zip");
 
-    public static void Save(MLContext ml, ITransformer model, string file)
-    {
-        var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            ml.Model.Save(model, null, temporary);
-            File.Move(temporary, file, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
-    }
+    public static void Save(MLContext ml, ITransformer model, string file) =>
+        OutputFiles.Write(file, temporary => ml.Model.Save(model, null, temporary));
 
     /// <summary>Loads the generator of a model file, which is its model or in that model's chain.</summary>
     public static ConditionalDiffusionTransformer LoadGenerator(MLContext ml, string file)
@@ -57,7 +46,7 @@ internal static class ModelFile
             throw new IOException($"'{file}' is a directory; {option} must name the model file to write.");
         try
         {
-            OutputDirectory.Check(Path.GetDirectoryName(Path.GetFullPath(file))!);
+            OutputFiles.CheckDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -108,16 +108,16 @@ internal sealed class Augmenter
         channel.Info(MessageSensitivity.None, line);
     }
 
-    private void Warn(string line)
-    {
-        using var channel = _host.Start(nameof(Augment));
-        channel.Warning(MessageSensitivity.None, line);
-    }
-
     public void CheckAlive()
     {
         Options.CancellationToken.ThrowIfCancellationRequested();
         MLNetInternals.CheckAlive(_host);
+    }
+
+    private void Warn(string line)
+    {
+        using var channel = _host.Start(nameof(Augment));
+        channel.Warning(MessageSensitivity.None, line);
     }
 
     private static float ChooseGuidance(ModelDescription model, double? scale)

@@ -14,10 +14,10 @@ internal sealed class DiffusionLoss : ITrainingLoss
     private readonly ConditionalUNet _network;
     private readonly ForwardProcess _process;
     private readonly Tensor _noises;
+    private readonly Tensor _sharing;
     private readonly Tensor? _weights;
     private readonly DiffusionSettings _settings;
     private readonly TimestepDistribution _timesteps;
-    private readonly int _timestepCount;
 
     /// <param name="network">The network to train.</param>
     /// <param name="schedule">The noise at each timestep.</param>
@@ -26,11 +26,11 @@ internal sealed class DiffusionLoss : ITrainingLoss
     {
         _network = network;
         _settings = settings;
-        _timestepCount = schedule.Timesteps;
         _timesteps = TimestepDistribution.Create(
             settings.TimestepSampling, schedule, settings.NoiseLevelMean, settings.NoiseLevelDeviation);
         _process = new(schedule, settings.Target, network.Device);
         _noises = Table(t => network.Shape.NoiseAt(schedule, t));
+        _sharing = Table(t => (float)(settings.LabelSharing * t / schedule.Timesteps));
         if (settings.MinSnrGamma > 0)
         {
             _weights = Table(t =>
@@ -108,6 +108,7 @@ internal sealed class DiffusionLoss : ITrainingLoss
         _timesteps.Dispose();
         _noises.Dispose();
         _weights?.Dispose();
+        _sharing.Dispose();
     }
 
     /// <summary>
@@ -154,7 +155,6 @@ internal sealed class DiffusionLoss : ITrainingLoss
     private Tensor Disagreement(Tensor own, Tensor other, Tensor labels, Tensor t)
     {
         var errors = Errors(own, other.detach(), t).Plus(Errors(other, own.detach(), t).Times(0.25));
-        var strength = t.to(ScalarType.Float32).Times(_settings.LabelSharing / _timestepCount);
-        return (errors * strength * (labels != LabelRow.None)).mean();
+        return (errors * _sharing.index_select(0, t) * (labels != LabelRow.None)).mean();
     }
 }

@@ -447,31 +447,17 @@ public sealed class AugmentTests
         Refused("'Comment' of type", Vectors with { IsGeneratedColumnName = "Comment" });
         Refused("generated images; 134217728 are the most", Vectors with { Amount = AugmentationAmount.PerReal(5e11) });
         Refused("MostAttempts must be at least 1", Vectors with { MostAttempts = 0 });
-        Refused("adds no column 'Guess'", Vectors with
-        {
-            Classifier = Classifier(_ => "dog"),
-            PredictedLabelColumnName = "Guess",
-        });
-        Refused("adds no column 'Sum'", Vectors with
-        {
-            Classifier = Classifier(_ => "dog"),
-            ScoreColumnName = "Sum",
-        });
-        Refused("'PredictedLabel' of the classifier must hold vectors of Single", Vectors with
-        {
-            Classifier = Classifier(_ => "dog"),
-            ScoreColumnName = "PredictedLabel",
-        });
-        Refused("'Score' of the classified data must hold labels", Vectors with
-        {
-            Classifier = Classifier(_ => "dog"),
-            PredictedLabelColumnName = "Score",
-        });
-        Refused("'Group' of the classifier has only numbers of keys, and the labels of the data have", Vectors with
-        {
-            Classifier = Classifier(_ => "dog"),
-            PredictedLabelColumnName = "Group",
-        });
+        var filtered = Vectors with { Classifier = Classifier(_ => "dog") };
+        Refused("adds no column 'Guess'", filtered with { PredictedLabelColumnName = "Guess" });
+        Refused("adds no column 'Sum'", filtered with { ScoreColumnName = "Sum" });
+        Refused(
+            "'PredictedLabel' of the classifier must hold vectors of Single",
+            filtered with { ScoreColumnName = "PredictedLabel" });
+        Refused(
+            "'Score' of the classified data must hold labels", filtered with { PredictedLabelColumnName = "Score" });
+        Refused(
+            "'Group' of the classifier has only numbers of keys, and the labels of the data have",
+            filtered with { PredictedLabelColumnName = "Group" });
         Refused("'Pixels' must hold images, or vectors of 192 Single in the order [3, 8, 8]", Vectors, WithChannels(3));
         Refused("label 'dog', of which the model cannot", Vectors, Guided with { Labels = new(2, ["cat", "cow"]) });
         Refused(
