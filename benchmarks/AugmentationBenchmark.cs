@@ -42,7 +42,7 @@ internal static class AugmentationBenchmark
             {
                 using var study = new Study(protocol, seed, training, test);
                 foreach (var arm in arms) Measure(study, protocol, seed, arm, command);
-                if (hasGenerator) Measure(meter, study, protocol, seed, command);
+                if (hasGenerator) Measure(meter, study, protocol.WithStudySteps, seed, command);
             }
         }
 

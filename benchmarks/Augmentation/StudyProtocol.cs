@@ -10,6 +10,7 @@ internal sealed record StudyProtocol
     public const int BatchSize = 128;
 
     private const int StudySteps = 2000;
+    private const int LongSteps = 2 * StudySteps; // of the published counts
     private const int LeastGeneratorSteps = 5000;
     private const int CountOfOthers = 4000; // images of the labels beside a minority
 
@@ -71,8 +72,17 @@ internal sealed record StudyProtocol
     /// <summary>Gets whether the protocol is of the study in the documents, rather than of a trial.</summary>
     [JsonIgnore]
     public bool IsOfStudy =>
-        this == Create(Data, Counts, PerLabel) &&
+        WithStudySteps == Create(Data, Counts, PerLabel) &&
+        (Steps == StudySteps || (IsLong && HasPublishedCounts)) &&
         (PerLabel is null ? HasPublishedCounts || IsMinorityOfStudy : IsPlentiful);
+
+    /// <summary>Gets whether the classifiers take twice the steps of the study.</summary>
+    [JsonIgnore]
+    public bool IsLong => Steps == LongSteps;
+
+    /// <summary>Gets the same protocol with the steps of the study, which has the same generated images.</summary>
+    [JsonIgnore]
+    public StudyProtocol WithStudySteps => this with { Steps = StudySteps };
 
     /// <summary>Gets the protocol of the study with which a trial of another generator is to be compared.</summary>
     [JsonIgnore]

@@ -24,9 +24,10 @@ internal sealed record StudySection(IReadOnlyList<StudyRow> Rows, IReadOnlyList<
             if (Protocol.Minority is { } label)
                 return $"{DataTitle}, few images of label {label}, {counts.Max()} of each other label";
 
-            return counts.Max() == counts.Min()
-                ? $"{DataTitle}, {counts[0]} images of each label"
-                : $"{DataTitle}, {counts.Max()} to {counts.Min()} images of a label";
+            var images = counts.Max() == counts.Min()
+                ? $"{counts[0]} images of each label"
+                : $"{counts.Max()} to {counts.Min()} images of a label";
+            return $"{DataTitle}, {images}{(Protocol.IsLong ? ", twice the steps" : "")}";
         }
     }
 

@@ -40,6 +40,16 @@ public sealed class StudyProtocolTests
     }
 
     [TestMethod]
+    public void Read_TwiceTheSteps_IsAStudyOfThePublishedCountsAlone()
+    {
+        var protocol = Read("--steps", "4000").Single();
+        Assert.IsTrue(protocol.IsLong);
+        Assert.IsTrue(protocol.IsOfStudy);
+        Assert.AreEqual(Read().Single(), protocol.WithStudySteps);
+        Assert.IsFalse(Read("--minority", "8:10", "--steps", "4000").Single().IsOfStudy);
+    }
+
+    [TestMethod]
     [DataRow("--per-label", "8000")]
     [DataRow("--steps", "20")]
     [DataRow("--generator-epochs", "1")]

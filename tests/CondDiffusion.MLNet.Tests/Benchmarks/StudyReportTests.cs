@@ -48,6 +48,19 @@ public sealed class StudyReportTests
         Assert.IsEmpty(StudyReport.DrawPlots(rows));
     }
 
+    [TestMethod]
+    public void Update_TwiceTheSteps_AreASectionWithoutAPlot()
+    {
+        var rows = Rows("affine", 0.9).Select(row => row with { Protocol = Protocol with { Steps = 4000 } });
+        StudyRow[] all = [.. Rows("affine", 0.8), .. rows];
+        var text = StudyReport.Update(Empty, all, []);
+        Assert.Contains("### MNIST, 4000 to 40 images of a label\n\n2000 steps", text);
+        Assert.Contains("| affine | 1 | **80.00** |", text);
+        Assert.Contains("### MNIST, 4000 to 40 images of a label, twice the steps\n\n4000 steps", text);
+        Assert.Contains("| affine | 1 | **90.00** |", text);
+        Assert.HasCount(1, StudyReport.DrawPlots(all));
+    }
+
     /// <summary>
     /// By hand: seed 1 has 2 points more than the study and seed 2 has 4, of which the interval is 12.706. Seed 3 has
     /// no row in the study.

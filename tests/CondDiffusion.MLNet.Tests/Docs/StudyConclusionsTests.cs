@@ -69,7 +69,8 @@ public sealed class StudyConclusionsTests
     }
 
     private static StudySection Section(string data) => StudySection.Of(
-        Rows.Where(row => row.Protocol is { IsOfStudy: true, HasPublishedCounts: true } && row.Protocol.Data == data),
+        Rows.Where(row => row.Protocol is { IsOfStudy: true, HasPublishedCounts: true, IsLong: false })
+            .Where(row => row.Protocol.Data == data),
         []).Single();
 
     private static double Difference(StudySection section, StudyArm arm, StudyArm baseline) =>
