@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML.Data;
+using SkiaSharp;
 
 namespace CondDiffusion.MLNet.Tests.Imaging;
 
@@ -43,6 +44,24 @@ public sealed class ImageFileTests : IDisposable
         byte[] color = [30, 200, 10];
         var pixels = image.GetBGRPixels;
         Assert.IsTrue(pixels.Select((level, i) => Math.Abs(level - color[i % 3])).All(difference => difference <= 4));
+    }
+
+    /// <summary>The EXIF data say that the top of the image is its right side.</summary>
+    [TestMethod]
+    public void Read_JpegOfATurnedCamera_IsNotTurned()
+    {
+        var path = _directory.File("image.jpg");
+        using (var plain = TestImages.Plain(16, 8, 10, 200, 30)) plain.Save(path);
+        var jpeg = File.ReadAllBytes(path);
+        var exif = Convert.FromHexString(
+            "ffe10022457869660000" + "49492a0008000000" + "0100120103000100000006000000" + "00000000");
+        File.WriteAllBytes(path, [.. jpeg[..2], .. exif, .. jpeg[2..]]);
+
+        using var image = ImageFile.Read(path);
+
+        Assert.AreEqual((8, 16), (image.Width, image.Height));
+        using var codec = SKCodec.Create(path);
+        Assert.AreEqual(SKEncodedOrigin.RightTop, codec.EncodedOrigin);
     }
 
     [TestMethod]
