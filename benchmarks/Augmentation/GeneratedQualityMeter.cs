@@ -26,7 +26,7 @@ internal sealed class GeneratedQualityMeter(MLContext ml, ITransformer reference
         var real = Read(study.Real, "real");
         var generated = Read(study.Generated, "generated");
         var test = Read(study.Test, "test");
-        var distances = new Distances(real.Features.mean([0], type: ScalarType.Float64), () => { });
+        var distances = new Distances(Distances.Mean(real.Features), () => { });
 
         var authenticity = new double?[StudyImages.Labels];
         var testAuthenticity = new double?[StudyImages.Labels];
@@ -66,6 +66,6 @@ internal sealed class GeneratedQualityMeter(MLContext ml, ITransformer reference
         var seen = reference.Transform(ml.Transforms.CopyColumns("Image", "Pixels").Fit(view).Transform(view));
         var reader = new FeatureReader(
             seen, name, ReferenceClassifier.Features, "Label", ReferenceClassifier.PredictedLabel);
-        return reader.Read(() => { });
+        return reader.Read(() => { }).MoveToSet();
     }
 }

@@ -90,8 +90,10 @@ public sealed class ImageGenerationCatalog
     /// <returns>The real and the generated rows.</returns>
     /// <exception cref="ArgumentException">
     /// An option is out of its range; a column is missing or of the wrong type; the model does not generate images,
-    /// does not know a label, or cannot be guided; or the classifier does not add its columns. The message says which.
-    /// Reading the view throws an <see cref="InvalidOperationException"/> if no image of a label is accepted.
+    /// does not know a label, or cannot be guided; the classifier does not add its columns or does not know a label; or
+    /// copies are to be refused and the data has fewer than two rows. The message says which. Reading the view throws
+    /// an <see cref="InvalidOperationException"/> if all of the images that a row may be tried with are refused, if the
+    /// classifier's scores are no probabilities, or if the data has other rows than when its labels were read.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public IDataView Augment(IDataView data, ITransformer model, AugmentationOptions? options = null)

@@ -143,7 +143,8 @@ internal static class AugmentCommand
 
     private static void CheckOutside(string folder, string option, string path)
     {
-        if (!WithSeparator(path).StartsWith(WithSeparator(folder), StringComparison.Ordinal)) return;
+        var comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+        if (!WithSeparator(path).StartsWith(WithSeparator(folder), comparison)) return;
 
         throw new UsageException($"Option {option} must be outside the folder '{folder}', but is '{path}'.");
 
@@ -156,7 +157,7 @@ internal static class AugmentCommand
     {
         if (File.Exists(output)) throw new IOException($"'{output}' is a file; --out must name a folder.");
         OutputFiles.CheckDirectory(output);
-        if (File.Exists(Path.Combine(output, "metadata.csv"))) return;
+        if (FolderOrigin.IsIn(output)) return;
 
         if (Directory.EnumerateFileSystemEntries(output).Any(path => !Path.GetFileName(path).StartsWith('.')))
         {

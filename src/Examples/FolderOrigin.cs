@@ -4,21 +4,24 @@ using System.Text.Json;
 namespace CondDiffusion.Examples;
 
 /// <summary>
-/// What decided the images of an augmented folder besides its <c>metadata.csv</c>: a hidden file keeps it there, so
-/// that only a command with the same options completes the folder.
+/// Keeps, in a hidden file of an augmented folder, the options that decided its images and that its
+/// <c>metadata.csv</c> does not show. Only a command with the same options completes the folder.
 /// </summary>
 internal static class FolderOrigin
 {
     private const string FileName = ".augmentation.json";
 
-    /// <summary>Writes the options into a folder, or compares them with those that it was begun with.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Returns whether a folder keeps the options of an augmentation.</summary>
+    public static bool IsIn(string folder) => File.Exists(FindFile(folder));
+
+    /// <summary>Writes the options into a new folder, or compares them with those that it was begun with.</summary>
+    /// <param name="folder">The folder. It was begun if it has a <c>metadata.csv</c>.</param>
     /// <param name="options">The value of each option.</param>
     /// <exception cref="InvalidOperationException">Some were others; the message names them and the folder.</exception>
     public static void Keep(string folder, Dictionary<string, string> options)
     {
-        var file = Path.Combine(folder, FileName);
-        if (!File.Exists(file))
+        var file = FindFile(folder);
+        if (!File.Exists(Path.Combine(folder, "metadata.csv")))
         {
             OutputFiles.Write(file, temporary => File.WriteAllText(temporary, JsonSerializer.Serialize(options)));
             return;
@@ -45,6 +48,8 @@ internal static class FolderOrigin
         using var stream = File.OpenRead(file);
         return $"{Path.GetFileName(file)} (SHA-256 {Convert.ToHexStringLower(SHA256.HashData(stream))})";
     }
+
+    private static string FindFile(string folder) => Path.Combine(folder, FileName);
 
     private static Dictionary<string, string> Read(string file)
     {

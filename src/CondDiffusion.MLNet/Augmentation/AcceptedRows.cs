@@ -46,11 +46,11 @@ internal sealed class AcceptedRows(Augmenter augmenter)
             }
         }
 
+        _accepted += accepted.Count(row => row is not null);
         if (Array.IndexOf(accepted, null) is var refused and >= 0) throw GaveUp(first + refused);
 
         _batch.AddRange(accepted!);
-        _accepted += count;
-        Report();
+        Report(isLast: first + count == Plan.GeneratedRows);
     }
 
     private GeneratedRow[] Generate(int[] rows, int attempt)
@@ -91,10 +91,10 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         CopiedByLabel = _copied,
     };
 
-    private void Report()
+    private void Report(bool isLast)
     {
         var progress = CreateProgress();
-        if (_accepted == Plan.GeneratedRows)
+        if (isLast)
         {
             augmenter.Log(
                 $"Generated {_accepted} images. In addition, the classifier disputed {progress.Disputed} images, and " +

@@ -15,13 +15,22 @@ internal sealed class AugmentationPlan
         _order = order;
 
         // The j-th of n images of a label is at (j + 1/2) / n of the way, so that every stretch has all labels.
-        _labels =
-        [
-            .. from label in counts
-               from image in Enumerable.Range(0, checked((int)label.Count))
-               orderby (image + 0.5) / label.Count
-               select label.Label,
-        ];
+        (string Name, long Count)[] labels = [.. counts];
+        _labels = new string[labels.Sum(label => label.Count)];
+        var next = new PriorityQueue<(int Label, long Image), (double Place, int Label)>();
+        for (var label = 0; label < labels.Length; label++) Enqueue(label, 0);
+        for (var row = 0; row < _labels.Length; row++)
+        {
+            var (label, image) = next.Dequeue();
+            _labels[row] = labels[label].Name;
+            Enqueue(label, image + 1);
+        }
+
+        void Enqueue(int label, long image)
+        {
+            var count = labels[label].Count;
+            if (image < count) next.Enqueue((label, image), ((image + 0.5) / count, label));
+        }
     }
 
     /// <summary>The number of real rows.</summary>

@@ -10,13 +10,15 @@ public sealed record AugmentationProgress
     /// <summary>Gets the number of generated images that were accepted so far.</summary>
     public required int Accepted { get; init; }
 
-    /// <summary>Gets the number of images to accept in all.</summary>
+    /// <summary>
+    /// Gets the number of generated images of the whole view. A reading that leaves out rows accepts fewer.
+    /// </summary>
     public required int Images { get; init; }
 
-    /// <summary>Gets the number of images that the classifier disputed: they were generated again.</summary>
+    /// <summary>Gets the number of images that the classifier disputed.</summary>
     public int Disputed => DisputedByLabel.Values.Sum();
 
-    /// <summary>Gets the number of images that were near copies of real ones: they were generated again.</summary>
+    /// <summary>Gets the number of images that were near copies of real ones.</summary>
     public int Copied => CopiedByLabel.Values.Sum();
 
     /// <summary>Gets the number of disputed images of each label; labels without any are left out.</summary>

@@ -14,7 +14,7 @@ internal sealed class AugmentedColumns
     private readonly int _label;
     private readonly int _image;
     private readonly ImageShape _shape;
-    private readonly ImageResizer? _resizer;
+    private readonly (int Height, int Width)? _size;
     private readonly IReadOnlyDictionary<string, object> _labelValues;
 
     /// <param name="real">The columns of the real data.</param>
@@ -36,7 +36,7 @@ internal sealed class AugmentedColumns
         if (real[_image].Type is ImageDataViewType { Height: > 0, Width: > 0 } type &&
             (type.Height, type.Width) != (shape.Height, shape.Width))
         {
-            _resizer = new(type.Height, type.Width);
+            _size = (type.Height, type.Width);
         }
 
         var schema = new DataViewSchema.Builder();
@@ -48,7 +48,7 @@ internal sealed class AugmentedColumns
     public DataViewSchema Schema { get; }
 
     /// <summary>Whether generated images have another size than the column states, and are resized.</summary>
-    public bool Resizes => _resizer is not null;
+    public bool Resizes => _size is not null;
 
     /// <summary>Whether a column is that of the images.</summary>
     public bool IsImage(DataViewSchema.Column column) => column.Index == _image;
@@ -89,8 +89,8 @@ internal sealed class AugmentedColumns
     private MLImage ToImage(ReadOnlySpan<float> pixels)
     {
         var image = PixelConversion.ToImage(pixels, _shape);
-        if (_resizer is null) return image;
+        if (_size is not var (height, width)) return image;
 
-        using (image) return _resizer.Resize(image);
+        using (image) return ImageResizer.Resize(image, height, width);
     }
 }

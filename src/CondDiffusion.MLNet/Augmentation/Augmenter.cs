@@ -51,7 +51,8 @@ internal sealed class Augmenter
             Classifier = new(classifier, options, Columns, LabelRows.Keys, reader.HasValues);
         if (options.CopyDistance > 0)
         {
-            if (Plan.GeneratedRows > 0) CopyFilter.CheckCount(rows);
+            if (Plan.GeneratedRows > 0 && CopyFilter.FindError(rows) is { } error)
+                throw new ArgumentException(error, nameof(data));
 
             // What a failure leaves is not kept: the next reading tries again.
             Copies = new(
@@ -192,17 +193,11 @@ internal sealed class Augmenter
                 nameof(data));
         }
 
-        int[] planes = [shape.Channels, shape.Height, shape.Width];
-        if (column.Type is VectorDataViewType { Size: var size } vector && size == shape.Pixels &&
-            vector.ItemType == NumberDataViewType.Single &&
-            (vector.Dimensions.Length == 1 || vector.Dimensions.SequenceEqual(planes)))
-        {
-            return;
-        }
+        if (column.Type is VectorDataViewType { Size: > 0 } && shape.IsHeldBy(column.Type)) return;
 
         throw new ArgumentException(
-            $"Column '{column.Name}' must hold images, or vectors of {shape.Pixels} Single in the order " +
-            $"[{string.Join(", ", planes)}] as the model generates them, but is of type {column.Type}.",
+            $"Column '{column.Name}' must hold images, or vectors of {shape.Pixels} Single in the order {shape} as " +
+            $"the model generates them, but is of type {column.Type}.",
             nameof(data));
     }
 

@@ -8,6 +8,8 @@ namespace CondDiffusion.MLNet.Augmentation;
 /// <summary>Asks a classifier whether generated images show their labels.</summary>
 internal sealed class ClassifierFilter
 {
+    private const float Rounding = 1e-3f; // of a probability
+
     private readonly ITransformer _classifier;
     private readonly AugmentationOptions _options;
     private readonly AugmentedColumns _columns;
@@ -58,6 +60,9 @@ internal sealed class ClassifierFilter
     }
 
     /// <summary>Returns, for each row, whether the classifier sees its label.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The classifier gives scores that are no probabilities, or fewer rows.
+    /// </exception>
     public bool[] Judge(IReadOnlyList<GeneratedRow> rows)
     {
         var view = _classifier.Transform(new GeneratedRowsView(_columns, rows));
@@ -68,14 +73,33 @@ internal sealed class ClassifierFilter
         var getScores = cursor.GetGetter<VBuffer<float>>(score);
         VBuffer<float> scores = default;
         var agrees = new bool[rows.Count];
-        for (var i = 0; i < rows.Count && cursor.MoveNext(); i++)
+        for (var i = 0; i < rows.Count; i++)
         {
+            if (!cursor.MoveNext())
+                throw new InvalidOperationException($"The classifier gave {i} rows for {rows.Count} images.");
+
             getScores(ref scores);
-            agrees[i] = readLabel() == rows[i].Label &&
-                scores.DenseValues().DefaultIfEmpty().Max() >= _options.LeastProbability;
+            agrees[i] = readLabel() == rows[i].Label && MaxProbability(score.Name, scores) >= _options.LeastProbability;
         }
 
         return agrees;
+    }
+
+    private static float MaxProbability(string column, in VBuffer<float> scores)
+    {
+        var most = 0f;
+        foreach (var value in scores.DenseValues())
+        {
+            if (!(value is >= -Rounding and <= 1 + Rounding))
+            {
+                throw new InvalidOperationException(
+                    $"Column '{column}' of the classifier must hold probabilities, from 0 to 1, but has {value}.");
+            }
+
+            most = Math.Max(most, value);
+        }
+
+        return most;
     }
 
     private static string Describe(bool hasValues) => hasValues ? "values" : "only numbers of keys";

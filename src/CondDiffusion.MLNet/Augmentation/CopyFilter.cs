@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Evaluation;
 using CondDiffusion.MLNet.Imaging;
@@ -21,46 +19,38 @@ internal sealed class CopyFilter
     /// <param name="fraction"><see cref="AugmentationOptions.CopyDistance"/>.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <exception cref="InvalidOperationException">
-    /// A row has no image of the right kind, or there are fewer than two rows.
+    /// A row has no image of the right kind, or there are fewer than two different images.
     /// </exception>
     public CopyFilter(IDataView data, string image, ImageShape shape, double fraction, Action checkAlive)
     {
         _fraction = fraction;
-        using var scope = NewDisposeScope();
         var column = data.Schema[image];
         using var cursor = data.GetRowCursor([column]);
         using var reader = new PixelsReader(cursor, column, shape);
-        var rows = new List<Tensor>();
+        var rows = new RowChunks(shape.Pixels);
 
         // Of equal images one is enough, and its nearest neighbour is another image.
-        var known = new HashSet<string>();
+        var known = new HashSet<UInt128>();
         while (cursor.MoveNext())
         {
             checkAlive();
             var pixels = reader.ReadChecked().Values;
-            var hash = SHA256.HashData(MemoryMarshal.AsBytes<float>(pixels));
-            if (known.Add(Convert.ToHexString(hash)))
-                rows.Add(tensor(pixels, ScalarType.Float32, CPU));
+            if (known.Add(RowChunks.Hash(pixels))) rows.Add(pixels);
         }
 
-        CheckCount(rows.Count);
+        if (FindError(rows.Count) is { } error) throw new InvalidOperationException(error);
 
         // These live as long as the view, which nobody disposes.
-        var real = stack(rows).DetachFromDisposeScope();                                    // N D
-        var origin = real.mean([0], type: ScalarType.Float64).DetachFromDisposeScope();     // D
+        var real = rows.MoveToTensor().DetachFromDisposeScope();                            // N D
+        var origin = Distances.Mean(real).DetachFromDisposeScope();                         // D
         _detection = new(new Distances(origin, checkAlive), real);
     }
 
-    /// <summary>Checks that there are real images with a distance between them.</summary>
-    /// <exception cref="InvalidOperationException">There are fewer than two.</exception>
-    public static void CheckCount(long images)
-    {
-        if (images >= 2) return;
-
-        throw new InvalidOperationException(
-            $"{nameof(AugmentationOptions.CopyDistance)} compares distances between different real images, but there " +
-            $"are {images}: two are the least.");
-    }
+    /// <summary>Returns what is wrong if there are no two real images with a distance; null for nothing.</summary>
+    public static string? FindError(long images) => images >= 2
+        ? null
+        : $"{nameof(AugmentationOptions.CopyDistance)} compares distances between different real images, but there " +
+            $"are {images}: two are the least.";
 
     /// <summary>Returns, for each row, whether its image is a near copy.</summary>
     public bool[] Judge(IReadOnlyList<GeneratedRow> rows)

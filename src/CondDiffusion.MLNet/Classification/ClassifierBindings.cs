@@ -56,7 +56,7 @@ internal sealed class ClassifierBindings : RowBindings<ImagePixels>
             if (values[i] > values[best]) best = i;
         }
 
-        label = (uint)best + 1;
+        label = float.IsNaN(values[best]) ? 0 : (uint)best + 1; // 0 is the missing key
     };
 
     private static ValueGetter<VBuffer<float>> CreateVectorGetter(Part part) => (ref values) =>
@@ -71,23 +71,13 @@ internal sealed class ClassifierBindings : RowBindings<ImagePixels>
     {
         var name = _model.FeatureColumnName;
         var feature = Input.GetColumnOrNull(name) ?? throw MLNetInternals.MissingColumn(host, "feature", name);
-        var takesImages = _model.Network.Channels is 1 or 3;
-        if (feature.Type is ImageDataViewType ? takesImages : IsVectorOfPixels(feature.Type)) return feature;
+        var shape = _model.Network.ToImageShape();
+        var takesImages = shape.Channels is 1 or 3;
+        if (feature.Type is ImageDataViewType ? takesImages : shape.IsHeldBy(feature.Type)) return feature;
 
-        var vector = $"a vector of {_model.Network.Pixels} Single, [{string.Join(", ", _model.Network.ImageSize)}]" +
-            " or flat";
+        var vector = $"a vector of {shape.Pixels} Single, {shape} or flat";
         throw MLNetInternals.WrongColumn(
             host, "feature", name, takesImages ? $"{vector}, or an image" : vector, feature.Type.ToString()!);
-    }
-
-    private bool IsVectorOfPixels(DataViewType type)
-    {
-        // A flat type says nothing about the order of the values, and one of unknown size nothing about their number.
-        if (type is not VectorDataViewType vector || vector.ItemType != NumberDataViewType.Single) return false;
-
-        return vector.Dimensions.Length == 1
-            ? vector.Size == 0 || vector.Size == _model.Network.Pixels
-            : vector.Dimensions.Select(size => (long)size).SequenceEqual(_model.Network.ImageSize);
     }
 
     private DataViewSchema CreateOutput()

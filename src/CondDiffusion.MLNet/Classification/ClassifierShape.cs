@@ -27,6 +27,12 @@ internal sealed record ClassifierShape(
     /// <summary>The number of values in one image, C * H * W.</summary>
     public int Pixels => Channels * Height * Width;
 
+    /// <summary>The number of values in the largest activation of an image, its pixels included.</summary>
+    public long LargestActivation => Widths
+        .Select((width, block) => (long)width * After(block, Height) * After(block, Width))
+        .Append(Pixels)
+        .Max();
+
     /// <summary>Returns the height or width after some of the blocks, each of which ends with a pooling.</summary>
     public static int After(int blocks, int side)
     {

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Classification;
@@ -11,8 +12,9 @@ namespace CondDiffusion.MLNet.Classification;
 /// </summary>
 internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
 {
-    private const int BatchSize = 64;
+    private const int MostImages = 64;
 
+    private readonly Device _device;
     private readonly DeviceGate _gate;
     private readonly Action _checkAlive;
     private readonly Lock _lock = new();
@@ -25,7 +27,8 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
     public ImageClassifier(ClassifierNetwork network, Action checkAlive)
     {
         Network = network;
-        _gate = DeviceGate.For(network.Device);
+        _device = network.Device;
+        _gate = DeviceGate.For(_device);
         _checkAlive = checkAlive;
     }
 
@@ -36,7 +39,15 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
     /// <remarks>The probabilities of the labels come first, then the features.</remarks>
     public int ValuesPerRow => Network.Shape.Labels + Network.Shape.Features;
 
-    public int ChooseBatchSize() => BatchSize;
+    /// <inheritdoc/>
+    /// <remarks>A GPU has the activations of the whole batch at once; on a CPU the network splits the batch.</remarks>
+    public int ChooseBatchSize()
+    {
+        var isCpu = _device.type == DeviceType.CPU;
+        var activations = isCpu ? 0 : 4 * Network.Shape.LargestActivation;
+        var rowBytes = sizeof(float) * (4L * Network.Shape.Pixels + activations);
+        return TorchDevice.ChooseBatchSize(TorchDevice.FreeMemory(_device), rowBytes, MostImages);
+    }
 
     public float[] Compute(IReadOnlyList<ImagePixels> rows)
     {
@@ -51,7 +62,7 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
             var x = empty([rows.Count, .. network.ImageSize], ScalarType.Float32, CPU);
             var target = MemoryMarshal.Cast<byte, float>(x.bytes);
             for (var i = 0; i < rows.Count; i++) rows[i].Values.CopyTo(target[(i * pixels)..]);
-            values = _inference.Forward(x.to(network.Device)).cpu().data<float>().ToArray();
+            values = _inference.Forward(x.to(_device)).cpu().data<float>().ToArray();
         });
         return values;
     }

@@ -16,6 +16,7 @@ internal sealed class InferenceClassifier : IDisposable
     private readonly LinearWeights _features;
     private readonly LinearWeights _logits;
     private readonly int _lastWidth;
+    private readonly long _mostRows;
 
     /// <param name="network">The network.</param>
     /// <param name="pack">Whether to pack the weights where that is possible.</param>
@@ -51,6 +52,7 @@ internal sealed class InferenceClassifier : IDisposable
         _features = Copy(weights.Features);
         _logits = Copy(weights.Logits);
         _lastWidth = shape.Widths[^1];
+        _mostRows = TorchDevice.ChooseRows(network.Device, shape.LargestActivation * sizeof(float));
     }
 
     /// <summary>Computes the probabilities of the labels and the features of images.</summary>
@@ -61,18 +63,8 @@ internal sealed class InferenceClassifier : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var exact = Float32Math.Exact(x.device);
-
-        var y = ChannelLayout.ChannelsLast(_image.Pad(x, 1));
-        foreach (var block in _blocks)
-        {
-            foreach (var convolution in block) y = convolution.Forward(y);                  // B Wi Hi Wi
-            y = ClassifierNetwork.Pool(y);                                                  // B Wi Hi/2 Wi/2
-        }
-
-        y = y.narrow(1, 0, _lastWidth).flatten(1);                                          // B W H' W'
-        var features = _features.Forward(y).relu_();                                        // B F
-        var probabilities = functional.softmax(_logits.Forward(features), 1);               // B labels
-        return cat([probabilities, features], 1).MoveToOuterDisposeScope();
+        var parts = x.chunk(1 + (x.shape[0] - 1) / _mostRows).Select(ForwardPart).ToArray();
+        return (parts.Length == 1 ? parts[0] : cat(parts)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
@@ -82,6 +74,29 @@ internal sealed class InferenceClassifier : IDisposable
         _features.Bias.Dispose();
         _logits.Weight.Dispose();
         _logits.Bias.Dispose();
+    }
+
+    private Tensor ForwardPart(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var y = ChannelLayout.ChannelsLast(_image.Pad(x, 1));
+        foreach (var block in _blocks)
+        {
+            foreach (var convolution in block) Replace(convolution.Forward(y));             // B Wi Hi Wi
+            Replace(ClassifierNetwork.Pool(y));                                             // B Wi Hi/2 Wi/2
+        }
+
+        y = y.narrow(1, 0, _lastWidth).flatten(1);                                          // B W H' W'
+        var features = _features.Forward(y).relu_();                                        // B F
+        var probabilities = functional.softmax(_logits.Forward(features), 1);               // B labels
+        return cat([probabilities, features], 1).MoveToOuterDisposeScope();
+
+        // Of larger images, a few activations fill the memory.
+        void Replace(Tensor next)
+        {
+            y.Dispose();
+            y = next;
+        }
     }
 
     private static LinearWeights Copy(LinearWeights layer) =>

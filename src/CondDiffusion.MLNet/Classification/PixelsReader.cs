@@ -14,7 +14,6 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
     private readonly ImageShape _shape;
     private readonly ValueGetter<VBuffer<float>>? _getVector;
     private readonly ValueGetter<MLImage>? _getImage;
-    private ImageResizer? _resizer;
     private VBuffer<float> _vector;
     private MLImage? _image;
 
@@ -60,7 +59,7 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
             return Wrong($"must have {_shape.Pixels} values, but has {_vector.Length}");
 
         float[] values = [.. _vector.DenseValues()];
-        return Array.TrueForAll(values, float.IsFinite) ? new(values) : Wrong("has a value that is not finite");
+        return PixelConversion.FindRangeError(values) is { } error ? Wrong(error) : new(values);
     }
 
     private ImagePixels ReadImage()
@@ -77,8 +76,7 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
         }
         else
         {
-            _resizer ??= new(_shape.Height, _shape.Width);
-            using var resized = _resizer.Resize(_image);
+            using var resized = ImageResizer.Resize(_image, _shape.Height, _shape.Width);
             PixelConversion.FromImage(resized, _shape.Channels, values);
         }
 

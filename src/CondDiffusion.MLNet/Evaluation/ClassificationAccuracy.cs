@@ -86,12 +86,13 @@ internal sealed class ClassificationAccuracy
             LabelColumnName = nameof(Row.Label),
             FeatureColumnName = nameof(Row.Pixels),
             ExampleWeightColumnName = null,
+            IsGeneratedColumnName = null,
             PredictedLabelColumnName = PredictedLabel,
             Seed = seed + number,
         });
         using var model = trainer.Fit(ToView(training));
         var predicted = model.Transform(ToView(test)).GetColumn<uint>(PredictedLabel);
-        return predicted.Zip(test).Average(row => labels[row.First - 1] == row.Second.Label ? 1.0 : 0);
+        return predicted.Zip(test).Average(row => row.First == 1 + FindRow(row.Second) ? 1.0 : 0);
 
         IDataView ToView(IReadOnlyList<LabelledPixels> images)
         {
@@ -101,11 +102,13 @@ internal sealed class ClassificationAccuracy
                 new VectorDataViewType(NumberDataViewType.Single, images[0].Pixels.Length);
             var rows = images.Select(image => new Row
             {
-                Label = (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal), // key 1 is 0 here
+                Label = FindRow(image), // key 1 is 0 here
                 Pixels = image.Pixels,
             });
             return _context.Data.LoadFromEnumerable(rows, schema);
         }
+
+        uint FindRow(LabelledPixels image) => (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal);
     }
 
     private void CheckAlive()

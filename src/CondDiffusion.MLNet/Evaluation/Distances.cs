@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,6 +28,16 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     private static readonly Scalar Zero = 0.0;
     private static readonly Scalar Unchanged = 1.0;
     private static readonly Scalar RoundedUp = 1 + Rounding;
+
+    /// <summary>Computes the mean of rows, float64 (D), without a copy of them in float64.</summary>
+    /// <param name="x">The rows, (N, D).</param>
+    public static Tensor Mean(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var sum = zeros(x.shape[1], ScalarType.Float64, CPU);
+        foreach (var block in x.split(BlockRows)) sum = sum.Plus(block.sum([0], type: ScalarType.Float64));
+        return sum.Over(x.shape[0]).MoveToOuterDisposeScope();
+    }
 
     /// <summary>
     /// Uses the squared distances between all rows of two sets, a row of a block at a time and several in parallel.

@@ -30,24 +30,25 @@ internal sealed class Evaluator
         TorchRuntime.EnsureLoaded();
         var host = environment.Register(nameof(Evaluator));
         using var channel = host.Start(nameof(Evaluate));
-        using var scope = NewDisposeScope();
-        using var noGrad = no_grad();
-
         var readers = new List<FeatureReader> { Open(generated, nameof(generated), options.PredictedLabelColumnName) };
         readers.Add(Open(real, nameof(real), FindPredicted(real)));
         if (options.TrainingData is { } training)
             readers.Add(Open(training, nameof(training), FindPredicted(training)));
         CheckColumns(readers);
 
-        var sets = readers.ConvertAll(reader => reader.Read(CheckAlive));
-        var checks = new SetChecks(sets, line => channel.Warning(MessageSensitivity.None, line));
+        var rows = readers.ConvertAll(reader => reader.Read(CheckAlive));
+        var checks = new SetChecks(rows, line => channel.Warning(MessageSensitivity.None, line));
         var labels = checks.FindLabels();
         checks.CheckCounts(labels, options.Neighbors);
         checks.WarnOfOverlap();
 
         var seed = options.Seed ?? MLNetInternals.Seed(host) ?? 0;
-        var origin = sets[1].Features.mean([0], type: ScalarType.Float64);
-        var evaluator = new Evaluator(options, seed, origin, CheckAlive);
+
+        // From here on, no view is read and nothing is logged: nobody else's code runs in the scope.
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var sets = rows.ConvertAll(set => set.MoveToSet());
+        var evaluator = new Evaluator(options, seed, Distances.Mean(sets[1].Features), CheckAlive);
         return evaluator.Score(labels, sets[0], sets[1], sets.ElementAtOrDefault(2));
 
         FeatureReader Open(IDataView data, string view, string? predicted = null) =>

@@ -1,17 +1,12 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
-using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
 
 /// <summary>The columns of a view that an evaluation reads, in one pass over the rows.</summary>
 internal sealed class FeatureReader
 {
-    private const int ChunkRows = 4096;
-
     private readonly IDataView _data;
     private readonly string _view;
     private readonly DataViewSchema.Column _feature;
@@ -55,14 +50,13 @@ internal sealed class FeatureReader
     /// <summary>Gets the column of predicted labels; null for none.</summary>
     public LabelReader? Predicted { get; }
 
-    /// <summary>Reads every row. The current dispose scope owns the features.</summary>
+    /// <summary>Reads every row.</summary>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <exception cref="InvalidOperationException">
     /// There are no rows, or a row's label is missing, or its features are not finite or of another number.
     /// </exception>
-    public FeatureSet Read(Action checkAlive)
+    public EvaluatedRows Read(Action checkAlive)
     {
-        using var scope = NewDisposeScope();
         var needed = _data.Schema.Where(
             column => column.Index == _feature.Index || IsNamed(column, Label) || IsNamed(column, Predicted));
         using var cursor = _data.GetRowCursor(needed);
@@ -71,8 +65,8 @@ internal sealed class FeatureReader
         var getPredicted = Predicted?.CreateGetter(cursor);
 
         VBuffer<float> features = default;
-        var chunk = new float[ChunkRows * Size];
-        var chunks = new List<Tensor>();
+        var row = new float[Size];
+        var rows = new RowChunks(Size);
         var labels = new List<string>();
         var predicted = new List<string>();
         var hashes = new List<UInt128>();
@@ -82,11 +76,10 @@ internal sealed class FeatureReader
             getFeatures(ref features);
             if (features.Length != Size) throw Bad(_feature.Name, $"has {features.Length} values in place of {Size}");
 
-            var row = chunk.AsSpan(hashes.Count % ChunkRows * Size, Size);
             features.CopyTo(row);
-            CheckFinite(row);
-            hashes.Add(Hash(row));
-            if (hashes.Count % ChunkRows == 0) chunks.Add(tensor(chunk, [ChunkRows, Size], ScalarType.Float32, CPU));
+            CheckFinite();
+            rows.Add(row);
+            hashes.Add(RowChunks.Hash(row));
 
             if (getLabel is not null) labels.Add(getLabel());
             if (getLabel is not null && labels[^1].Length == 0) throw Bad(Label!.Name, "has no label");
@@ -95,16 +88,14 @@ internal sealed class FeatureReader
 
         if (hashes.Count == 0) throw new InvalidOperationException($"The {_view} data has no rows.");
 
-        var last = hashes.Count % ChunkRows;
-        if (last > 0) chunks.Add(tensor(chunk[..(last * Size)], [last, Size], ScalarType.Float32, CPU));
         return new(
             _view,
-            cat(chunks).MoveToOuterDisposeScope(),
+            rows,
             getLabel is null ? null : [.. labels],
             getPredicted is null ? null : [.. predicted],
             [.. hashes]);
 
-        void CheckFinite(ReadOnlySpan<float> row)
+        void CheckFinite()
         {
             for (var i = 0; i < row.Length; i++)
             {
@@ -118,13 +109,6 @@ internal sealed class FeatureReader
 
     private static bool IsNamed(DataViewSchema.Column column, LabelReader? label) =>
         !column.IsHidden && column.Name == label?.Name;
-
-    private static UInt128 Hash(ReadOnlySpan<float> row)
-    {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(MemoryMarshal.AsBytes(row), hash);
-        return MemoryMarshal.Read<UInt128>(hash);
-    }
 
     private DataViewSchema.Column Find(string name, string role) => _data.Schema.GetColumnOrNull(name)
         ?? throw new ArgumentException($"The {_view} data has no column '{name}' ({role} column).", _view);

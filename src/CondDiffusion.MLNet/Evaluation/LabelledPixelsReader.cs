@@ -2,7 +2,6 @@ using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
-using Microsoft.ML.Data;
 using Microsoft.ML.Transforms.Image;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -30,12 +29,11 @@ internal sealed class LabelledPixelsReader
         _image = Find(image, "image");
         _shape = shape;
 
-        var isVector = _image.Type is VectorDataViewType vector && vector.ItemType == NumberDataViewType.Single;
-        if (!isVector && _image.Type is not ImageDataViewType)
+        if (_image.Type is not ImageDataViewType && !shape.IsHeldBy(_image.Type))
         {
             throw new ArgumentException(
-                $"Column '{image}' of the {view} data must hold images, or vectors of {shape.Pixels} Single, but is " +
-                $"of type {_image.Type}.",
+                $"Column '{image}' of the {view} data must hold images, or vectors of {shape.Pixels} Single, {shape} " +
+                $"or flat, but is of type {_image.Type}.",
                 view);
         }
     }

@@ -5,7 +5,7 @@ namespace CondDiffusion.MLNet.Evaluation;
 /// <summary>Checks the rows that were read for an evaluation.</summary>
 /// <param name="sets">The generated rows, the real ones, and the training rows if there are any.</param>
 /// <param name="warn">Receives a warning.</param>
-internal sealed class SetChecks(IReadOnlyList<FeatureSet> sets, Action<string> warn)
+internal sealed class SetChecks(IReadOnlyList<EvaluatedRows> sets, Action<string> warn)
 {
     /// <summary>Returns the labels, sorted as numbers if they all are; none without a label column.</summary>
     /// <exception cref="InvalidOperationException">A set lacks a label that another has.</exception>
@@ -76,10 +76,10 @@ internal sealed class SetChecks(IReadOnlyList<FeatureSet> sets, Action<string> w
             "The real data should be a test set: the floor is too low now, and C_T too high.");
     }
 
-    private void WarnOfFewRows(FeatureSet set, IReadOnlyList<string> labels, Dictionary<string, int>? counts)
+    private void WarnOfFewRows(EvaluatedRows set, IReadOnlyList<string> labels, Dictionary<string, int>? counts)
     {
         const string Bias = "The Fréchet distance is biased upwards; compare it with that of as many rows only.";
-        var features = set.Features.shape[1];
+        var features = set.Features.Size;
         if (set.Count < features)
         {
             warn($"The {set.Name} data has {set.Count} rows, fewer than its {features} features. {Bias}");

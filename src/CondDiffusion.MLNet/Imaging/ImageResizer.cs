@@ -5,18 +5,17 @@ using Microsoft.ML.Transforms.Image;
 namespace CondDiffusion.MLNet.Imaging;
 
 /// <summary>Resizes images one by one, as ML.NET's ResizeImages does, but leaves the given image as it is.</summary>
-/// <param name="height">The height to resize to.</param>
-/// <param name="width">The width to resize to.</param>
-internal sealed class ImageResizer(int height, int width)
+internal static class ImageResizer
 {
-    private readonly MLContext _context = new();
-
-    /// <summary>Returns the image in the new size. The caller owns it.</summary>
-    public MLImage Resize(MLImage image)
+    /// <summary>Returns an image in a new size. The caller owns it.</summary>
+    public static MLImage Resize(MLImage image, int height, int width)
     {
+        // A context remembers whatever it has made, so that a single one would grow with each image.
+        var context = new MLContext();
+
         // ML.NET disposes what it resizes, so it gets a copy.
-        var row = _context.Data.LoadFromEnumerable([new Row { Image = Copy(image) }]);
-        var resized = _context.Transforms
+        var row = context.Data.LoadFromEnumerable([new Row { Image = Copy(image) }]);
+        var resized = context.Transforms
             .ResizeImages("Image", width, height, "Image", ImageResizingEstimator.ResizingKind.IsoCrop)
             .Fit(row)
             .Transform(row);

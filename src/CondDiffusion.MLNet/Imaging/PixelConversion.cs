@@ -87,6 +87,19 @@ internal static class PixelConversion
         }
     }
 
+    /// <summary>Returns what is wrong with pixels outside [-1, 1]; null for nothing.</summary>
+    public static string? FindRangeError(ReadOnlySpan<float> pixels)
+    {
+        foreach (var value in pixels)
+        {
+            if (value is >= -1 and <= 1) continue;
+
+            return $"must have values in [-1, 1], but has {value}; NormalizeImages scales images to that";
+        }
+
+        return null;
+    }
+
     /// <summary>Checks that an image can have this number of channels.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There are neither 1 nor 3 channels.</exception>
     public static void CheckChannels(int channels)

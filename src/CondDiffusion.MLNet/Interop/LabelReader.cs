@@ -7,8 +7,8 @@ namespace CondDiffusion.MLNet.Interop;
 /// <summary>A column of labels, read as text: that of the value which a key stands for, where it has values.</summary>
 internal sealed class LabelReader
 {
-    // The annotation in which a key column has its values.
-    private const string KeyValues = "KeyValues";
+    /// <summary>The annotation in which a key column has its values.</summary>
+    public const string KeyValues = "KeyValues";
 
     private readonly DataViewSchema.Column _column;
 
@@ -20,9 +20,7 @@ internal sealed class LabelReader
         _column = column;
         if (column.Type is KeyDataViewType key)
         {
-            var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
-            if ((ulong?)type?.Size == key.Count && LabelKind.FindName(type!.ItemType) is { } kind)
-                Values = LabelKind.Find(kind)!.Read(column.Annotations, KeyValues);
+            if (FindKind(column) is { } kind) Values = ReadValues(column.Annotations, kind);
             HasValues = Values is not null;
         }
         else if (!CanRead(column.Type))
@@ -45,6 +43,17 @@ internal sealed class LabelReader
 
     /// <summary>Returns whether values of a type can be read as text.</summary>
     public static bool CanRead(DataViewType type) => type is KeyDataViewType || LabelKind.FindName(type) is not null;
+
+    /// <summary>Returns the kind of a key column's values; null where not every key has one.</summary>
+    public static DataKind? FindKind(DataViewSchema.Column column) =>
+        column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type is VectorDataViewType type &&
+        (ulong)type.Size == ((KeyDataViewType)column.Type).Count
+            ? LabelKind.FindName(type.ItemType)
+            : null;
+
+    /// <summary>Reads the values of a key column as texts.</summary>
+    public static IReadOnlyList<string> ReadValues(DataViewSchema.Annotations annotations, DataKind kind) =>
+        LabelKind.Find(kind)!.Read(annotations, KeyValues);
 
     /// <summary>Creates a getter of the current row's label, which is empty where it is missing.</summary>
     public Func<string> CreateGetter(DataViewRow row)

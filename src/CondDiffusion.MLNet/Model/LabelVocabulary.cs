@@ -15,9 +15,6 @@ namespace CondDiffusion.MLNet.Model;
 /// <param name="Kind">Kind of the values before they became text.</param>
 internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values, DataKind Kind = DataKind.String)
 {
-    // The annotation in which a key column has its values.
-    private const string KeyValues = "KeyValues";
-
     // The annotation in which the output columns of ML.NET's scorers have the values of the label column.
     private const string TrainingLabelValues = "TrainingLabelValues";
 
@@ -42,14 +39,13 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
                 host, "label", column.Name, $"a key of at most {ModelLimits.Size} values", $"one of {keys}");
         }
 
-        var type = column.Annotations.Schema.GetColumnOrNull(KeyValues)?.Type as VectorDataViewType;
-        return type?.Size == (int)keys && LabelKind.FindName(type.ItemType) is { } kind
+        return LabelReader.FindKind(column) is { } kind
             ? Parsed.GetValue(column.Annotations, annotations => Parse(annotations, (int)keys, kind))
             : new((int)keys, null);
     }
 
     private static LabelVocabulary Parse(DataViewSchema.Annotations annotations, int keys, DataKind kind) =>
-        new(keys, LabelKind.Find(kind)!.Read(annotations, KeyValues), kind);
+        new(keys, LabelReader.ReadValues(annotations, kind), kind);
 
     /// <summary>Returns the annotations that the generated columns will have; null for none.</summary>
     /// <param name="label">Shape of the label column of the training data.</param>
@@ -57,7 +53,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
 
     /// <summary>Returns the annotations that a column of predicted labels will have; null for none.</summary>
     /// <param name="label">Shape of the label column of the training data.</param>
-    public static SchemaShape? PromiseKeys(SchemaShape.Column label) => Promise(label, KeyValues, type => type);
+    public static SchemaShape? PromiseKeys(SchemaShape.Column label) => Promise(label, LabelReader.KeyValues, type => type);
 
     /// <summary>
     /// Returns the annotations that a vector with a value for each label will have; null for none.
@@ -68,7 +64,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
 
     private static SchemaShape? Promise(
         SchemaShape.Column label, string annotation, Func<DataViewType, DataViewType> type) =>
-        label.Annotations.FirstOrDefault(annotation => annotation.Name == KeyValues)
+        label.Annotations.FirstOrDefault(annotation => annotation.Name == LabelReader.KeyValues)
             is { Kind: SchemaShape.Column.VectorKind.Vector } values
         && LabelKind.FindName(values.ItemType) is not null
             ? new([MLNetInternals.Column(annotation, values.Kind, type(values.ItemType))])
@@ -78,7 +74,7 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
     public DataViewSchema.Annotations? ToAnnotations() => _annotations ??= Annotate(TrainingLabelValues, Kind);
 
     /// <summary>Returns the annotations of a column of predicted labels: their values in the original kind.</summary>
-    public DataViewSchema.Annotations? ToKeyAnnotations() => Annotate(KeyValues, Kind);
+    public DataViewSchema.Annotations? ToKeyAnnotations() => Annotate(LabelReader.KeyValues, Kind);
 
     /// <summary>Returns the annotations of a vector with a value for each label: the labels as text.</summary>
     public DataViewSchema.Annotations? ToSlotAnnotations() => Annotate(SlotNames, DataKind.String);

@@ -16,12 +16,6 @@ namespace CondDiffusion.MLNet.Network;
 /// </remarks>
 internal sealed class InferenceUNet : IDisposable
 {
-    /// <summary>
-    /// Maximum size of an activation on a CPU. One of this size stays in the cache, and the allocator keeps its memory
-    /// for the next one, whereas it returns pieces of more than 32 MB to the system.
-    /// </summary>
-    private const long MostActivationBytes = 12 << 20;
-
     private readonly UNetShape _shape;
     private readonly ScalarType _type;
     private readonly long _mostRows;
@@ -62,8 +56,8 @@ internal sealed class InferenceUNet : IDisposable
 
         _shape = shape;
         _type = type;
-        var rowBytes = shape.LargestActivation * (type == ScalarType.Float32 ? 4 : 2);
-        _mostRows = isCpu ? Math.Max(1, MostActivationBytes / rowBytes) : long.MaxValue;
+        _mostRows = TorchDevice.ChooseRows(
+            network.Device, shape.LargestActivation * (type == ScalarType.Float32 ? 4 : 2));
 
         PaddedChannels Features(IReadOnlyList<int> parts) =>
             new([.. parts], isPacked ? PaddedChannels.Feature : channels => channels);

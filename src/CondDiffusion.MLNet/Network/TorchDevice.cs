@@ -8,6 +8,12 @@ namespace CondDiffusion.MLNet.Network;
 /// <summary>Chooses the device and the data type to compute in, and measures the device's free memory.</summary>
 internal static class TorchDevice
 {
+    /// <summary>
+    /// Maximum size of an activation on a CPU. One of this size stays in the cache, and the allocator keeps its memory
+    /// for the next one, whereas it returns pieces of more than 32 MB to the system.
+    /// </summary>
+    private const long MostActivationBytes = 12 << 20;
+
     /// <summary>The batch size where the free memory is unknown.</summary>
     private const int BatchSizeOfUnknownMemory = 32;
 
@@ -51,6 +57,15 @@ internal static class TorchDevice
     /// <param name="most">The maximum.</param>
     public static int ChooseBatchSize(long? freeMemory, long imageBytes, int most) =>
         (int)Math.Clamp(freeMemory / 4 / imageBytes ?? BatchSizeOfUnknownMemory, 1, most);
+
+    /// <summary>
+    /// Returns how many rows of a batch a network computes at a time in inference: all, but on a CPU no more than have
+    /// activations of a size that computes fast.
+    /// </summary>
+    /// <param name="device">The device.</param>
+    /// <param name="rowBytes">Bytes of a row's largest activation.</param>
+    public static long ChooseRows(torch.Device device, long rowBytes) =>
+        device.type == DeviceType.CPU ? Math.Max(1, MostActivationBytes / rowBytes) : long.MaxValue;
 
     /// <summary>Chooses the device where there are <paramref name="gpus"/> GPUs.</summary>
     internal static torch.Device Choose(int? gpuDeviceId, bool fallbackToCpu, int gpus)

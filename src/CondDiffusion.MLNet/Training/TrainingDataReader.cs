@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -57,7 +58,7 @@ internal static class TrainingDataReader
             ReadImage();
             CheckLength();
             image.CopyTo(dense);
-            CheckRange();
+            if (PixelConversion.FindRangeError(dense) is { } error) throw Bad($"column '{feature.Name}' {error}");
             store.Add(dense, (int)(key - 1), ReadWeight(), ReadIsGenerated());
         }
 
@@ -94,18 +95,6 @@ internal static class TrainingDataReader
 
             if (comesFromImages && image.GetValues().IsEmpty)
                 throw Bad($"column '{feature.Name}' has no image");
-        }
-
-        void CheckRange()
-        {
-            foreach (var value in dense)
-            {
-                if (value is >= -1 and <= 1) continue;
-
-                throw Bad(
-                    $"column '{feature.Name}' must have values in [-1, 1], but has {value}; " +
-                    "NormalizeImages scales images to that");
-            }
         }
 
         float ReadWeight()

@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Tests.Classification;
 using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
@@ -187,6 +188,61 @@ public sealed class AugmentTests
         }
     }
 
+    /// <summary>Eight bytes for each row.</summary>
+    [TestMethod]
+    public void Augment_AMillionRows_ArePlannedInTheMemoryOfTheirLabels()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var view = Ml.ImageGeneration.Augment(
+            Animals(), model, Vectors with { Amount = AugmentationAmount.AtLeast(500_000) });
+        Assert.IsLessThan(9_000_000, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.AreEqual(1_000_000, view.GetRowCount());
+    }
+
+    /// <summary>One cursor computes the scores, and another one passes the images on.</summary>
+    [TestMethod]
+    public void Augment_ThenClassify_GeneratesTwice()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var classifier = Ml.MulticlassClassification.Trainers
+            .ConvolutionalNetwork(Shapes.Options with { LabelColumnName = "Group", FeatureColumnName = "Pixels" })
+            .Fit(Animals());
+        var accepted = new List<int>();
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Progress = new Progress(progress => accepted.Add(progress.Accepted)),
+        });
+        Assert.HasCount(10, classifier.Transform(view).GetColumn<uint>("PredictedLabel"));
+        Assert.AreEqual(2, accepted.Count(count => count == 3));
+    }
+
+    [TestMethod]
+    public void Progress_RowsThatAreNotRead_AreNotGenerated()
+    {
+        var ml = new MLContext(seed: 1);
+        var said = new List<string>();
+        ml.Log += (_, log) => said.Add(log.RawMessage);
+        using var model = Tiny.Create(ml, Guided);
+        var counts = new List<AugmentationProgress>();
+        var view = ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(12),
+            Order = AugmentationOrder.Appended,
+            Progress = new Progress(counts.Add),
+        });
+        using var cursor = view.GetRowCursor([view.Schema["Pixels"]]);
+        var getPixels = cursor.GetGetter<VBuffer<float>>(view.Schema["Pixels"]);
+        VBuffer<float> pixels = default;
+        while (cursor.MoveNext())
+        {
+            if (cursor.Position >= 20) getPixels(ref pixels);
+        }
+
+        Assert.AreEqual((4, 17), (counts[^1].Accepted, counts[^1].Images));
+        Assert.HasCount(1, said.Where(line => line.Contains("Generated 4 images", StringComparison.Ordinal)));
+    }
+
     [TestMethod]
     public void MakesImages_RealImages_DependsOnTheirView()
     {
@@ -256,6 +312,80 @@ public sealed class AugmentTests
     }
 
     [TestMethod]
+    public void Augment_RowThatIsNeverAccepted_SaysHowManyOthersWere()
+    {
+        using var model = Tiny.Create(Ml, Guided with { BatchSize = 3 });
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(8),
+            Classifier = Classifier(_ => "dog"),
+            MostAttempts = 2,
+        });
+        Throws.Saying<InvalidOperationException>(
+            () => Read(view), "of the label 'cat'", "Of all images so far, 2 were accepted, the classifier disputed 2");
+    }
+
+    /// <summary>Logarithms of probabilities, or margins, would make the least probability meaningless.</summary>
+    [TestMethod]
+    [DataRow(-0.7f, "-0.7")]
+    [DataRow(2.1f, "2.1")]
+    [DataRow(float.NaN, "NaN")]
+    public void Augment_ScoresThatAreNoProbabilities_AreRefused(float score, string found)
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var view = Ml.ImageGeneration.Augment(
+            Animals(), model, Vectors with { Classifier = Classifier(_ => "dog", score) });
+        Throws.Saying<InvalidOperationException>(
+            () => Read(view), "Column 'Score' of the classifier must hold probabilities", $"but has {found}");
+    }
+
+    [TestMethod]
+    public void Augment_ClassifierThatLeavesRowsOut_IsRefused()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var first = new FirstRow(Classifier(_ => "dog"));
+        var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with { Classifier = first });
+        Throws.Saying<InvalidOperationException>(() => Read(view), "The classifier gave 1 rows for 2 images.");
+    }
+
+    /// <summary>A tensor of the user's would be disposed with a scope of ours, or have no gradient.</summary>
+    [TestMethod]
+    public void Augment_CodeOfOthers_RunsOutsideTheScope()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var kept = new List<torch.Tensor>();
+        var rows = Ml.Transforms.CustomMapping<Pixel, Pixel>(Map, contractName: null).Fit(Animals());
+        Read(Ml.ImageGeneration.Augment(rows.Transform(Animals()), model, Vectors with
+        {
+            Classifier = Classifier(Classify),
+            CopyDistance = 1e-3,
+            MostAttempts = 100,
+            Progress = new Progress(_ => Keep()),
+        }));
+        Assert.HasCount(2 * 7 + 3 + 2, kept, "real rows are read twice; three images are classified, in two batches");
+        Assert.DoesNotContain(true, kept.Select(tensor => tensor.IsInvalid));
+        foreach (var tensor in kept) tensor.Dispose();
+
+        void Map(Pixel input, Pixel output)
+        {
+            Keep();
+            output.Pixels = input.Pixels;
+        }
+
+        string Classify(float[] pixels)
+        {
+            Keep();
+            return "dog";
+        }
+
+        void Keep()
+        {
+            Assert.IsTrue(torch.is_grad_enabled());
+            kept.Add(torch.ones(1, torch.ScalarType.Float32, torch.CPU));
+        }
+    }
+
+    [TestMethod]
     public void Augment_Copies_AreGeneratedAgain()
     {
         using var model = Tiny.Create(Ml, Guided);
@@ -302,7 +432,7 @@ public sealed class AugmentTests
     {
         using var model = Tiny.Create(Ml, Guided);
         var options = Vectors with { Amount = AugmentationAmount.AtLeast(3), CopyDistance = 0.5 };
-        Throws.Saying<InvalidOperationException>(
+        Throws.Saying<ArgumentException>(
             () => Ml.ImageGeneration.Augment(Rows(1), model, options), "CopyDistance", "are 1: two are the least");
         var twice = Ml.ImageGeneration.Augment(Rows(2), model, options);
         Throws.Saying<InvalidOperationException>(() => Read(twice), "CopyDistance", "are 1: two are the least");
@@ -534,15 +664,16 @@ public sealed class AugmentTests
         }),
     ];
 
-    /// <summary>A classifier that is sure by 0.7 of what a function says.</summary>
-    private static CustomMappingTransformer<Pixel, Guess> Classifier(Func<float[], string> classify)
+    /// <summary>A classifier that is sure by 0.7, or a number, of what a function says.</summary>
+    private static CustomMappingTransformer<Pixel, Guess> Classifier(
+        Func<float[], string> classify, float sureness = 0.7f)
     {
         return Ml.Transforms.CustomMapping<Pixel, Guess>(Map, contractName: null).Fit(Animals());
 
         void Map(Pixel pixel, Guess guess)
         {
             guess.PredictedLabel = classify(pixel.Pixels);
-            guess.Score = [0.3f, 0.7f];
+            guess.Score = [0.3f, sureness];
         }
     }
 
@@ -596,5 +727,19 @@ public sealed class AugmentTests
 
         [VectorType(2)]
         public float[] Score { get; set; } = [];
+    }
+
+    /// <summary>A classifier that gives the first row alone.</summary>
+    private sealed class FirstRow(ITransformer classifier) : ITransformer
+    {
+        public bool IsRowToRowMapper => false;
+
+        public IDataView Transform(IDataView input) => Ml.Data.TakeRows(classifier.Transform(input), 1);
+
+        public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => classifier.GetOutputSchema(inputSchema);
+
+        public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) => throw new NotSupportedException();
+
+        void ICanSaveModel.Save(ModelSaveContext ctx) => throw new NotSupportedException();
     }
 }

@@ -24,6 +24,7 @@ public sealed class ClassifierNetworkTests
         new(1, 12, 10, Labels: 10, [7, 16, 33], Convolutions: 2, Features: 20),
         new(17, 3, 3, Labels: 2, [4], Convolutions: 1, Features: 3),
         new(1, 1, 1, Labels: 2, [3, 3], Convolutions: 1, Features: 2),
+        new(1, 300, 200, Labels: 2, [1, 16], Convolutions: 1, Features: 2), // in parts on a CPU
     ];
 
     public static IEnumerable<int> Indices => Enumerable.Range(0, AllShapes.Length);

@@ -30,15 +30,17 @@ public sealed class AugmentationTests
         Assert.AreSequenceEqual([2, 2], counts);
 
         // snippet: filter
+        var judge = pipeline.Fit(images);
         var checkedImages = ml.ImageGeneration.Augment(images, model, new AugmentationOptions
         {
             Amount = AugmentationAmount.AtLeast(200),
-            Classifier = classifier,     // refuses images whose label it disputes; it learnt from real images alone
+            Classifier = judge,          // refuses images whose label it disputes; it learnt from real images alone
             LeastProbability = 0.7,
             CopyDistance = 0.5,          // refuses images that are nearly a real one
             Seed = 1,
         });
         // end
+        using var judging = judge;
         Assert.AreEqual(400, checkedImages.GetRowCount());
         Assert.IsTrue(checkedImages.GetColumn<uint>("Label").CountBy(label => label).All(label => label.Value >= 200));
     }

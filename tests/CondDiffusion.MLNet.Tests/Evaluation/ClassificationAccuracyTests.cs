@@ -141,9 +141,48 @@ public sealed class ClassificationAccuracyTests
     public void Score_ImagesOfAnotherSize_NamesTheRow()
     {
         var options = Options with { Classifier = Options.Classifier with { Height = 12 } };
-        Throws.Saying<InvalidOperationException>(
+        Throws.Saying<ArgumentException>(
             () => _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), View(seed: 2, 20), options),
+            "Column 'Pixels' of the generated data", "vectors of 96 Single, [1, 12, 8] or flat", "64");
+
+        var unknown = ToView(Rows(seed: 1, 20), 0);
+        Throws.Saying<InvalidOperationException>(
+            () => _ml.ImageGeneration.ClassificationAccuracyScore(unknown, unknown, options),
             "Row 0", "must have 96 values, but has 64");
+    }
+
+    [TestMethod]
+    public void Score_VectorsInAnotherOrder_AreRefused()
+    {
+        Score(1, Side, Side);
+        Throws.Saying<ArgumentException>(() => Score(Side, Side, 1), "[1, 8, 8] or flat", "8, 8, 1");
+
+        void Score(params int[] dimensions) => _ml.ImageGeneration.ClassificationAccuracyScore(
+            ToView(Rows(seed: 1, 20), dimensions), View(seed: 2, 20), Options with { Trainings = 1 });
+    }
+
+    /// <summary>With levels of 0 to 255 the accuracy would be wrong.</summary>
+    [TestMethod]
+    public void Score_ValuesOutsideTheRange_NamesTheRow()
+    {
+        var rows = Rows(seed: 2, 20);
+        rows[3].Pixels[5] = 255;
+        Throws.Saying<InvalidOperationException>(
+            () => _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), ToView(rows), Options),
+            "Row 3: column 'Pixels' must have values in [-1, 1], but has 255");
+    }
+
+    /// <summary>The columns of the classifier's options are replaced.</summary>
+    [TestMethod]
+    public void Score_ClassifierWithColumnsOfItsOwn_HasTheImagesAlone()
+    {
+        var classifier = Options.Classifier with { ExampleWeightColumnName = "Weight", IsGeneratedColumnName = "Is" };
+        var options = Options with { Trainings = 1, Classifier = classifier };
+        Assert.AreEqual(
+            Score(Options with { Trainings = 1 }), Score(options));
+
+        double Score(ClassificationAccuracyOptions options) =>
+            _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 80), View(seed: 2, 60), options).Accuracy;
     }
 
     [TestMethod]
@@ -176,10 +215,11 @@ public sealed class ClassificationAccuracyTests
 
     private IDataView View(int seed, int count, bool swap = false) => ToView(Rows(seed, count, swap));
 
-    private IDataView ToView(IEnumerable<Row> rows)
+    private IDataView ToView(IEnumerable<Row> rows, params int[] dimensions)
     {
         var schema = SchemaDefinition.Create(typeof(Row));
-        schema["Pixels"].ColumnType = new VectorDataViewType(NumberDataViewType.Single, Side * Side);
+        schema["Pixels"].ColumnType = new VectorDataViewType(
+            NumberDataViewType.Single, dimensions.Length > 0 ? dimensions : [Side * Side]);
         return _ml.Data.LoadFromEnumerable(rows, schema);
     }
 

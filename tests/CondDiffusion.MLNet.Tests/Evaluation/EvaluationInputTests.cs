@@ -218,6 +218,34 @@ public sealed class EvaluationInputTests
         }
     }
 
+    /// <summary>A tensor of the user's would be disposed with a scope of ours, or have no gradient.</summary>
+    [TestMethod]
+    public void Evaluate_CodeOfOthers_RunsOutsideTheScope()
+    {
+        var kept = new List<Tensor>();
+        _ml.Log += (_, _) => Keep();
+        var mapping = _ml.Transforms.CustomMapping<Features, Features>(Map, contractName: null);
+        var rows = FeatureRows.View(_ml, FeatureRows.Normal(1, 20, 30));
+        var view = mapping.Fit(rows).Transform(rows);
+        _ml.ImageGeneration.Evaluate(view, view, Quick with { LabelColumnName = null });
+
+        Assert.IsGreaterThan(40, kept.Count);
+        Assert.DoesNotContain(true, kept.Select(tensor => tensor.IsInvalid));
+        foreach (var tensor in kept) tensor.Dispose();
+
+        void Map(Features input, Features output)
+        {
+            Keep();
+            output.Values = input.Values;
+        }
+
+        void Keep()
+        {
+            Assert.IsTrue(is_grad_enabled());
+            kept.Add(ones(1, ScalarType.Float32, CPU));
+        }
+    }
+
     [TestMethod]
     public void Evaluate_Views_AreReadOnceEach()
     {
@@ -226,5 +254,11 @@ public sealed class EvaluationInputTests
         _ml.ImageGeneration.Evaluate(generated, real, Quick with { TrainingData = training });
         Assert.AreSequenceEqual([1, 1, 1], new[] { generated, real, training }.Select(view => view.Opened));
         Assert.AreSequenceEqual([0, 0, 0], new[] { generated, real, training }.Select(view => view.Open));
+    }
+
+    private sealed class Features
+    {
+        [ColumnName("Features"), VectorType(30)]
+        public float[] Values { get; set; } = [];
     }
 }

@@ -156,6 +156,9 @@ public sealed class AugmentCommandTests : IDisposable
         var other = Directory.CreateDirectory(_directory.File("other")).FullName;
         File.WriteAllText(Path.Combine(other, "note.txt"), "");
         Fails<InvalidOperationException>(other, $"'{other}' holds other files; --out");
+        File.WriteAllText(Path.Combine(other, "metadata.csv"), "file_name,label\n");
+        Fails<InvalidOperationException>(other, $"'{other}' holds other files; --out");
+        Assert.HasCount(2, Directory.GetFiles(other));
         Throws.Saying<UsageException>(
             () => Run("--balance", "--classifier", Path.Combine(_out, "c.zip")), "--classifier", "outside", _out);
         Throws.Saying<IOException>(() => Run("--balance", "--classifier", other), other, "is a directory");
@@ -179,6 +182,26 @@ public sealed class AugmentCommandTests : IDisposable
         if (option == "--classifier") value = _directory.File(value);
         Throws.Saying<InvalidOperationException>(() => Run("--balance", option, value), _out, message);
         Assert.IsFalse(File.Exists(file));
+    }
+
+    [TestMethod]
+    public void Run_InACopyWithoutHiddenFiles_IsRefused()
+    {
+        RunJson("--balance");
+        File.Delete(Path.Combine(_out, ".augmentation.json"));
+        Throws.Saying<InvalidOperationException>(() => Run("--balance"), $"'{_out}' holds other files");
+    }
+
+    /// <summary>The run was stopped before it had written metadata.csv.</summary>
+    [TestMethod]
+    public void Run_WhereNothingWasWrittenWithOtherFilters_Writes()
+    {
+        RunJson("--balance");
+        Directory.Delete(Path.Combine(_out, "cat"), recursive: true);
+        Directory.Delete(Path.Combine(_out, "dog"), recursive: true);
+        File.Delete(Path.Combine(_out, "metadata.csv"));
+        Run("--balance", "--copy-distance", "0");
+        Throws.Saying<InvalidOperationException>(() => Run("--balance"), "--copy-distance was 0 and is 0.5");
     }
 
     [TestMethod]
@@ -228,8 +251,8 @@ public sealed class AugmentCommandTests : IDisposable
     {
         var one = _directory.File("one");
         PhotoFolder.Draw(one, cats: 1, dogs: 0);
-        Throws.Saying<InvalidOperationException>(
-            () => RunIn(one, _out, "--at-least", "3"), "CopyDistance", "there are 1: two are the least");
+        Throws.Saying<ArgumentException>(
+            () => RunIn(one, _out, "--at-least", "3"), one, "CopyDistance", "there are 1: two are the least");
         Assert.IsFalse(Directory.Exists(_out));
         RunIn(one, _out, "--at-least", "3", "--copy-distance", "0");
     }

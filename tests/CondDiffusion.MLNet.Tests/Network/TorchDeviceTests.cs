@@ -89,4 +89,12 @@ public sealed class TorchDeviceTests
         long imageBytes,
         int most,
         int expected) => Assert.AreEqual(expected, TorchDevice.ChooseBatchSize(freeMemory, imageBytes, most));
+
+    [TestMethod]
+    public void ChooseRows_Activations_AreAtMostTwelveMegabytesOnACpu()
+    {
+        Assert.AreEqual(12, TorchDevice.ChooseRows(torch.CPU, 1 << 20));
+        Assert.AreEqual(1, TorchDevice.ChooseRows(torch.CPU, 13 << 20));
+        Assert.AreEqual(long.MaxValue, TorchDevice.ChooseRows(new(DeviceType.CUDA), 1 << 20));
+    }
 }
