@@ -67,7 +67,8 @@ internal static class StudyReport
         ? $"{StudyTables.Describe(section)}\n\n![{PlotTitle(section)}]({PlotName(section)})"
         : StudyTables.Describe(section);
 
-    private static bool HasPlot(StudySection section) => section.Protocol is { HasPublishedCounts: true, IsLong: false };
+    private static bool HasPlot(StudySection section) =>
+        section.Protocol is { HasPublishedCounts: true, IsLong: false };
 
     private static string PlotName(StudySection section) => $"images/augmentation-{section.Protocol.Data}.svg";
 

@@ -55,7 +55,8 @@ internal sealed class RowChunks(int size)
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(_rows, Count - first);
-            rows.narrow(0, first, count).copy_(tensor(chunk, [_rows, size], ScalarType.Float32, CPU).narrow(0, 0, count));
+            var values = tensor(chunk, [_rows, size], ScalarType.Float32, CPU);
+            rows.narrow(0, first, count).copy_(values.narrow(0, 0, count));
         }
 
         _last = [];

@@ -53,7 +53,8 @@ internal sealed record LabelVocabulary(int Count, IReadOnlyList<string>? Values,
 
     /// <summary>Returns the annotations that a column of predicted labels will have; null for none.</summary>
     /// <param name="label">Shape of the label column of the training data.</param>
-    public static SchemaShape? PromiseKeys(SchemaShape.Column label) => Promise(label, LabelReader.KeyValues, type => type);
+    public static SchemaShape? PromiseKeys(SchemaShape.Column label) =>
+        Promise(label, LabelReader.KeyValues, type => type);
 
     /// <summary>
     /// Returns the annotations that a vector with a value for each label will have; null for none.

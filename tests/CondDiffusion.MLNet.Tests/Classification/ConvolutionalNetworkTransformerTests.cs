@@ -162,7 +162,8 @@ public sealed class ConvolutionalNetworkTransformerTests
         Assert.AreSequenceEqual(
             [
                 "Row 2: column 'Pixels' must have 64 values, but has 63.",
-                "Row 4: column 'Pixels' must have values in [-1, 1], but has NaN; NormalizeImages scales images to that.",
+                "Row 4: column 'Pixels' must have values in [-1, 1], but has NaN; NormalizeImages scales images to " +
+                    "that.",
                 "Row 5: column 'Pixels' must have 64 values, but has 0.",
             ],
             errors);
@@ -180,7 +181,8 @@ public sealed class ConvolutionalNetworkTransformerTests
     [TestMethod]
     public void Transform_ProbabilitiesThatAreNoNumbers_PredictNoLabel()
     {
-        var file = Forge(zip => BinaryPrimitives.WriteSingleLittleEndian(zip[ModelZip.Weights].AsSpan()[^4..], float.NaN));
+        var file = Forge(zip =>
+            BinaryPrimitives.WriteSingleLittleEndian(zip[ModelZip.Weights].AsSpan()[^4..], float.NaN));
         using var model = (ConvolutionalNetworkTransformer)ModelZip.Load(Ml, file);
         var rows = Ml.Data.LoadFromEnumerable(Draw(2, seed: 5));
         Assert.IsTrue(Scores(model, rows).All(scores => scores.All(float.IsNaN)));
