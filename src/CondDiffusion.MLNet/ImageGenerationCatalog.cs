@@ -51,23 +51,27 @@ public sealed class ImageGenerationCatalog
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
 
-        var found = false;
-        var result = (T)Replace(model);
-        if (!found)
+        var made = new List<ConditionalDiffusionTransformer>();
+        try
         {
-            throw new ArgumentException(
-                $"The model has no {nameof(ConditionalDiffusionTransformer)}.", nameof(model));
+            var result = (T)Replace(model);
+            if (made.Count > 0) return result;
+        }
+        catch
+        {
+            foreach (var generator in made) generator.Dispose();
+            throw;
         }
 
-        return result;
+        throw new ArgumentException($"The model has no {nameof(ConditionalDiffusionTransformer)}.", nameof(model));
 
         ITransformer Replace(ITransformer transformer)
         {
             if (transformer is not ConditionalDiffusionTransformer generator)
                 return MLNetInternals.ReplaceInChain(transformer, Replace) ?? transformer;
 
-            found = true;
-            return generator.WithSampling(options);
+            made.Add(generator.WithSampling(options));
+            return made[^1];
         }
     }
 
@@ -135,8 +139,8 @@ public sealed class ImageGenerationCatalog
     /// ones (Ravuri and Vinyals 2019, arXiv 1905.10887).
     /// </summary>
     /// <remarks>
-    /// The images are kept in memory, 4 bytes a value. Of each label no more images are read, and so generated, than
-    /// are needed.
+    /// The images are kept in memory, 4 bytes a value. Of each label no more images are read than are needed; a view
+    /// that generates them does so in batches.
     /// </remarks>
     /// <param name="generated">Generated images and the labels that were asked for.</param>
     /// <param name="test">Real images that the generator was not trained on, and their labels.</param>

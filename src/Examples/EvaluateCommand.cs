@@ -34,7 +34,7 @@ internal static class EvaluateCommand
 
         var form = ImageForm.OfFirst(images);
         var file = arguments.Find("--classifier")
-            ?? Path.Combine("out", FileName.From($"classifier-{data}-{form.Height}x{form.Width}.zip"));
+            ?? Path.Combine("out", FileName.From($"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}.zip"));
         var reference = ReferenceClassifier.LoadOrTrain(ml, training, form, file, interrupt.Token);
         var quality = ImageQuality.Measure(
             ml, images, training, test, reference, trainings, withCeiling: true, interrupt.Token);

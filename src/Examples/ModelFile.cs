@@ -1,3 +1,4 @@
+using System.Reflection;
 using CondDiffusion.MLNet;
 using Microsoft.ML;
 
@@ -33,9 +34,10 @@ internal static class ModelFile
         {
             return ml.Model.Load(file, out _);
         }
-        catch (FormatException exception)
+        catch (Exception exception) when (exception is FormatException or InvalidOperationException)
         {
-            throw new FormatException($"The model file '{file}' cannot be loaded: {exception.Message}", exception);
+            throw new FormatException(
+                $"The model file '{file}' cannot be loaded: {FindCause(exception).Message}", exception);
         }
     }
 
@@ -52,5 +54,13 @@ internal static class ModelFile
         {
             throw new IOException($"The model file '{file}' cannot be written: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>Returns what was thrown where ML.NET called the loader of a part of the model by reflection.</summary>
+    private static Exception FindCause(Exception exception)
+    {
+        while (exception is TargetInvocationException || exception.InnerException is TargetInvocationException)
+            exception = exception.InnerException!;
+        return exception;
     }
 }

@@ -14,7 +14,8 @@ internal static class OutputFiles
     }
 
     /// <summary>
-    /// Has a file written under a hidden temporary name beside it, and renames it: it is there whole or not at all.
+    /// Has a file written under a hidden temporary name beside it, and renames it: it is there whole or not at all,
+    /// even after a power cut.
     /// </summary>
     /// <param name="file">The file, which is replaced if it exists.</param>
     /// <param name="write">Writes the file of a temporary path.</param>
@@ -25,11 +26,14 @@ internal static class OutputFiles
         try
         {
             write(temporary);
+            using (var handle = File.OpenHandle(temporary, access: FileAccess.ReadWrite))
+                RandomAccess.FlushToDisk(handle);
             File.Move(temporary, file, overwrite: true);
         }
-        finally
+        catch
         {
-            File.Delete(temporary);
+            if (File.Exists(temporary)) File.Delete(temporary);
+            throw;
         }
     }
 }

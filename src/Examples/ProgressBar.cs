@@ -13,6 +13,8 @@ internal sealed class ProgressBar(TextWriter output) : IProgress<TrainingProgres
 
     public void Report(TrainingProgress value)
     {
+        foreach (var sample in value.Samples ?? []) sample.Dispose();
+
         var step = (value.Step - 1) % value.StepsPerEpoch + 1;
         if (_isFile && !value.EndsEpoch) return;
 

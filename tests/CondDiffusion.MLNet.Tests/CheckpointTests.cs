@@ -4,6 +4,7 @@ using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
+using Microsoft.ML.Runtime;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests;
@@ -190,8 +191,21 @@ public sealed class CheckpointTests
         File.WriteAllBytes(directory.File(Newest(directory)), [1, 2, 3]);
 
         var message = Assert.ThrowsExactly<InvalidOperationException>(() => Train(options)).Message;
-        Assert.Contains("every checkpoint is damaged", message);
-        Assert.Contains(Newest(directory), message);
+        Assert.Contains("no checkpoint can be read", message);
+        Assert.Contains($"{Newest(directory)}: Its content does not have the hash in its name.", message);
+        Assert.Contains("Restore one", message);
+    }
+
+    [TestMethod]
+    public void Fit_TheOnlyCheckpointCannotBeOpened_SaysWhyAndToTryAgain()
+    {
+        using var directory = new TemporaryDirectory();
+        var unreadable = directory.File("checkpoint-000000005-0123456789abcdef.safetensors");
+        File.CreateSymbolicLink(unreadable, unreadable); // nobody can open a link to itself
+        Throws.Saying<InvalidOperationException>(
+            () => Train(Plain with { CheckpointDirectory = directory.Path }),
+            $"{Path.GetFileName(unreadable)}: ",
+            "Make one readable and try again");
     }
 
     [TestMethod]
@@ -264,6 +278,28 @@ public sealed class CheckpointTests
         Assert.AreSequenceEqual(first.Weights!, Train(options).Weights!);
 
         static string Start(string name) => name[..20];
+    }
+
+    /// <summary>
+    /// The only checkpoint is from within the fall of the rate, where a longer training has not come yet.
+    /// </summary>
+    [TestMethod]
+    public void Fit_MoreEpochsWithoutACheckpointFromBeforeTheCooldown_IsRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with
+        {
+            LearningRateDecay = LearningRateDecay.Cooldown,
+            CheckpointDirectory = directory.Path,
+            CheckpointsKept = 1,
+            Epochs = 10,
+        };
+        Train(options);
+        File.Delete(directory.File(Names(directory, "checkpoint-000000016-*").Single()));
+        Throws.Saying<InvalidOperationException>(
+            () => Train(options with { Epochs = 15 }),
+            "is of step 20 of a training of 10 epochs, in which the learning rate had begun to fall",
+            "no checkpoint is from before that");
     }
 
     [TestMethod]
@@ -374,10 +410,45 @@ public sealed class CheckpointTests
     public void Fit_FileThatIsNoCheckpointOfOurs_IsLeftAlone()
     {
         using var directory = new TemporaryDirectory();
-        string[] others = [".lock", "checkpoint-best.safetensors", "checkpoint-000000009-x.safetensors"];
+        string[] others =
+        [
+            ".lock", "checkpoint-best.safetensors", "checkpoint-000000009-x.safetensors",
+            "checkpoint-000000009-0123456789abcdef.safetensors.tmp",
+        ];
         foreach (var name in others) File.WriteAllText(directory.File(name), "someone's");
         Train(Plain with { CheckpointDirectory = directory.Path, CheckpointSteps = 1, CheckpointsKept = 1 });
         foreach (var name in others) Assert.AreEqual("someone's", File.ReadAllText(directory.File(name)));
+    }
+
+    [TestMethod]
+    public void Fit_CheckpointsOfAnotherTrainingBesideOurs_AreNotDeleted()
+    {
+        using var directory = new TemporaryDirectory();
+        using var other = new TemporaryDirectory();
+        var options = Plain with { CheckpointSteps = 1, CheckpointsKept = 1 };
+        Train(options with { CheckpointDirectory = directory.Path, Seed = 2 }, stop: 2);
+        Train(options with { CheckpointDirectory = other.Path }, stop: 4);
+        var foreign = Newest(directory);
+        var newest = Newest(other);
+        File.Copy(other.File(newest), directory.File(newest));
+        Train(options with { CheckpointDirectory = directory.Path });
+        Assert.IsTrue(File.Exists(directory.File(foreign)));
+        Assert.IsFalse(File.Exists(directory.File(newest)));
+    }
+
+    /// <summary>A handler of the log may write to the disk that the checkpoints have filled.</summary>
+    [TestMethod]
+    public void Fit_LogThatThrows_DoesNotEndTheTraining()
+    {
+        using var directory = new TemporaryDirectory();
+        var ml = new MLContext();
+        ml.Log += (_, entry) =>
+        {
+            if (entry.Kind is ChannelMessageKind.Info or ChannelMessageKind.Warning)
+                throw new IOException("No space left.");
+        };
+        using var model = Tiny.Fit(ml, Plain with { CheckpointDirectory = directory.Path });
+        Assert.AreSequenceEqual(Train(Plain).Weights!, Weights(model));
     }
 
     [TestMethod]

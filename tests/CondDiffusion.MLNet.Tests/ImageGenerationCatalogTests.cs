@@ -51,6 +51,22 @@ public sealed class ImageGenerationCatalogTests
         Assert.AreEqual(none, Tensor.TotalCount);
     }
 
+    /// <summary>The second model of the chain cannot be guided, after the first one has been copied.</summary>
+    [TestMethod]
+    public void WithSampling_RefusedByOneOfTwo_LeavesNoOwner()
+    {
+        TorchRuntime.EnsureLoaded();
+        var none = TensorAssert.Count();
+        var guided = Tiny.Create(Ml, Tiny.Description with { GeneratesUnlabelled = true });
+        var other = Tiny.Create(Ml);
+        var chain = new TransformerChain<ConditionalDiffusionTransformer>(guided, other);
+        Throws.Saying<ArgumentException>(
+            () => Ml.ImageGeneration.WithSampling(chain, TwoSteps with { GuidanceScale = 2 }), "GuidanceScale");
+        guided.Dispose();
+        other.Dispose();
+        Assert.AreEqual(none, Tensor.TotalCount);
+    }
+
     [TestMethod]
     public void WithSampling_ChainsInChains_KeepTheirTypesScopesAndOthers()
     {

@@ -60,6 +60,21 @@ public sealed partial class RoomTests
         Assert.AreSequenceEqual([], named);
     }
 
+    /// <summary>Extension methods are used without the name of their type.</summary>
+    [TestMethod]
+    [DynamicData(nameof(Rooms))]
+    public void Room_Usings_AreOfRoomsThatItMayUse(string room)
+    {
+        var named =
+            from file in SourceFile.All
+            where file.Room == room
+            from other in Rooms
+            where other != room && !MayUse(room, other)
+            where file.Code.Contains($"using CondDiffusion.MLNet.{other};", StringComparison.Ordinal)
+            select $"{file.Path} uses {other}, but {room} may not";
+        Assert.AreSequenceEqual([], named);
+    }
+
     [TestMethod]
     [DynamicData(nameof(Rooms))]
     public void Room_Code_NamesOnlyLibrariesThatItMayUse(string room)

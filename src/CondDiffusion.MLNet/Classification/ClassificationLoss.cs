@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -39,7 +40,7 @@ internal sealed class ClassificationLoss(
     {
         if (dropout == 0) return features;
 
-        var kept = rand(features.shape, ScalarType.Float32, CPU, generator: random) >= dropout;
-        return features * kept.to(features.device) / (1 - dropout);
+        var dropped = rand(features.shape, ScalarType.Float32, CPU, generator: random).IsBelow(dropout);
+        return (features * dropped.logical_not().to(features.device)).Over(1 - dropout);
     }
 }

@@ -48,7 +48,7 @@ internal static class DdimSampler
         var eps = (xt - x0.Times(schedule.Alpha(t))).Over(schedule.Sigma(t));
 
         // x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z (equation 12)
-        return x0.Times(schedule.Alpha(s)) +
-            eps.Times(Math.Sqrt(Math.Max(1 - schedule.AlphaBar(s) - sigma * sigma, 0)));
+        return x0.Times(schedule.Alpha(s)).Plus(
+            eps.Times(Math.Sqrt(Math.Max(1 - schedule.AlphaBar(s) - sigma * sigma, 0))));
     }
 }

@@ -19,7 +19,7 @@ public enum Sampler
 
     /// <summary>
     /// DPM-Solver++ (2M) (Lu et al. 2022, arXiv 2211.01095): a method of second order, which adds no noise. It needs
-    /// ten to twenty steps.
+    /// eight to twenty steps.
     /// </summary>
     DpmSolver,
 }

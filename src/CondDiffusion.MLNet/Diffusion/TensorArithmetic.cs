@@ -15,6 +15,20 @@ internal static class TensorArithmetic
     /// <summary>Returns the sum, in a new tensor.</summary>
     public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, One);
 
+    /// <summary>Returns <paramref name="x"/> plus <paramref name="y"/>, in a new tensor.</summary>
+    public static Tensor Plus(this Tensor x, double y)
+    {
+        using Scalar scalar = y;
+        return x.add(scalar, One);
+    }
+
+    /// <summary>Returns where <paramref name="x"/> is less than <paramref name="bound"/>.</summary>
+    public static Tensor IsBelow(this Tensor x, double bound)
+    {
+        using Scalar scalar = bound;
+        return x.lt(scalar);
+    }
+
     /// <summary>Returns <paramref name="x"/> times <paramref name="factor"/>, in a new tensor.</summary>
     public static Tensor Times(this Tensor x, double factor)
     {

@@ -61,9 +61,9 @@ internal sealed class TimestepDistribution : IDisposable
         var ends = Enumerable.Range(1, last).Select(t => t == last
             ? double.PositiveInfinity
             : -(schedule.HalfLogSnr(t) + schedule.HalfLogSnr(t + 1)) / 2);
-        var z = tensor([.. ends], ScalarType.Float64, CPU).sub(mean).div(deviation * Math.Sqrt(2));     // T
-        var normal = z.erf().add(1).div(2);
-        var uniform = arange(1, last + 1, ScalarType.Float64, CPU).div(last);
-        return normal.mul(1 - UniformFraction).add(uniform.mul(UniformFraction)).DetachFromDisposeScope();
+        var z = tensor([.. ends], ScalarType.Float64, CPU).Plus(-mean).Over(deviation * Math.Sqrt(2));  // T
+        var normal = z.erf().Plus(1).Over(2);
+        var uniform = arange(1, last + 1, ScalarType.Float64, CPU).Over(last);
+        return normal.Times(1 - UniformFraction).Plus(uniform.Times(UniformFraction)).DetachFromDisposeScope();
     }
 }

@@ -81,8 +81,9 @@ internal sealed class DistillationLoss : ITrainingLoss
         var t = _timesteps[step];
         var s = step + 1 < _timesteps.Length ? _timesteps[step + 1] : 0;
         var count = x0.shape[0];
-        var (xt, _) = _process.Sample(x0, full([count], t, ScalarType.Int64, x0.device), eps);
-        var noise = full([count], _student.Shape.NoiseAt(_schedule, t), ScalarType.Float32, x0.device);
+        var times = tensor(t, ScalarType.Int64, x0.device).expand(count);
+        var (xt, _) = _process.Sample(x0, times, eps);
+        var noise = tensor(_student.Shape.NoiseAt(_schedule, t), ScalarType.Float32, x0.device).expand(count);
 
         var xs = _teacher.Go(xt, labels.data<long>().ToArray(), t, s);
         return new(xt, noise, Velocity(xt, xs, _schedule.Angle(t) - _schedule.Angle(s)));

@@ -30,6 +30,7 @@ internal sealed class ClassificationAccuracy
         var views = new[] { (Data: generated, Name: nameof(generated)), (Data: test, Name: nameof(test)) };
         if (options.RealData is { } realData) views = [.. views, (realData, "real")];
         var readers = views.Select(view => score.Open(view.Data, view.Name)).ToArray();
+        ComparableLabels.Check(readers.Select(reader => (reader.View, (LabelReader?)reader.Label)));
 
         // The test images first: they name the labels, and generating may take long.
         var testImages = readers[1].Read(_ => int.MaxValue, score.CheckAlive);
@@ -89,10 +90,11 @@ internal sealed class ClassificationAccuracy
             IsGeneratedColumnName = null,
             PredictedLabelColumnName = PredictedLabel,
             Seed = seed + number,
+            OnCancellation = CancellationBehavior.Throw,
         });
         using var model = trainer.Fit(ToView(training));
         var predicted = model.Transform(ToView(test)).GetColumn<uint>(PredictedLabel);
-        return predicted.Zip(test).Average(row => row.First == 1 + FindRow(row.Second) ? 1.0 : 0);
+        return predicted.Zip(test).Average(IsRight);
 
         IDataView ToView(IReadOnlyList<LabelledPixels> images)
         {
@@ -106,6 +108,12 @@ internal sealed class ClassificationAccuracy
                 Pixels = image.Pixels,
             });
             return _context.Data.LoadFromEnumerable(rows, schema);
+        }
+
+        double IsRight((uint Key, LabelledPixels Image) row)
+        {
+            CheckAlive();
+            return row.Key == 1 + FindRow(row.Image) ? 1 : 0;
         }
 
         uint FindRow(LabelledPixels image) => (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal);

@@ -76,19 +76,8 @@ internal sealed class Evaluator
                 other.View);
         }
 
-        var labels = readers
-            .SelectMany(reader => new[] { (reader.View, Label: reader.Label), (reader.View, Label: reader.Predicted) })
-            .Where(column => column.Label is not null)
-            .ToArray();
-        var with = labels.FirstOrDefault(column => column.Label!.HasValues);
-        var without = labels.FirstOrDefault(column => !column.Label!.HasValues);
-        if (with.Label is null || without.Label is null) return;
-
-        throw new ArgumentException(
-            $"Column '{without.Label.Name}' of the {without.View} data has keys without values, but column " +
-            $"'{with.Label.Name}' of the {with.View} data has values: they cannot be compared. " +
-            "MapKeyToValue, where the keys were made, keeps the values.",
-            without.View);
+        ComparableLabels.Check(readers.SelectMany(
+            reader => new[] { (reader.View, reader.Label), (reader.View, Label: reader.Predicted) }));
     }
 
     private ImageGenerationMetrics Score(

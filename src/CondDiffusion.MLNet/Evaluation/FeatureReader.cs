@@ -21,7 +21,7 @@ internal sealed class FeatureReader
     {
         _data = data;
         _view = view;
-        _feature = Find(features, "feature");
+        _feature = EvaluatedColumn.Find(data, view, features, "feature");
         if (_feature.Type is not VectorDataViewType { Size: > 0 } type || type.ItemType != NumberDataViewType.Single)
         {
             throw new ArgumentException(
@@ -31,8 +31,10 @@ internal sealed class FeatureReader
         }
 
         Size = type.Size;
-        Label = labels is null ? null : new(Find(labels, "label"), view);
-        Predicted = predicted is null ? null : new(Find(predicted, "predicted label"), view);
+        Label = labels is null ? null : new(EvaluatedColumn.Find(data, view, labels, "label"), view);
+        Predicted = predicted is null
+            ? null
+            : new(EvaluatedColumn.Find(data, view, predicted, "predicted label"), view);
     }
 
     /// <summary>Gets the view's part in the evaluation.</summary>
@@ -109,7 +111,4 @@ internal sealed class FeatureReader
 
     private static bool IsNamed(DataViewSchema.Column column, LabelReader? label) =>
         !column.IsHidden && column.Name == label?.Name;
-
-    private DataViewSchema.Column Find(string name, string role) => _data.Schema.GetColumnOrNull(name)
-        ?? throw new ArgumentException($"The {_view} data has no column '{name}' ({role} column).", _view);
 }

@@ -1,3 +1,5 @@
+using CondDiffusion.MLNet.Diffusion;
+using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -22,25 +24,23 @@ internal static class FrechetDistance
 
         // C_1 C_2 has the eigenvalues of C_1^(1/2) C_2 C_1^(1/2), which is symmetric.
         var (values, vectors) = linalg.eigh(c1);
-        var root = (vectors * values.clamp_min(0).sqrt()).matmul(vectors.t());               // D D
-        var cross = linalg.eigvalsh(root.matmul(c2).matmul(root)).clamp_min(0).sqrt().sum();
-        return ((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross).item<double>();
+        var root = (vectors * values.clamp_min(Numbers.Zero).sqrt()).matmul(vectors.t());               // D D
+        var cross = linalg.eigvalsh(root.matmul(c2).matmul(root)).clamp_min(Numbers.Zero).sqrt().sum();
+        return (m1 - m2).square().sum().item<double>() + c1.trace().item<double>() + c2.trace().item<double>()
+            - 2 * cross.item<double>();
     }
 
     private static (Tensor Mean, Tensor Covariance) Moments(Tensor features)
     {
         var (rows, size) = (features.shape[0], features.shape[1]);
-        var mean = zeros(size, ScalarType.Float64, CPU);                                     // D
-        ForEachBlock(features, block => mean.add_(block.sum([0])));
-        mean.div_(rows);
-
+        var mean = Distances.Mean(features);                                                 // D
         var covariance = zeros(size, size, ScalarType.Float64, CPU);                         // D D
         ForEachBlock(features, block =>
         {
             var centred = block - mean;
-            covariance.add_(centred.t().matmul(centred));
+            covariance.add_(centred.t().matmul(centred), Numbers.One);
         });
-        return (mean, covariance.div_(rows - 1));
+        return (mean, covariance.Over(rows - 1));
     }
 
     /// <summary>Uses the features in float64, some rows at a time: all of them would take too much memory.</summary>

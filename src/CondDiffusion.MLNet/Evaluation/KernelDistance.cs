@@ -45,7 +45,8 @@ internal static class KernelDistance
         var m = x.shape[0];
         var xx = Kernel(x, x);                                                               // m m
         var yy = Kernel(y, y);
-        var within = (xx.sum() - xx.trace() + yy.sum() - yy.trace()).item<double>();
+        var within = xx.sum().item<double>() - xx.trace().item<double>()
+            + yy.sum().item<double>() - yy.trace().item<double>();
         return within / (m * (m - 1.0)) - 2 * Kernel(x, y).mean().item<double>();
     }
 

@@ -25,8 +25,8 @@ internal sealed class LabelledPixelsReader
     {
         _data = data;
         _view = view;
-        _label = new(Find(label, "label"), view);
-        _image = Find(image, "image");
+        _label = new(EvaluatedColumn.Find(data, view, label, "label"), view);
+        _image = EvaluatedColumn.Find(data, view, image, "image");
         _shape = shape;
 
         if (_image.Type is not ImageDataViewType && !shape.IsHeldBy(_image.Type))
@@ -38,7 +38,13 @@ internal sealed class LabelledPixelsReader
         }
     }
 
-    /// <summary>Reads the first images of each label. What is not needed is not generated.</summary>
+    /// <summary>Gets the view's part in the evaluation.</summary>
+    public string View => _view;
+
+    /// <summary>Gets the column of labels.</summary>
+    public LabelReader Label => _label;
+
+    /// <summary>Reads the first images of each label, and no others.</summary>
     /// <param name="limit">Returns the number of images of a label to read.</param>
     /// <param name="checkAlive">Called for each row; it throws to stop the reading.</param>
     /// <exception cref="InvalidOperationException">
@@ -73,7 +79,4 @@ internal sealed class LabelledPixelsReader
             ? images
             : throw new InvalidOperationException($"The {_view} data has no rows to use.");
     }
-
-    private DataViewSchema.Column Find(string name, string role) => _data.Schema.GetColumnOrNull(name)
-        ?? throw new ArgumentException($"The {_view} data has no column '{name}' ({role} column).", _view);
 }

@@ -16,6 +16,10 @@ internal static class RowErrors
         $"Column '{column.Name}' holds values of type {column.Type.RawType}, " +
         $"but a getter of values of type {requested} was requested.");
 
+    /// <summary>Creates the exception for a row of another schema than that of a row mapper.</summary>
+    public static ArgumentException WrongSchema(string parameter) => new(
+        "The row's schema differs from the one that this mapper was created for.", parameter);
+
     /// <summary>Creates the exception for a value that is read before the first row or after the last one.</summary>
     public static InvalidOperationException NotOnRow() => new(
         "The cursor is not on a row: call MoveNext first, and read values only while it returns true.");

@@ -86,7 +86,7 @@ internal abstract class FlatNetwork : IDisposable
             {
                 TensorRole.Convolution or TensorRole.Linear => values.uniform_(-bound, bound, generator),
                 TensorRole.Embedding => values.normal_(0, 1, generator),
-                TensorRole.One or TensorRole.OneBuffer => values.fill_(1),
+                TensorRole.One or TensorRole.OneBuffer => values.fill_(Numbers.One),
                 TensorRole.Zero or TensorRole.ZeroConvolution or TensorRole.ZeroBuffer => values.zero_(),
                 _ => throw new UnreachableException($"{tensor.Role}"),
             };

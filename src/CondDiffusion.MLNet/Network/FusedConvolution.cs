@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -35,9 +36,9 @@ internal sealed class FusedConvolution : IDisposable
         ConvolutionFormat format)
     {
         using var scope = NewDisposeScope();
-        var scale = norm.Weight / (norm.Variance.to(ScalarType.Float64) + Epsilon).sqrt();  // Cout
+        var scale = norm.Weight / norm.Variance.to(ScalarType.Float64).Plus(Epsilon).sqrt(); // Cout
         var weight = convolution.Weight * scale.view(-1, 1, 1, 1);                          // Cout Cin 3 3
-        var bias = (convolution.Bias - norm.Mean) * scale + norm.Bias;                      // Cout
+        var bias = ((convolution.Bias - norm.Mean) * scale).Plus(norm.Bias);                // Cout
         (_weight, _bias, _padding, _packed) = Prepare(weight, bias, inputs, outputs, format);
     }
 

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;
@@ -19,7 +20,7 @@ internal static class TimestepEmbedding
     {
         using var scope = NewDisposeScope();
         var k = arange(0, size, 2, ScalarType.Float32, t.device);                           // ceil(D/2)
-        var periods = full(1, 10000, ScalarType.Float32, t.device).pow(k / size);           // ceil(D/2)
+        var periods = tensor(10000f, ScalarType.Float32, t.device).pow(k.Over(size));       // ceil(D/2)
         var angles = t.to(ScalarType.Float32).unsqueeze(1) / periods;                       // B ceil(D/2)
         var pairs = stack([angles.sin(), angles.cos()], 2);                                 // B ceil(D/2) 2
         return pairs.flatten(1).narrow(1, 0, size).MoveToOuterDisposeScope();               // B D

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -22,8 +23,7 @@ internal sealed class AddedColumnsRowMapper<TInput>(IRowComputer<TInput> compute
     {
         if (input.Schema != InputSchema)
         {
-            throw new ArgumentException(
-                "The row's schema differs from the one that this mapper was created for.", nameof(input));
+            throw RowErrors.WrongSchema(nameof(input));
         }
 
         // All added columns of a row share its values, so they are kept until the row moves.

@@ -54,8 +54,9 @@ internal sealed class GeneratedBindings : RowBindings<Condition>
     public override IEnumerable<DataViewSchema.Column> Inputs =>
         new[] { Label, LabelValue, Seed, Guidance }.OfType<DataViewSchema.Column>();
 
-    /// <summary>Returns whether the row has a label, or needs none.</summary>
-    public override bool CanCompute(Condition input) => input.Label is not null;
+    /// <summary>Returns whether the row has a label, or needs none, and its guidance scale is one.</summary>
+    public override bool CanCompute(Condition input) =>
+        input.Label is not null && SamplingOptions.IsScale(input.Guidance);
 
     public override IRowReader<Condition> CreateReader(DataViewRow row) => new ConditionReader(this, row);
 

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Interop;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -16,6 +17,5 @@ internal sealed class IdentityRowMapper(DataViewSchema schema) : IRowToRowMapper
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
         input.Schema == schema
             ? input
-            : throw new ArgumentException(
-                "The row's schema differs from the one that this mapper was created for.", nameof(input));
+            : throw RowErrors.WrongSchema(nameof(input));
 }

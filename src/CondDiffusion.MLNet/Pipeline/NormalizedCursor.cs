@@ -70,6 +70,10 @@ internal sealed class NormalizedCursor : RowCursor
         return (ref vector) =>
         {
             CheckOnRow();
+
+            // For a missing image, ML.NET disposes the one that it is given and leaves it there.
+            _image?.Dispose();
+            _image = null;
             getImage(ref _image);
             if (_image is null)
             {

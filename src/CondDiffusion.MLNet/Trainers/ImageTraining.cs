@@ -151,7 +151,21 @@ internal sealed class ImageTraining : IDisposable
         _channel.Dispose();
     }
 
-    private void Log(string line) => _channel.Info(MessageSensitivity.None, line);
+    private void Log(string line) => Tell(() => _channel.Info(MessageSensitivity.None, line));
 
-    private void Warn(string line) => _channel.Warning(MessageSensitivity.None, line);
+    private void Warn(string line) => Tell(() => _channel.Warning(MessageSensitivity.None, line));
+
+    /// <summary>
+    /// Writes to the context's log. What its handlers throw must neither end a training nor hide an error.
+    /// </summary>
+    private static void Tell(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception)
+        {
+        }
+    }
 }

@@ -81,6 +81,8 @@ public sealed class InitialModel
         ConditionalUNet? network = null;
         _open(model, (source, known) =>
         {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
             CheckFits(source.Shape, known, model);
             var values = source.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => tensor.Values);
             var table = Map(values[LabelTable], known?.Labels.Values, model.Labels);
@@ -182,8 +184,6 @@ public sealed class InitialModel
     {
         try
         {
-            using var scope = NewDisposeScope();
-            using var noGrad = no_grad();
             return use();
         }
         catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -30,14 +31,14 @@ internal sealed record AffineAugmentation(double Shift, double Rotation, double 
 
         using var scope = NewDisposeScope();
         var count = x.shape[0];
-        var uniform = rand([4, count], ScalarType.Float32, CPU, generator: random) * 2 - 1;
+        var uniform = rand([4, count], ScalarType.Float32, CPU, generator: random).Times(2).Plus(-1);
         if (Fraction < 1)
-            uniform *= rand([count], ScalarType.Float32, CPU, generator: random) < Fraction;
+            uniform *= rand([count], ScalarType.Float32, CPU, generator: random).IsBelow(Fraction);
 
-        var angle = uniform[0] * Radians;
-        var scale = uniform[1] * Scale + 1;
-        var right = uniform[2] * Shift;
-        var down = uniform[3] * Shift;
+        var angle = uniform[0].Times(Radians);
+        var scale = uniform[1].Times(Scale).Plus(1);
+        var right = uniform[2].Times(Shift);
+        var down = uniform[3].Times(Shift);
         return (
             Transform(x, angle, scale, right, down).MoveToOuterDisposeScope(),
             Describe(angle, scale, right, down).to(x.device).MoveToOuterDisposeScope());
@@ -54,7 +55,8 @@ internal sealed record AffineAugmentation(double Shift, double Rotation, double 
         using var scope = NewDisposeScope();
 
         // 1 - cos a = 2 sin^2(a / 2), which keeps the digits of small angles
-        var parameters = stack([right, down, scale - 1, angle.sin(), (angle / 2).sin().square() * 2], 1);
+        var parameters = stack(
+            [right, down, scale.Plus(-1), angle.sin(), angle.Over(2).sin().square().Times(2)], 1);
         var largest = new[]
         {
             Shift, Shift, Scale, Math.Sin(Math.Min(Radians, Math.PI / 2)), 1 - Math.Cos(Math.Min(Radians, Math.PI)),
@@ -78,7 +80,7 @@ internal sealed record AffineAugmentation(double Shift, double Rotation, double 
         var ratio = (double)x.shape[2] / x.shape[3];
         var cos = angle.cos() / scale;
         var sin = angle.sin() / scale;
-        var rows = stack([cos, sin * -ratio, right * -2, sin / ratio, cos, down * -2], 1);
+        var rows = stack([cos, sin.Times(-ratio), right.Times(-2), sin.Over(ratio), cos, down.Times(-2)], 1);
         var map = rows.view(x.shape[0], 2, 3).to(x.device);                                 // B 2 3
 
         var grid = functional.affine_grid(map, x.shape, align_corners: false);              // B H W 2

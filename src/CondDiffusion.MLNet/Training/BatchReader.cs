@@ -7,8 +7,7 @@ internal sealed class BatchReader(ImageStore images, long[] imageSize, int batch
     private Task? _ahead;
 
     /// <summary>
-    /// Returns the batches of <paramref name="rows"/>, in order. A batch is valid until the one after the next is
-    /// requested.
+    /// Returns the batches of <paramref name="rows"/>, in order. A batch is valid until the next one is requested.
     /// </summary>
     public IEnumerable<Batch> Read(ReadOnlyMemory<int> rows)
     {

@@ -51,18 +51,23 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
     /// </exception>
     public void CheckSame(IReadOnlyDictionary<string, string> identity)
     {
-        var differences = new List<string>();
+        if (IsSame(identity)) return;
+
+        throw new InvalidOperationException(
+            $"The checkpoint '{Path}' belongs to another training: {string.Join("; ", FindDifferences(identity))}. " +
+            "Train with the same options and data to resume from it, or choose another CheckpointDirectory.");
+    }
+
+    /// <summary>Returns whether it belongs to a training.</summary>
+    /// <param name="identity">Everything that decides the training's result, by option name.</param>
+    public bool IsSame(IReadOnlyDictionary<string, string> identity) => !FindDifferences(identity).Any();
+
+    private IEnumerable<string> FindDifferences(IReadOnlyDictionary<string, string> identity)
+    {
         foreach (var (option, now) in identity)
         {
             var then = Metadata.GetValueOrDefault(option) ?? Defaults.GetValueOrDefault(option, "unknown");
-            if (now != then) differences.Add($"{option} was {then} and is {now}");
-        }
-
-        if (differences.Count > 0)
-        {
-            throw new InvalidOperationException(
-                $"The checkpoint '{Path}' belongs to another training: {string.Join("; ", differences)}. " +
-                "Train with the same options and data to resume from it, or choose another CheckpointDirectory.");
+            if (now != then) yield return $"{option} was {then} and is {now}";
         }
     }
 }

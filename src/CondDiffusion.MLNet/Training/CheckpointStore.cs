@@ -55,8 +55,8 @@ internal sealed class CheckpointStore : IDisposable
 
         TryOnTheFileSystem(() =>
         {
-            foreach (var abandoned in Directory.GetFiles(directory, $"{Prefix}*{TemporaryExtension}"))
-                TryDelete(abandoned);
+            var files = Directory.GetFiles(directory, $"{Prefix}*{TemporaryExtension}");
+            foreach (var abandoned in files.Where(IsTemporary)) TryDelete(abandoned);
         });
     }
 
@@ -65,7 +65,7 @@ internal sealed class CheckpointStore : IDisposable
     /// that they are not taken for the newest; they are never deleted.
     /// </summary>
     /// <exception cref="InvalidOperationException">
-    /// There are checkpoints, but every one is damaged; or the directory cannot be read.
+    /// There are checkpoints, but none can be read; or the directory cannot.
     /// </exception>
     public IReadOnlyList<Checkpoint> FindAll() =>
         FileErrors.Explain($"CheckpointDirectory '{_directory}' cannot be read", FindIntact);
@@ -81,10 +81,13 @@ internal sealed class CheckpointStore : IDisposable
         var damages = files.ToDictionary(file => file, FindDamage);
         if (damages.Values.All(damage => damage is not null))
         {
-            var names = string.Join(", ", files.Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            var names = files.Order(StringComparer.Ordinal)
+                .Select(file => $"{Path.GetFileName(file)}: {damages[file]!.Message}");
+            var isInUse = damages.Values.Any(damage => FileErrors.IsOne(damage!));
             throw new InvalidOperationException(
-                $"CheckpointDirectory '{_directory}': every checkpoint is damaged ({names}). Restore one, or choose " +
-                "an empty directory to start over.");
+                $"CheckpointDirectory '{_directory}': no checkpoint can be read ({string.Join("; ", names)}). " +
+                (isInUse ? "Make one readable and try again" : "Restore one") +
+                ", or choose an empty directory to start over.");
         }
 
         foreach (var (file, damage) in damages)
@@ -208,6 +211,10 @@ internal sealed class CheckpointStore : IDisposable
         var digits = Convert.ToHexStringLower(hash)[..HashDigits];
         return string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D9}-{digits}{Extension}");
     }
+
+    /// <summary>Returns whether a name is that of a file which <see cref="Save"/> has begun.</summary>
+    private static bool IsTemporary(string file) =>
+        Guid.TryParseExact(Path.GetFileNameWithoutExtension(file)[Prefix.Length..], "N", out _);
 
     /// <summary>Returns the step that a file's name states; -1 if the name is not a checkpoint's.</summary>
     private static long Step(string file) =>

@@ -58,8 +58,16 @@ internal sealed class CheckpointWriter(
         }
 
         checkpoint.CheckSame(IdentityAt(checkpoint.Step));
+        if (fitting.Length == 0)
+        {
+            throw new InvalidOperationException(
+                $"The checkpoint '{checkpoint.Path}' is of step {checkpoint.Step} of a training of " +
+                $"{checkpoint.Epochs} epochs, in which the learning rate had begun to fall. With {epochs} epochs it " +
+                "would not have, and no checkpoint is from before that.");
+        }
+
         CheckpointStore.Read(checkpoint, state);
-        foreach (var older in fitting) store.Adopt(older);
+        foreach (var own in fitting.Where(older => older.IsSame(IdentityAt(older.Step)))) store.Adopt(own);
         Last = checkpoint.Path;
         LastStep = checkpoint.Step;
         _lastTriedStep = checkpoint.Step;

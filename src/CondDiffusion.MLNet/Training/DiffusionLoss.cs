@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
@@ -11,6 +12,8 @@ namespace CondDiffusion.MLNet.Training;
 /// </summary>
 internal sealed class DiffusionLoss : ITrainingLoss
 {
+    private static readonly Scalar NoLabel = LabelRow.None;
+
     private readonly ConditionalUNet _network;
     private readonly ForwardProcess _process;
     private readonly Tensor _noises;
@@ -125,8 +128,8 @@ internal sealed class DiffusionLoss : ITrainingLoss
     /// <summary>Replaces a fraction of the labels by none, at random.</summary>
     internal static Tensor HideLabels(Tensor labels, double fraction, Generator random)
     {
-        var hidden = rand([labels.shape[0]], ScalarType.Float32, CPU, generator: random) < fraction;
-        return labels.masked_fill(hidden.to(labels.device), LabelRow.None);
+        var hidden = rand([labels.shape[0]], ScalarType.Float32, CPU, generator: random).IsBelow(fraction);
+        return labels.masked_fill(hidden.to(labels.device), NoLabel);
     }
 
     /// <summary>Gives each image the label of another one, at random.</summary>
@@ -155,6 +158,6 @@ internal sealed class DiffusionLoss : ITrainingLoss
     private Tensor Disagreement(Tensor own, Tensor other, Tensor labels, Tensor t)
     {
         var errors = Errors(own, other.detach(), t).Plus(Errors(other, own.detach(), t).Times(0.25));
-        return (errors * _sharing.index_select(0, t) * (labels != LabelRow.None)).mean();
+        return (errors * _sharing.index_select(0, t) * labels.ne(NoLabel)).mean();
     }
 }

@@ -64,6 +64,14 @@ internal sealed class MovingAverage : IDisposable
         Buffers.copy_(buffers);
     }
 
+    /// <summary>Gives the network the averages, which needs no memory. Its own values are lost.</summary>
+    public void CopyToNetwork()
+    {
+        using var noGrad = no_grad();
+        _network.Parameters.copy_(Parameters);
+        _network.Buffers.copy_(Buffers);
+    }
+
     public void Dispose()
     {
         Parameters.Dispose();

@@ -48,18 +48,21 @@ internal static class TrainingDataReader
         VBuffer<float> image = default;
         var dense = new float[store.Pixels];
 
+        var key = 0ul;
+        var imageWeight = 1f;
+        var isImageGenerated = false;
         while (MoveNext())
         {
             checkAlive();
-            var key = getKey();
+            ReadRow();
             if (key == 0) throw Bad($"column '{label.Name}' has no label (a missing key)");
             if (key > labels) throw Bad($"column '{label.Name}' has the key {key}, but its type has {labels} keys");
 
-            ReadImage();
             CheckLength();
             image.CopyTo(dense);
             if (PixelConversion.FindRangeError(dense) is { } error) throw Bad($"column '{feature.Name}' {error}");
-            store.Add(dense, (int)(key - 1), ReadWeight(), ReadIsGenerated());
+            CheckWeight();
+            store.Add(dense, (int)(key - 1), imageWeight, isImageGenerated);
         }
 
         if (store.Count == 0) throw new InvalidOperationException("The training data has no rows.");
@@ -76,15 +79,22 @@ internal static class TrainingDataReader
             }
         }
 
-        void ReadImage()
+        void ReadRow()
         {
+            var column = label;
             try
             {
+                key = getKey();
+                column = feature;
                 getImage(ref image);
+                column = weight ?? column;
+                getWeight?.Invoke(ref imageWeight);
+                column = isGenerated ?? column;
+                getIsGenerated?.Invoke(ref isImageGenerated);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                throw Unreadable($"row {store.Count}, column '{feature.Name}',", e);
+                throw Unreadable($"row {store.Count}, column '{column.Name}',", e);
             }
         }
 
@@ -97,20 +107,12 @@ internal static class TrainingDataReader
                 throw Bad($"column '{feature.Name}' has no image");
         }
 
-        float ReadWeight()
+        void CheckWeight()
         {
-            var value = 1f;
-            getWeight?.Invoke(ref value);
-            return value >= 0 && float.IsFinite(value)
-                ? value
-                : throw Bad($"column '{weight!.Value.Name}' must have a finite weight of at least 0, but has {value}");
-        }
+            if (imageWeight >= 0 && float.IsFinite(imageWeight)) return;
 
-        bool ReadIsGenerated()
-        {
-            var value = false;
-            getIsGenerated?.Invoke(ref value);
-            return value;
+            throw Bad(
+                $"column '{weight!.Value.Name}' must have a finite weight of at least 0, but has {imageWeight}");
         }
 
         InvalidOperationException Bad(string what) => new($"Training row {cursor.Position}: {what}.");

@@ -60,8 +60,10 @@ internal sealed class TrainingLoop : IDisposable
         var losses = new List<double>();
         foreach (var average in State.Averages.DefaultIfEmpty())
         {
-            if (Validate(average, images, plan, stops) is not { } loss) return null;
-            losses.Add(loss);
+            var loss = WithEnoughMemory(
+                plan.BatchSize, () => State.WithAverage(average, () => ComputeLoss(images, plan, stops)));
+            if (loss is null) return null;
+            losses.Add(loss.Value);
         }
 
         // A loss that is not a number is no loss to choose.
@@ -70,38 +72,30 @@ internal sealed class TrainingLoop : IDisposable
         return losses[State.Best];
     }
 
-    private double? Validate(MovingAverage? average, ImageStore images, EpochPlan plan, Func<bool> stops)
+    private double? ComputeLoss(ImageStore images, EpochPlan plan, Func<bool> stops)
     {
         using var batches = CreateReader(images, Math.Min(plan.BatchSize, plan.HeldOut.Length));
         using var random = new Generator(0, CPU);
         using var noGrad = no_grad();
-        average?.Swap();
-        try
+        var sum = 0.0;
+        var number = 0L;
+        foreach (var batch in batches.Read(plan.HeldOut))
         {
-            var sum = 0.0;
-            var number = 0L;
-            foreach (var batch in batches.Read(plan.HeldOut))
+            if (stops()) return null;
+
+            var seed = SeedStream.ValidationNoise(_settings.Seed, number++);
+            sum += batch.Count * OnDevice(batch.Count, () =>
             {
-                if (stops()) return null;
-
-                var seed = SeedStream.ValidationNoise(_settings.Seed, number++);
-                sum += batch.Count * OnDevice(batch.Count, () =>
-                {
-                    random.manual_seed((long)seed);
-                    return (double)_loss.Compute(batch, random, training: false).item<float>();
-                });
-            }
-
-            return sum / plan.HeldOut.Length;
+                random.manual_seed((long)seed);
+                return (double)_loss.Compute(batch, random, training: false).item<float>();
+            });
         }
-        finally
-        {
-            average?.Swap();
-        }
+
+        return sum / plan.HeldOut.Length;
     }
 
     /// <summary>Gives the network the averaged weights, where there are any.</summary>
-    public void Finish() => State.Average?.Swap();
+    public void Finish() => State.Average?.CopyToNetwork();
 
     /// <summary>The parameters and the buffers that <see cref="Finish"/> would give the network now.</summary>
     public (Tensor Parameters, Tensor Buffers) Averaged => (
@@ -127,7 +121,7 @@ internal sealed class TrainingLoop : IDisposable
         using var noGrad = no_grad();
         var norm = gradient.norm();
         if (_settings.GradientClipNorm > 0)
-            gradient.mul_((_settings.GradientClipNorm / (norm + 1e-6)).clamp_max_(1));
+            gradient.mul_(norm.Plus(1e-6).reciprocal().Times(_settings.GradientClipNorm).clamp_max_(Numbers.One));
 
         State.Advance(gradient, learningRate);
         return (loss.MoveToOuterDisposeScope(), norm.MoveToOuterDisposeScope());
@@ -201,8 +195,8 @@ internal sealed class TrainingLoop : IDisposable
         {
             throw new InvalidOperationException(
                 $"The memory of {State.Network.Device} is too small for a batch of {images} training images " +
-                $"(BatchSize is {_settings.BatchSize}). Choose a smaller BatchSize or smaller ChannelWidths, or a " +
-                "device with more free memory.",
+                $"(BatchSize is {_settings.BatchSize}). Choose a smaller BatchSize or a smaller network, or a device " +
+                "with more free memory.",
                 exception);
         }
     }

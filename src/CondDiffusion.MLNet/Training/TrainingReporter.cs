@@ -26,9 +26,12 @@ internal sealed class TrainingReporter(
     private readonly HashSet<string> _failed = [];
     private long _lastLog = clock.GetTimestamp();
 
+    private bool IsShown => progress is not null || tensorBoard is not null;
+
     public void Report(TrainingProgress report)
     {
-        if (samples is not null && samples.IsDue(report)) report = report with { Samples = Generate(samples) };
+        if (samples is not null && IsShown && samples.IsDue(report))
+            report = report with { Samples = Generate(samples) };
         if (report.EndsEpoch || clock.GetElapsedTime(_lastLog) >= LogInterval)
         {
             log(Describe(report));
@@ -37,6 +40,10 @@ internal sealed class TrainingReporter(
 
         Try("writing TensorBoard's event files", () => tensorBoard?.Write(report));
         Try("the receiver of Progress", () => progress?.Report(report));
+        if (progress is null && report.Samples is { } images)
+        {
+            foreach (var image in images) image.Dispose();
+        }
     }
 
     private static string Describe(TrainingProgress report)

@@ -16,7 +16,8 @@ internal sealed class TrainingState(FlatNetwork network, TrainingSettings settin
     public long Step { get; set; }
 
     /// <summary>
-    /// Whether the state is that of a whole number of steps: false after an error in the middle of an update.
+    /// Whether the state is that of a whole number of steps: false after an error in the middle of an update, and
+    /// while the network has averaged weights.
     /// </summary>
     public bool IsConsistent { get; private set; } = true;
 
@@ -55,6 +56,24 @@ internal sealed class TrainingState(FlatNetwork network, TrainingSettings settin
         Adam.Step(gradient, learningRate, Step);
         foreach (var average in Averages) average.Update(Step);
         IsConsistent = true;
+    }
+
+    /// <summary>Gives the network averaged weights for as long as something is computed with them.</summary>
+    public T WithAverage<T>(MovingAverage? average, Func<T> compute)
+    {
+        if (average is null) return compute();
+
+        IsConsistent = false;
+        average.Swap();
+        try
+        {
+            return compute();
+        }
+        finally
+        {
+            average.Swap();
+            IsConsistent = true;
+        }
     }
 
     /// <summary>Returns every tensor of the state, by name, as a view: writing to it writes to the state.</summary>

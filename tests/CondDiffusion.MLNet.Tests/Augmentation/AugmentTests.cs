@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Augmentation;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Imaging;
 using CondDiffusion.MLNet.Model;
@@ -186,6 +187,14 @@ public sealed class AugmentTests
                 getPixels(ref pixels);
             }
         }
+    }
+
+    /// <summary>By hand: a is at 1/4 and 3/4 of the way, and so is b; c is at 1/2.</summary>
+    [TestMethod]
+    public void Plan_LabelsAtTheSamePlace_KeepTheirOrder()
+    {
+        var plan = new AugmentationPlan(0, [("a", 2), ("b", 2), ("c", 1)], AugmentationOrder.Appended);
+        Assert.AreEqual("abcab", string.Concat(Enumerable.Range(0, 5).Select(plan.LabelOf)));
     }
 
     /// <summary>Eight bytes for each row.</summary>

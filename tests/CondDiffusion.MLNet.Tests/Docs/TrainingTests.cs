@@ -147,6 +147,7 @@ public sealed class TrainingTests
             {
                 var file = Path.Combine(directory, $"epoch-{value.Epoch:D3}.png");
                 ImageGrid.Save(samples, columns: samples.Count / 4, file);
+                foreach (var image in samples) image.Dispose();
             }
         }
     }

@@ -213,6 +213,41 @@ public sealed class ClassificationAccuracyTests
             _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), View(seed: 2, 20), options));
     }
 
+    /// <summary>A classifier of half a training would have a score of its own.</summary>
+    [TestMethod]
+    public void Score_CancelledInTheTraining_HasNone()
+    {
+        using var source = new CancellationTokenSource();
+        var options = Options with
+        {
+            Trainings = 1,
+            Classifier = Options.Classifier with
+            {
+                CancellationToken = source.Token,
+                OnCancellation = CancellationBehavior.ReturnModel,
+                Progress = new CancelAtOnce(source),
+            },
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 80), View(seed: 2, 20), options));
+    }
+
+    /// <summary>Key 1 is another label in the one than text 1 in the other.</summary>
+    [TestMethod]
+    public void Score_KeysWithoutValuesAndTexts_CannotBeCompared()
+    {
+        var keyed = _ml.Data.LoadFromEnumerable(Rows(seed: 1, 20).Select((row, i) => new Keyed
+        {
+            Label = (uint)i % 2,
+            Pixels = row.Pixels,
+        }));
+        var test = Rows(seed: 2, 20).Select((row, i) => new Row { Label = $"{1 + i % 2}", Pixels = row.Pixels });
+        Throws.Saying<ArgumentException>(
+            () => _ml.ImageGeneration.ClassificationAccuracyScore(keyed, ToView(test), Options),
+            "Column 'Label' of the generated data has keys without values",
+            "'Label' of the test data has values");
+    }
+
     private IDataView View(int seed, int count, bool swap = false) => ToView(Rows(seed, count, swap));
 
     private IDataView ToView(IEnumerable<Row> rows, params int[] dimensions)
@@ -242,6 +277,20 @@ public sealed class ClassificationAccuracyTests
         float Level(bool isLeft, bool isBrightLeft) => (isLeft == isBrightLeft ? 0.4f : -0.4f) + Noise();
 
         float Noise() => (float)random.NextDouble() - 0.5f;
+    }
+
+    private sealed class CancelAtOnce(CancellationTokenSource source) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => source.Cancel();
+    }
+
+    private sealed class Keyed
+    {
+        [KeyType(2)]
+        public uint Label { get; set; }
+
+        [VectorType(Side * Side)]
+        public float[] Pixels { get; set; } = [];
     }
 
     private sealed class Row

@@ -40,6 +40,25 @@ public sealed class TrainingDataReaderTests
     }
 
     [TestMethod]
+    [DataRow("Label")]
+    [DataRow("Pixels")]
+    [DataRow("Weight")]
+    [DataRow("IsGenerated")]
+    public void Read_ColumnThatCannotBeRead_IsNamedWithTheRow(string column)
+    {
+        var rows = Ml.Data.LoadFromEnumerable(Enumerable.Range(0, 3).Select(i => new Failing
+        {
+            Fails = i == 2 ? column : "",
+        }));
+        using var store = new ImageStore(1);
+        DataViewSchema.Column Find(string name) => rows.Schema[name];
+        Throws.Saying<InvalidOperationException>(
+            () => TrainingDataReader.Read(
+                rows, Find("Label"), Find("Pixels"), store, () => { }, Find("Weight"), Find("IsGenerated")),
+            $"Training data, row 2, column '{column}', cannot be read: Bad {column}");
+    }
+
+    [TestMethod]
     public void Fit_TokenCancelledBefore_ReadsNoRow()
     {
         var read = 0;
@@ -74,6 +93,25 @@ public sealed class TrainingDataReaderTests
         var store = new ImageStore(64);
         TrainingDataReader.Read(rows, rows.Schema["Label"], rows.Schema["Pixels"], store, () => { });
         return store;
+    }
+
+    /// <summary>A row of which one value cannot be read.</summary>
+    private sealed class Failing
+    {
+        [NoColumn]
+        public string Fails { get; init; } = "";
+
+        [KeyType(2)]
+        public uint Label => Get(nameof(Label), 1u);
+
+        [VectorType(1)]
+        public float[] Pixels => Get<float[]>(nameof(Pixels), [0]);
+
+        public float Weight => Get(nameof(Weight), 1f);
+
+        public bool IsGenerated => Get(nameof(IsGenerated), false);
+
+        private T Get<T>(string name, T value) => name == Fails ? throw new FormatException($"Bad {name}") : value;
     }
 
     private sealed class SparseImage

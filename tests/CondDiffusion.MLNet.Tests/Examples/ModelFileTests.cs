@@ -1,0 +1,33 @@
+using System.IO.Compression;
+using CondDiffusion.Examples;
+using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace CondDiffusion.MLNet.Tests.Examples;
+
+[TestClass]
+public sealed class ModelFileTests
+{
+    /// <summary>ML.NET calls the loaders of a chain by reflection, and wraps what they throw.</summary>
+    [TestMethod]
+    public void Load_ChainWithDamagedWeights_SaysSoAndNamesTheFile()
+    {
+        using var directory = new TemporaryDirectory();
+        var file = directory.File("chain.zip");
+        var ml = new MLContext();
+        using (var model = Tiny.Create(ml))
+            ml.Model.Save(new TransformerChain<ConditionalDiffusionTransformer>(model), null, file);
+        using (var zip = ZipFile.Open(file, ZipArchiveMode.Update))
+        {
+            var entry = zip.Entries.Single(entry => entry.Name == "weights.safetensors");
+            using var stream = entry.Open();
+            stream.Position = stream.Length - 3;
+            var value = stream.ReadByte();
+            stream.Position--;
+            stream.WriteByte((byte)(value ^ 1));
+        }
+
+        Throws.Saying<FormatException>(() => ModelFile.Load(ml, file), $"'{file}' cannot be loaded", "checksum");
+    }
+}
