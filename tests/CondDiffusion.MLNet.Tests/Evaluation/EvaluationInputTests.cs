@@ -224,20 +224,17 @@ public sealed class EvaluationInputTests
     {
         var kept = new List<Tensor>();
         _ml.Log += (_, _) => Keep();
-        var mapping = _ml.Transforms.CustomMapping<Features, Features>(Map, contractName: null);
-        var rows = FeatureRows.View(_ml, FeatureRows.Normal(1, 20, 30));
-        var view = mapping.Fit(rows).Transform(rows);
+        var rows = FeatureRows.Normal(1, 20, 30);
+        var view = _ml.Data.LoadFromEnumerable(rows.Select(row =>
+        {
+            Keep();
+            return new Features { Values = row };
+        }));
         _ml.ImageGeneration.Evaluate(view, view, Quick with { LabelColumnName = null });
 
         Assert.IsGreaterThan(40, kept.Count);
         Assert.DoesNotContain(true, kept.Select(tensor => tensor.IsInvalid));
         foreach (var tensor in kept) tensor.Dispose();
-
-        void Map(Features input, Features output)
-        {
-            Keep();
-            output.Values = input.Values;
-        }
 
         void Keep()
         {
