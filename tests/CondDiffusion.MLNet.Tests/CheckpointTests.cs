@@ -256,13 +256,7 @@ public sealed class CheckpointTests
     public void Fit_OtherEpochsAfterACooldown_ResumesFromBeforeIt()
     {
         using var directory = new TemporaryDirectory();
-        var options = Plain with
-        {
-            LearningRateDecay = LearningRateDecay.Cooldown,
-            CheckpointDirectory = directory.Path,
-            CheckpointsKept = 1,
-            Epochs = 10,
-        };
+        var options = Cooldown(directory);
         var first = Train(options);
         Assert.AreSequenceEqual(
             ["checkpoint-000000016", "checkpoint-000000020"], Names(directory, "checkpoint-*0*").Select(Start));
@@ -287,13 +281,7 @@ public sealed class CheckpointTests
     public void Fit_MoreEpochsWithoutACheckpointFromBeforeTheCooldown_IsRefused()
     {
         using var directory = new TemporaryDirectory();
-        var options = Plain with
-        {
-            LearningRateDecay = LearningRateDecay.Cooldown,
-            CheckpointDirectory = directory.Path,
-            CheckpointsKept = 1,
-            Epochs = 10,
-        };
+        var options = Cooldown(directory);
         Train(options);
         File.Delete(directory.File(Names(directory, "checkpoint-000000016-*").Single()));
         Throws.Saying<InvalidOperationException>(
@@ -602,6 +590,15 @@ public sealed class CheckpointTests
         Assert.Contains("CheckpointsKept", message);
         Assert.Contains("OnCancellation", message);
     }
+
+    /// <summary>The rate of ten epochs begins to fall after step 16 of 20.</summary>
+    private static ConditionalDiffusionTrainer.Options Cooldown(TemporaryDirectory directory) => Plain with
+    {
+        LearningRateDecay = LearningRateDecay.Cooldown,
+        CheckpointDirectory = directory.Path,
+        CheckpointsKept = 1,
+        Epochs = 10,
+    };
 
     /// <summary>
     /// Returns the final weights of a training, null if it is stopped after a step, and the reported losses.
