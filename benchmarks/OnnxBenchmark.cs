@@ -105,7 +105,7 @@ internal static class OnnxBenchmark
         if (Path.GetExtension(file) == ".onnx")
         {
             var generator = OnnxImageGenerator.Load(file);
-            return (generator, count => generator.Generate(Conditions(count)));
+            return (generator, count => _ = generator.GenerateBatches(Conditions(count)).Count());
         }
 
         var model = (ConditionalDiffusionTransformer)new MLContext().Model.Load(file, out _);

@@ -26,14 +26,13 @@ public sealed class OnnxImageGenerator : IDisposable
 
     private readonly ModelDescription _model;
     private readonly InferenceSession _session;
-    private readonly CancellationTokenSource _disposing = new();
-    private readonly Lock _lock = new();
-    private int _users = 1; // the owner, until it disposes, and each generation: the last of them frees the session
+    private readonly Lifetime _lifetime;
 
     private OnnxImageGenerator(ModelDescription model, InferenceSession session)
     {
         _model = model;
         _session = session;
+        _lifetime = new(typeof(OnnxImageGenerator), session.Dispose);
     }
 
     /// <summary>Gets the labels that the model was trained with, as text; the first has the number 0.</summary>
@@ -117,23 +116,14 @@ public sealed class OnnxImageGenerator : IDisposable
         }
 
         var conditions = Conditions.Create(_model, labels, seeds, guidance);
-        return PixelConversion.ToImages(Generate(conditions, progress, cancellationToken), shape);
+        return PixelConversion.ToImages(GenerateBatches(conditions, progress, cancellationToken), shape);
     }
 
     /// <summary>
     /// Frees the model's memory. Generations that are running end at the network's next operation; this method does not
     /// wait for them, and the last of them frees the memory.
     /// </summary>
-    public void Dispose()
-    {
-        lock (_lock)
-        {
-            if (_disposing.IsCancellationRequested) return;
-            _disposing.Cancel();
-        }
-
-        Release();
-    }
+    public void Dispose() => _lifetime.Dispose();
 
     /// <summary>Returns the number of images to generate at a time.</summary>
     internal static int ChooseBatchSize(ModelDescription model)
@@ -146,41 +136,27 @@ public sealed class OnnxImageGenerator : IDisposable
         return (int)Math.Clamp(MostActivationBytes / bytes, 1, MostRows);
     }
 
-    /// <summary>Generates the pixels of each row, [B, C, H, W].</summary>
-    internal float[] Generate(
+    /// <summary>Generates the pixels of each row, [C, H, W], in batches of [B, C, H, W].</summary>
+    internal IEnumerable<float[]> GenerateBatches(
         Condition[] rows, Action<GenerationProgress>? report = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using var stop = Enter(cancellationToken);
-        try
+        using var lifetime = _lifetime.Begin();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lifetime.Disposing);
+        var size = ChooseBatchSize(_model);
+        Condition[][] batches = [.. rows.Chunk(size)];
+        foreach (var (i, batch) in batches.Index())
         {
-            var size = ChooseBatchSize(_model);
-            Condition[][] batches = [.. rows.Chunk(size)];
-            var pixels = new float[(long)rows.Length * _model.Network.Pixels];
-            foreach (var (i, batch) in batches.Index())
+            var generated = GenerateBatch(batch, stop.Token, cancellationToken);
+            report?.Invoke(new(() => PixelConversion.ToImages([generated], _model.Network.ToImageShape()))
             {
-                var generated = GenerateBatch(batch, stop.Token);
-                generated.CopyTo(pixels, i * size * _model.Network.Pixels);
-                report?.Invoke(new(() => PixelConversion.ToImages(generated, _model.Network.ToImageShape()))
-                {
-                    Step = _model.Steps,
-                    Steps = _model.Steps,
-                    BatchNumber = i + 1,
-                    Batches = batches.Length,
-                    FirstImage = i * size,
-                });
-            }
-
-            return pixels;
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            throw new ObjectDisposedException(nameof(OnnxImageGenerator));
-        }
-        finally
-        {
-            Release();
+                Step = _model.Steps,
+                Steps = _model.Steps,
+                BatchNumber = i + 1,
+                Batches = batches.Length,
+                FirstImage = i * size,
+            });
+            yield return generated;
         }
     }
 
@@ -234,29 +210,10 @@ public sealed class OnnxImageGenerator : IDisposable
             $"its input '{OnnxNames.Noise}' has the sizes {Text(found)}, expected {Text(expected)}.");
     }
 
-    /// <summary>Begins a generation. The result is cancelled when it has to end.</summary>
-    private CancellationTokenSource Enter(CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
-            _users++;
-            return CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
-        }
-    }
-
-    private void Release()
-    {
-        lock (_lock)
-        {
-            if (--_users > 0) return;
-        }
-
-        _session.Dispose();
-        _disposing.Dispose();
-    }
-
-    private float[] GenerateBatch(Condition[] rows, CancellationToken cancellationToken)
+    /// <param name="rows">What decides each image.</param>
+    /// <param name="stop">Stops the generation: the caller's token and that of the disposal together.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    private float[] GenerateBatch(Condition[] rows, CancellationToken stop, CancellationToken cancellationToken)
     {
         var shape = _model.Network;
         RowNoise[] noises = [.. rows.Select(row => new RowNoise(_model.NoiseSeed, row.NoiseKey))];
@@ -273,15 +230,17 @@ public sealed class OnnxImageGenerator : IDisposable
 
         // The runtime would write a cancellation to the console as an error; real errors are exceptions.
         using var run = new RunOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-        using var registration = cancellationToken.Register(() => run.Terminate = true);
+        using var registration = stop.Register(() => run.Terminate = true);
         try
         {
             using var outputs = _session.Run(run, inputs, [OnnxNames.Pixels]);
             return outputs[0].GetTensorDataAsSpan<float>().ToArray();
         }
-        catch (OnnxRuntimeException exception) when (cancellationToken.IsCancellationRequested)
+        catch (OnnxRuntimeException exception) when (stop.IsCancellationRequested)
         {
-            throw new OperationCanceledException(exception.Message, exception, cancellationToken);
+            throw cancellationToken.IsCancellationRequested
+                ? new OperationCanceledException(exception.Message, exception, cancellationToken)
+                : new ObjectDisposedException(nameof(OnnxImageGenerator));
         }
     }
 }

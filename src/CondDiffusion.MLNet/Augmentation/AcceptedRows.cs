@@ -61,7 +61,7 @@ internal sealed class AcceptedRows(Augmenter augmenter)
             .. rows.Select(row => new Condition(
                 augmenter.LabelRows[Plan.LabelOf(row)], new UInt128(key, (ulong)row), augmenter.Guidance)),
         ];
-        var pixels = augmenter.Generator.Generate(conditions, null, augmenter.Options.CancellationToken);
+        var pixels = augmenter.Generator.Generate(conditions, augmenter.Options.CancellationToken);
         var size = pixels.Length / rows.Length;
         return [.. rows.Select((row, i) => new GeneratedRow(Plan.LabelOf(row), pixels.AsMemory(i * size, size)))];
     }

@@ -17,10 +17,8 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
     private readonly Device _device;
     private readonly DeviceGate _gate;
     private readonly Action _checkAlive;
-    private readonly Lock _lock = new();
+    private readonly Lifetime _lifetime;
     private InferenceClassifier? _inference;
-    private int _users = 1; // this object, until it is disposed
-    private bool _disposed;
 
     /// <param name="network">The network, which is disposed with this object.</param>
     /// <param name="checkAlive">Called before each batch and while waiting for one. It throws to stop.</param>
@@ -30,6 +28,7 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
         _device = network.Device;
         _gate = DeviceGate.For(_device);
         _checkAlive = checkAlive;
+        _lifetime = new(typeof(ConvolutionalNetworkTransformer), Free);
     }
 
     /// <summary>The network.</summary>
@@ -71,41 +70,15 @@ internal sealed class ImageClassifier : IRowComputer<ImagePixels>, IDisposable
     /// <exception cref="ObjectDisposedException">The classifier was disposed.</exception>
     public void UseNetwork(Action<ClassifierNetwork> use)
     {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, typeof(ConvolutionalNetworkTransformer));
-            _users++;
-        }
-
-        try
-        {
-            use(Network);
-        }
-        finally
-        {
-            Release();
-        }
+        using var lifetime = _lifetime.Begin();
+        use(Network);
     }
 
     /// <summary>Frees the network, at once or after those who use it now.</summary>
-    public void Dispose()
+    public void Dispose() => _lifetime.Dispose();
+
+    private void Free()
     {
-        lock (_lock)
-        {
-            if (_disposed) return;
-            _disposed = true;
-        }
-
-        Release();
-    }
-
-    private void Release()
-    {
-        lock (_lock)
-        {
-            if (--_users > 0) return;
-        }
-
         _inference?.Dispose();
         Network.Dispose();
     }

@@ -10,16 +10,14 @@ namespace CondDiffusion.MLNet.Diffusion;
 /// </summary>
 internal static class TensorArithmetic
 {
-    private static readonly Scalar One = 1;
-
     /// <summary>Returns the sum, in a new tensor.</summary>
-    public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, One);
+    public static Tensor Plus(this Tensor x, Tensor y) => x.add(y, Numbers.One);
 
     /// <summary>Returns <paramref name="x"/> plus <paramref name="y"/>, in a new tensor.</summary>
     public static Tensor Plus(this Tensor x, double y)
     {
         using Scalar scalar = y;
-        return x.add(scalar, One);
+        return x.add(scalar, Numbers.One);
     }
 
     /// <summary>Returns where <paramref name="x"/> is less than <paramref name="bound"/>.</summary>

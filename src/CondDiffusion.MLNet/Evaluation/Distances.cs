@@ -23,10 +23,6 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     // More than the rounding error of |x|^2 + |y|^2 - 2 xy in float64, as a fraction of |x|^2 + |y|^2.
     private const double Rounding = 1e-12;
 
-    // TorchSharp may free the Scalar that a call makes of a number before libtorch has read it, and in thousands of
-    // calls that happens. These live on.
-    private static readonly Scalar Zero = 0.0;
-    private static readonly Scalar Unchanged = 1.0;
     private static readonly Scalar RoundedUp = 1 + Rounding;
 
     /// <summary>Computes the mean of rows, float64 (D), without a copy of them in float64.</summary>
@@ -56,7 +52,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
     {
         var nearest = new double[x.shape[0] * k]; // for each row the k least distances, ascending
         Array.Fill(nearest, double.PositiveInfinity);
-        ForEachBlock(x, x, Unchanged, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
+        ForEachBlock(x, x, Numbers.One, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
         {
             var least = nearest.AsSpan(number * k, k);
             var own = number - (int)column;
@@ -78,7 +74,7 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         var least = new double[x.shape[0]];
         var nearest = new long[x.shape[0]];
         Array.Fill(least, double.PositiveInfinity);
-        ForEachBlock(x, y, Unchanged, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
+        ForEachBlock(x, y, Numbers.One, (block, row, column) => ForEachRow(block, row, column, (number, _, squares) =>
         {
             var passedOver = excluded is null ? -1 : excluded[number] - column;
             for (var i = FindBelow(squares, least[number], 0); i >= 0; i = FindBelow(squares, least[number], i + 1))
@@ -109,14 +105,15 @@ internal sealed class Distances(Tensor origin, Action checkAlive)
         {
             using var rowScope = NewDisposeScope();
             var a = Centre(x, row, BlockRows);                                               // n D
-            var aa = a.square().sum([1], keepdim: true).mul_(scale);                           // n 1
+            var aa = a.square().sum([1], keepdim: true).mul_(scale);                         // n 1
             for (var column = 0L; column < y.shape[0]; column += BlockColumns)
             {
                 checkAlive();
                 using var blockScope = NewDisposeScope();
                 var b = Centre(y, column, BlockColumns);                                     // m D
-                var bb = b.square().sum([1]).mul_(scale);                                      // m
-                use(addmm(bb, a, b.t(), 1, -2).add_(aa, Unchanged).clamp_min_(Zero), row, column);         // n m
+                var bb = b.square().sum([1]).mul_(scale);                                    // m
+                var squares = addmm(bb, a, b.t(), 1, -2).add_(aa, Numbers.One);              // n m
+                use(squares.clamp_min_(Numbers.Zero), row, column);
             }
         }
     }

@@ -1,5 +1,4 @@
 using CondDiffusion.MLNet.Diffusion;
-using CondDiffusion.MLNet.Network;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -24,7 +23,7 @@ internal static class FrechetDistance
 
         // C_1 C_2 has the eigenvalues of C_1^(1/2) C_2 C_1^(1/2), which is symmetric.
         var (values, vectors) = linalg.eigh(c1);
-        var root = (vectors * values.clamp_min(Numbers.Zero).sqrt()).matmul(vectors.t());               // D D
+        var root = (vectors * values.clamp_min(Numbers.Zero).sqrt()).matmul(vectors.t());    // D D
         var cross = linalg.eigvalsh(root.matmul(c2).matmul(root)).clamp_min(Numbers.Zero).sqrt().sum();
         return (m1 - m2).square().sum().item<double>() + c1.trace().item<double>() + c2.trace().item<double>()
             - 2 * cross.item<double>();

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,8 +10,6 @@ namespace CondDiffusion.MLNet.Evaluation;
 /// </summary>
 internal static class KernelDistance
 {
-    // TorchSharp may free the Scalar that a call makes of a number before libtorch has read it; these live on.
-    private static readonly Scalar One = 1.0;
     private static readonly Scalar Three = 3.0;
 
     /// <summary>Computes the mean over the subsets, and their standard deviation.</summary>
@@ -54,7 +53,7 @@ internal static class KernelDistance
     private static Tensor Kernel(Tensor x, Tensor y)
     {
         Scalar size = (double)x.shape[1];
-        var kernel = x.matmul(y.t()).div_(size).add_(One, One).pow_(Three);
+        var kernel = x.matmul(y.t()).div_(size).add_(Numbers.One, Numbers.One).pow_(Three);
         GC.KeepAlive(size);
         return kernel;
     }

@@ -52,9 +52,26 @@ internal static class PixelConversion
         values = editor.Commit();
     }
 
-    /// <summary>Creates an image from each [C, H, W] of a batch of pixels, [B, C, H, W].</summary>
-    public static MLImage[] ToImages(float[] pixels, ImageShape shape) =>
-        [.. pixels.Chunk(shape.Pixels).Select(image => ToImage(image, shape))];
+    /// <summary>Creates an image from each [C, H, W] of batches of pixels, [B, C, H, W].</summary>
+    /// <remarks>
+    /// The pixels of one batch are kept at a time. If a batch fails, the images of those before it are disposed.
+    /// </remarks>
+    public static IReadOnlyList<MLImage> ToImages(IEnumerable<float[]> batches, ImageShape shape)
+    {
+        var images = new List<MLImage>();
+        try
+        {
+            foreach (var batch in batches)
+                images.AddRange(batch.Chunk(shape.Pixels).Select(image => ToImage(image, shape)));
+
+            return images;
+        }
+        catch
+        {
+            foreach (var image in images) image.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>
     /// Fills pixels, [C, H, W], with the values that <see cref="TransformsExtensions.NormalizeImages"/> gives for an

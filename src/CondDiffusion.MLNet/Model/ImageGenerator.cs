@@ -21,12 +21,10 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
 
     private readonly ModelDescription _model;
     private readonly Action _checkAlive;
-    private readonly Type _owner;
+    private readonly Lifetime _lifetime;
     private readonly NoiseSchedule _schedule;
     private readonly int[] _timesteps;
     private readonly float[] _noises;
-    private readonly Lock _disposing = new();
-    private volatile bool _disposed;
 
     /// <param name="shared">The network. The generator is one of its owners until it is disposed.</param>
     /// <param name="model">Everything about the model but its weights.</param>
@@ -39,7 +37,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         Shared = shared;
         _model = model;
         _checkAlive = checkAlive;
-        _owner = owner;
+        _lifetime = new(owner, shared.Release);
         _schedule = model.CreateSchedule();
         _timesteps = Timesteps.Choose(_schedule, Sampling.Spacing, model.Steps);
         _noises = [.. _timesteps.Select(t => Shape.NoiseAt(_schedule, t))];
@@ -64,7 +62,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public int ChooseBatchSize()
     {
-        CheckNotDisposed();
+        _lifetime.CheckNotDisposed();
         if (_model.BatchSize is { } size) return size;
 
         // A GPU holds all activations of the batch at once. On a CPU the network splits the batch (InferenceUNet), and
@@ -81,26 +79,16 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public void UseNetwork(Action<ConditionalUNet> use)
     {
-        var shared = Share();
-        try
-        {
-            use(shared.Network);
-        }
-        finally
-        {
-            shared.Release();
-        }
+        using var lifetime = _lifetime.Begin();
+        use(Shared.Network);
     }
 
     /// <summary>Returns the network for one more owner, such as another generator.</summary>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public SharedNetwork Share()
     {
-        lock (_disposing)
-        {
-            CheckNotDisposed();
-            return Shared.Share();
-        }
+        using var lifetime = _lifetime.Begin();
+        return Shared.Share();
     }
 
     /// <summary>
@@ -122,36 +110,34 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     /// caller's dispose scope and gradient mode.
     /// </param>
     /// <param name="cancellationToken">Token that stops the generation, also while it waits for the device.</param>
-    /// <returns>The pixels, [B, C, H, W], approximately in [-1, 1].</returns>
+    /// <returns>
+    /// The pixels of each batch, [B, C, H, W], approximately in [-1, 1]. A batch is generated when it is read, with the
+    /// exceptions below.
+    /// </returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
-    public float[] Generate(
+    public IEnumerable<float[]> GenerateBatches(
         IReadOnlyList<Condition> rows,
         Action<GenerationProgress>? report = null,
         CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var shared = Share();
-        try
+        using var lifetime = _lifetime.Begin();
+        var size = rows.Count > 1 ? ChooseBatchSize() : 1;
+        Condition[][] batches = [.. rows.Chunk(size)];
+        foreach (var (i, batch) in batches.Index())
         {
-            var size = rows.Count > 1 ? ChooseBatchSize() : 1;
-            Condition[][] batches = [.. rows.Chunk(size)];
-            var pixels = new float[(long)rows.Count * Shape.Pixels];
-            for (var i = 0; i < batches.Length; i++)
-            {
-                var visit = report is null
-                    ? null
-                    : CreateVisitor(report, i, batches.Length, i * size, cancellationToken);
-                GenerateBatch(batches[i], visit, cancellationToken).CopyTo(pixels, i * size * Shape.Pixels);
-            }
-
-            return pixels;
-        }
-        finally
-        {
-            shared.Release();
+            var visit = report is null
+                ? null
+                : CreateVisitor(report, i, batches.Length, i * size, cancellationToken);
+            yield return GenerateBatch(batch, visit, cancellationToken);
         }
     }
+
+    /// <summary>Generates the pixels of all rows, one after the other.</summary>
+    /// <inheritdoc cref="GenerateBatches"/>
+    public float[] Generate(IReadOnlyList<Condition> rows, CancellationToken cancellationToken = default) =>
+        [.. GenerateBatches(rows, null, cancellationToken).SelectMany(batch => batch)];
 
     float[] IRowComputer<Condition>.Compute(IReadOnlyList<Condition> rows) => Generate(rows);
 
@@ -159,18 +145,9 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     /// Marks the generator as disposed, without waiting: its generations end before their next evaluation, and the last
     /// of them frees the network if no other generator has it.
     /// </summary>
-    public void Dispose()
-    {
-        lock (_disposing)
-        {
-            if (_disposed) return;
-            _disposed = true;
-        }
+    public void Dispose() => _lifetime.Dispose();
 
-        Shared.Release();
-    }
-
-    /// <summary>Generates the images of a batch. The caller is an owner of the network.</summary>
+    /// <summary>Generates the images of a batch. The caller is a user of the generator.</summary>
     private float[] GenerateBatch(
         Condition[] rows, Action<int, Tensor>? visit, CancellationToken cancellationToken)
     {
@@ -242,7 +219,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
             var isReported = true;
             try
             {
-                report(new(() => PixelConversion.ToImages(Read(), Shape.ToImageShape()))
+                report(new(() => PixelConversion.ToImages([Read()], Shape.ToImageShape()))
                 {
                     Step = ++steps,
                     Steps = Steps,
@@ -281,10 +258,8 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     private void CheckCanContinue()
     {
         _checkAlive();
-        CheckNotDisposed();
+        _lifetime.CheckNotDisposed();
     }
-
-    private void CheckNotDisposed() => ObjectDisposedException.ThrowIf(_disposed, _owner);
 
     private static float[] Pixels(Tensor x)
     {

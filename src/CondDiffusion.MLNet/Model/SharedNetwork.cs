@@ -4,13 +4,11 @@ using static TorchSharp.torch;
 namespace CondDiffusion.MLNet.Model;
 
 /// <summary>
-/// A network that several generators and generations own. The last of them that releases it frees it, so that none
-/// waits for another.
+/// A network that several generators own. The last of them that releases it frees it.
 /// </summary>
 internal sealed class SharedNetwork(ConditionalUNet network)
 {
     private readonly Dictionary<ScalarType, InferenceUNet> _inferenceNetworks = [];
-    private readonly Lock _lock = new();
     private int _owners = 1;
 
     /// <summary>The gate of the network's device, which is held for each evaluation.</summary>
@@ -49,17 +47,14 @@ internal sealed class SharedNetwork(ConditionalUNet network)
     /// <summary>Adds an owner, for whom it returns this same object. The caller knows of an owner.</summary>
     public SharedNetwork Share()
     {
-        lock (_lock) _owners++;
+        Interlocked.Increment(ref _owners);
         return this;
     }
 
     /// <summary>Removes an owner, and frees the network with the last one.</summary>
     public void Release()
     {
-        lock (_lock)
-        {
-            if (--_owners > 0) return;
-        }
+        if (Interlocked.Decrement(ref _owners) > 0) return;
 
         foreach (var inferenceNetwork in _inferenceNetworks.Values) inferenceNetwork.Dispose();
         network.Dispose();

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -34,7 +35,7 @@ internal sealed record AttentionBlock(LinearWeights Norm, ConvolutionWeights Pro
         var x = input.Join();
         var projections = Projections.Project(Normalize(Norm, x));                          // B 3C H W
         var y = projections.requires_grad ? AttendForGradient(projections) : Attend(projections);   // B C H W
-        return x.add(Output.Project(y), Numbers.One).MoveToOuterDisposeScope();
+        return x.Plus(Output.Project(y)).MoveToOuterDisposeScope();
     }
 
     public IFusedBlock Fuse(PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format) =>

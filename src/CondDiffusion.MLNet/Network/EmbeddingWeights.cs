@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -33,9 +34,9 @@ internal sealed record EmbeddingWeights(bool TakesNoiseLevel, Tensor Labels, Ten
     public Tensor Combine(Tensor noise, Tensor label, Tensor? transform = null)
     {
         using var scope = NewDisposeScope();
-        var v = noise.add(label, Numbers.One);
+        var v = noise.Plus(label);
         if (Transform is not null && transform is not null)
-            v = v.add(functional.linear(transform, Transform), Numbers.One);
+            v = v.Plus(functional.linear(transform, Transform));
 
         if (Shared is not { } shared) return v.MoveToOuterDisposeScope();
 

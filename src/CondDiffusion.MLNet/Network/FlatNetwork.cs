@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using System.Diagnostics;
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 

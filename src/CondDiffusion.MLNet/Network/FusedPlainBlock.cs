@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;
@@ -58,6 +59,6 @@ internal sealed class FusedPlainBlock : IFusedBlock
             return new BlockInput(input.X.add_(parts[0], Numbers.One), skip.add_(parts[1], Numbers.One)).Join();
         }
 
-        return input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.add(e, Numbers.One);
+        return input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.Plus(e);
     }
 }

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Network;
@@ -60,7 +61,7 @@ internal sealed record PlainBlock(
     private static Tensor[] AddTo(BlockInput input, Tensor e)
     {
         if (input.Skip is { } skip) return SkipConnection.Join(input.X, skip, e);
-        return [input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.add(e, Numbers.One)];
+        return [input.Pools ? input.Resize().add_(e, Numbers.One) : input.X.Plus(e)];
     }
 
     /// <summary>Returns what to add to every pixel of the block's input.</summary>

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -35,7 +36,7 @@ internal sealed record ResidualBlock(
         var y = Norm1.Forward(Convolution1.Forward(x), training);                           // B Cout H W
         y = functional.silu(addcmul(modulation[1], y, modulation[0], Numbers.One));
         y = Norm2.Forward(Convolution2.Forward(y), training);
-        return y.add(Projection?.Project(x) ?? x, Numbers.One).MoveToOuterDisposeScope();
+        return y.Plus(Projection?.Project(x) ?? x).MoveToOuterDisposeScope();
     }
 
     public IFusedBlock Fuse(PaddedChannels inputs, PaddedChannels outputs, ConvolutionFormat format) =>

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -57,7 +58,7 @@ internal static class SkipConnection
         if (embedding.dtype == ScalarType.Float32) return cat([Upsample(below), skip], 1).add_(embedding, Numbers.One);
 
         var embeddings = embedding.split([below.shape[1], skip.shape[1]], 1);
-        return cat([Upsample(below.add(embeddings[0], Numbers.One)), skip.add(embeddings[1], Numbers.One)], 1);
+        return cat([Upsample(below.Plus(embeddings[0])), skip.Plus(embeddings[1])], 1);
     }
 
     /// <summary>

@@ -250,11 +250,11 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
         Generator.UseNetwork(network => File.Save(
             ctx, _model.ToJson(), network, FirstFormat + (uint)_model.WrittenFormat));
 
-    private MLImage[] GenerateImages(
+    private IReadOnlyList<MLImage> GenerateImages(
         Condition[] conditions, Action<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
-        var pixels = Generator.Generate(conditions, progress, cancellationToken);
-        return PixelConversion.ToImages(pixels, _model.Network.ToImageShape());
+        var batches = Generator.GenerateBatches(conditions, progress, cancellationToken);
+        return PixelConversion.ToImages(batches, _model.Network.ToImageShape());
     }
 
     /// <summary>Checks the arguments of a direct call and returns what decides each of its images.</summary>

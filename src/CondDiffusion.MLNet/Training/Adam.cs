@@ -1,4 +1,4 @@
-using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Diffusion;
 using TorchSharp;
 using static TorchSharp.torch;
 

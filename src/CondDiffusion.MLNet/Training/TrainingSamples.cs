@@ -39,8 +39,6 @@ internal sealed class TrainingSamples(
             from noise in Enumerable.Range(0, ImagesPerLabel)
             from label in Enumerable.Range(0, labels)
             select new Condition(label, (uint)noise, model.GuidanceScale);
-        var pixels = generator.Generate([.. rows]);
-
-        return PixelConversion.ToImages(pixels, model.Network.ToImageShape());
+        return PixelConversion.ToImages(generator.GenerateBatches([.. rows]), model.Network.ToImageShape());
     }
 }

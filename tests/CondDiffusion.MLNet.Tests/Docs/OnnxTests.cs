@@ -79,7 +79,7 @@ public sealed class OnnxTests
 
         using var generator = OnnxImageGenerator.Load("digits.onnx");
         new RowNoise(1, 7).Fill(request.Noise, 0); // the noise of the seed 7 in a model whose training had the seed 1
-        var expected = generator.Generate([new Condition(0, 7, 2)]);
+        var expected = generator.GenerateBatches([new Condition(0, 7, 2)]).Single();
         Assert.AreSequenceEqual(expected, engine.Predict(request).Pixels);
         Assert.AreSequenceEqual(expected, Pixels(model, request));
         request.Label = [1];

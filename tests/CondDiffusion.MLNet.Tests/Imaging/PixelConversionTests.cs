@@ -30,6 +30,26 @@ public sealed class PixelConversionTests
     }
 
     [TestMethod]
+    public void ToImages_OfManyBatches_KeepsNoneOfTheirPixels()
+    {
+        var batches = new List<WeakReference>();
+        var images = PixelConversion.ToImages(
+            new[] { -1f, 0, 1 }.Select(CreateBatch), new(Channels: 1, Height: 1, Width: 2));
+        byte[] levels = [.. images.Select(image => image.Pixels[0])];
+        foreach (var image in images) image.Dispose();
+        CollectionAssert.AreEqual(new byte[] { 0, 0, 128, 128, 255, 255 }, levels);
+
+        float[] CreateBatch(float value)
+        {
+            GC.Collect();
+            if (batches.Count > 1) Assert.IsFalse(batches[^2].IsAlive, "The pixels of an earlier batch are kept.");
+            float[] batch = [value, value, value, value];
+            batches.Add(new(batch));
+            return batch;
+        }
+    }
+
+    [TestMethod]
     [DataRow(1)]
     [DataRow(3)]
     public void ToImage_OfFromImage_RestoresEveryLevel(int channels)

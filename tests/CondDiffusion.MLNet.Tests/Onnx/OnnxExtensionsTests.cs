@@ -80,13 +80,13 @@ public sealed class OnnxExtensionsTests
         Condition[] rows = description.GeneratesUnlabelled
             ? [new(0, 1, 2), new(LabelRow.None, 2, 5), new(1, 3, 1), new(0, 4, 0), new(1, new(5, 6), 3.5f)]
             : [new(0, 1, 1), new(1, 2, 1)];
-        var pixels = generator.Generate(rows);
+        var pixels = Generate(generator, rows);
         AreTheSame(model.Transformer.Generator.Generate(rows), pixels);
         Assert.AreEqual(description.Sampling.ClipPixels, pixels.All(pixel => Math.Abs(pixel) <= 1));
 
         // No row is guided.
         rows = [.. rows.Select(row => row with { Guidance = 1 })];
-        AreTheSame(model.Transformer.Generator.Generate(rows), generator.Generate(rows));
+        AreTheSame(model.Transformer.Generator.Generate(rows), Generate(generator, rows));
     }
 
     [TestMethod]
@@ -99,8 +99,8 @@ public sealed class OnnxExtensionsTests
 
         var scale = exact.GeneratesUnlabelled ? 2 : 1;
         Condition[] rows = [.. Enumerable.Range(0, 64).Select(i => new Condition(i % 2, (UInt128)i, scale))];
-        var differences = exact.Generate(rows)
-            .Zip(half.Generate(rows), (a, b) => Math.Abs(Level(a) - Level(b)))
+        var differences = Generate(exact, rows)
+            .Zip(Generate(half, rows), (a, b) => Math.Abs(Level(a) - Level(b)))
             .ToArray();
         Assert.IsLessThan(0.5, differences.Average());
         Assert.IsLessThan(0.1, differences.Count(difference => difference > 1) / (double)differences.Length);
@@ -133,7 +133,7 @@ public sealed class OnnxExtensionsTests
         var steps = outputs[0].GetTensorDataAsSpan<float>().ToArray();
         Assert.AreSequenceEqual(outputs[1].GetTensorDataAsSpan<float>().ToArray(), steps[^shape.Pixels..]);
 
-        var images = PixelConversion.ToImages(steps, shape.ToImageShape());
+        var images = PixelConversion.ToImages([steps], shape.ToImageShape());
         byte[][] found = [.. images.Select(image => image.Pixels.ToArray())];
         foreach (var image in images) image.Dispose();
         Assert.HasCount(6, found);
@@ -182,7 +182,7 @@ public sealed class OnnxExtensionsTests
         using var generator = OnnxImageGenerator.Load(model.Save(new() { Sampling = Ddim }));
         Assert.AreEqual(Ddim with { GuidanceScale = 2 }, generator.Sampling);
         Condition[] rows = [new(0, 1, 2), new(1, 2, 1)];
-        AreTheSame(other.Generator.Generate(rows), generator.Generate(rows));
+        AreTheSame(other.Generator.Generate(rows), Generate(generator, rows));
     }
 
     [TestMethod]
@@ -270,6 +270,9 @@ public sealed class OnnxExtensionsTests
     }
 
     /// <summary>Asserts that the largest difference is below one grey level.</summary>
+    private static float[] Generate(OnnxImageGenerator generator, Condition[] rows) =>
+        [.. generator.GenerateBatches(rows).SelectMany(batch => batch)];
+
     private static void AreTheSame(float[] expected, float[] actual)
     {
         // Not clipped everywhere, or the comparison would see little.

@@ -1,6 +1,6 @@
 using TorchSharp;
 
-namespace CondDiffusion.MLNet.Network;
+namespace CondDiffusion.MLNet.Diffusion;
 
 /// <summary>
 /// Numbers for libtorch's operators. TorchSharp makes an object of each number that it passes on, and may free it while
