@@ -12,14 +12,24 @@ namespace CondDiffusion.MLNet.Benchmarks;
 internal static class InterruptionBenchmark
 {
     private const int Side = 16;
-    private const int Images = 1024;
+    private const int Images = 512;
     private const int Labels = 4;
-    private const int Epochs = 120;
+
+    /// <summary>Gets the options of the training, but for its directory of checkpoints.</summary>
+    internal static ConditionalDiffusionTrainer.Options Options => new()
+    {
+        Height = Side,
+        Width = Side,
+        ChannelWidths = [32],
+        Epochs = 120,
+        ValidationFraction = 0.1,
+        CheckpointSteps = 10,
+    };
 
     public static void Run(int kills)
     {
         var clock = Stopwatch.StartNew();
-        var expected = Start(null).StandardOutput.ReadToEnd().Trim();
+        var expected = Complete(null);
         var whole = clock.Elapsed;
         Console.WriteLine($"Never stopped: {whole.TotalSeconds:F1} s, weights {expected}.");
 
@@ -33,7 +43,7 @@ internal static class InterruptionBenchmark
                 Kill(directory, TimeSpan.FromSeconds(delay));
             }
 
-            var actual = Start(directory).StandardOutput.ReadToEnd().Trim();
+            var actual = Complete(directory);
             var verdict = actual == expected ? "the same" : "DIFFERENT";
             Console.WriteLine($"After {kills} kills: weights {actual}: {verdict}.");
         }
@@ -54,22 +64,25 @@ internal static class InterruptionBenchmark
             Pixels = [.. Enumerable.Range(0, Side * Side).Select(_ => random.NextSingle() * 2 - 1)],
         }).ToArray();
 
-        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
-        {
-            Height = Side,
-            Width = Side,
-            ChannelWidths = [8, 16, 16],
-            Epochs = Epochs,
-            ValidationFraction = 0.1,
-            CheckpointDirectory = checkpoints,
-            CheckpointSteps = 10,
-        });
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(
+            Options with { CheckpointDirectory = checkpoints });
         using var model = trainer.Fit(ml.Data.LoadFromEnumerable(images));
         model.Generator.UseNetwork(network =>
         {
             var hash = SHA256.HashData([.. network.Parameters.bytes, .. network.Buffers.bytes]);
             Console.WriteLine(Convert.ToHexStringLower(hash)[..16]);
         });
+    }
+
+    /// <summary>Trains to the end in another process, and returns the hash of the weights.</summary>
+    private static string Complete(string? checkpoints)
+    {
+        using var process = Start(checkpoints);
+        var weights = process.StandardOutput.ReadToEnd().Trim();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? weights
+            : throw new InvalidOperationException($"The training ended with the exit code {process.ExitCode}.");
     }
 
     private static void Kill(string directory, TimeSpan delay)

@@ -22,6 +22,20 @@ internal static class StoreBenchmark
 
     private static readonly Stopwatch Clock = Stopwatch.StartNew();
 
+    /// <summary>Gets the options of the training: those of a network that is as small as can be.</summary>
+    internal static ConditionalDiffusionTrainer.Options Options => new()
+    {
+        Architecture = NetworkArchitecture.Plain,
+        Height = Side,
+        Width = Side,
+        ChannelWidths = [2, 2, 2],
+        EmbeddingSize = 4,
+        Epochs = 1,
+        BatchSize = BatchSize,
+        ImageMemory = Memory,
+        ProgressInterval = TimeSpan.Zero,
+    };
+
     public static void Run()
     {
         Train();
@@ -31,7 +45,7 @@ internal static class StoreBenchmark
         foreach (var memory in new[] { 0, Memory, long.MaxValue }) Measure(memory);
     }
 
-    /// <summary>Does the first steps of the smallest possible network, through the trainer itself.</summary>
+    /// <summary>Takes the first steps, through the trainer itself.</summary>
     private static void Train()
     {
         TorchRuntime.EnsureLoaded();
@@ -44,15 +58,9 @@ internal static class StoreBenchmark
         Print("start");
 
         using var source = new CancellationTokenSource();
-        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(new()
+        var trainer = ml.ImageGeneration.Trainers.ConditionalDiffusion(Options with
         {
-            ChannelWidths = [2, 2, 2],
-            EmbeddingSize = 4,
-            Epochs = 1,
-            BatchSize = BatchSize,
-            ImageMemory = Memory,
             CancellationToken = source.Token,
-            ProgressInterval = TimeSpan.Zero,
             Progress = new Reporter(progress =>
             {
                 if (progress.Step == 1 || progress.Step % 50 == 0) Print($"step {progress.Step} of {progress.Steps}");

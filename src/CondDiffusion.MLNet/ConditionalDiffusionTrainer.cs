@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -81,6 +82,7 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
             : ConditionalUNet.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
+            ModelFile.CheckSize(model.ToJson(), network);
             training.ReadImages();
             var schedule = NoiseSchedule.Create(_options.Schedule, _options.Timesteps);
             using var loop = new TrainingLoop(network, settings.CreateLoss(network, schedule), settings);

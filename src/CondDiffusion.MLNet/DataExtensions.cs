@@ -73,7 +73,9 @@ public static class DataExtensions
     /// <param name="path">The folder.</param>
     /// <param name="options">The split, and what to do with broken images; null for the defaults.</param>
     /// <returns>A view of the rows, in a fixed order. Its number of rows is known, and it can be shuffled.</returns>
-    /// <exception cref="ArgumentException"><paramref name="path"/> is empty.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="path"/> is empty, or <see cref="ImageFolderOptions.Split"/> is not the name of a directory.
+    /// </exception>
     /// <exception cref="DirectoryNotFoundException">The folder or its split does not exist.</exception>
     /// <exception cref="FileNotFoundException">
     /// A file that <c>metadata.csv</c> lists is missing; the message names it.

@@ -30,6 +30,8 @@ internal static class AugmentCommand
         using var interrupt = new Interrupt();
         var refused = new Refused();
         var options = ReadOptions(arguments) with { Progress = refused, CancellationToken = interrupt.Token };
+        if (classifierFile is null && arguments.Has("--least-probability"))
+            throw new UsageException("Option --least-probability needs a --classifier.");
         CheckOutside(folder, "--out", output);
         if (classifierFile is not null) CheckOutside(output, "--classifier", classifierFile);
 
@@ -45,8 +47,19 @@ internal static class AugmentCommand
                 "for.");
         }
 
-        // Everything that can be wrong is checked before a classifier is trained.
+        // Everything that can be wrong is checked before a classifier is trained and anything is written.
         CheckOutput(output);
+        if (isComplete) classifierFile = null; // there is nothing that it could refuse
+        var origin = new Dictionary<string, string>
+        {
+            ["FOLDER"] = FolderOrigin.Describe(images),
+            ["--model"] = FolderOrigin.Describe(modelFile),
+            ["--copy-distance"] = FormattableString.Invariant($"{options.CopyDistance}"),
+            ["--classifier"] = FolderOrigin.Describe(classifierFile),
+            ["--least-probability"] = FormattableString.Invariant($"{options.LeastProbability}"),
+        };
+        FolderOrigin.Check(output, origin);
+        if (!arguments.Has("--skip-broken")) CheckImages(images, interrupt.Token);
         var form = isComplete ? null : FindGeneratedForm(images, model, interrupt.Token);
         var classifier = form is null || classifierFile is null
             ? null
@@ -57,15 +70,10 @@ internal static class AugmentCommand
 
         var rows = AddOrigins(ml, augmented, Path.GetFileName(modelFile), seed);
         if (arguments.Has("--generated-only"))
-            rows = ml.Data.FilterByCustomPredicate<AugmentedRow>(rows, row => !row.IsGenerated); // true is left out
+            rows = DataSet.LeaveOut(ml, rows, isGenerated: false);
 
-        FolderOrigin.Keep(output, new()
-        {
-            ["--model"] = FolderOrigin.Describe(modelFile),
-            ["--copy-distance"] = FormattableString.Invariant($"{options.CopyDistance}"),
-            ["--classifier"] = FolderOrigin.Describe(classifier is null ? null : classifierFile),
-            ["--least-probability"] = FormattableString.Invariant($"{options.LeastProbability}"),
-        });
+        origin["--classifier"] = FolderOrigin.Describe(classifierFile);
+        FolderOrigin.Keep(output, origin);
         var counter = new ImageCounter("saved");
         var written = ImageFolder.Save(rows, output, new()
         {
@@ -120,6 +128,23 @@ internal static class AugmentCommand
         return images.Schema.GetColumnOrNull("IsGenerated") is null
             ? images
             : ml.Transforms.DropColumns("IsGenerated").Fit(images).Transform(images);
+    }
+
+    /// <summary>Decodes all images, so that a broken one is found before a folder is begun.</summary>
+    private static void CheckImages(IDataView images, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var image in images.GetColumn<MLImage>(nameof(LabelledImage.Image)))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                image.Dispose();
+            }
+        }
+        catch (FormatException exception)
+        {
+            throw new FormatException($"{exception.Message} With --skip-broken, it is left out.", exception);
+        }
     }
 
     private static AugmentationAmount ReadAmount(Arguments arguments)
@@ -194,10 +219,10 @@ internal static class AugmentCommand
     /// </summary>
     private static IDataView AddOrigins(MLContext ml, IDataView augmented, string model, int seed)
     {
-        var mapping = ml.Transforms.CustomMapping<AugmentedRow, Origin>(Map, contractName: null);
+        var mapping = ml.Transforms.CustomMapping<AugmentationMark, Origin>(Map, contractName: null);
         return mapping.Fit(augmented).Transform(augmented);
 
-        void Map(AugmentedRow row, Origin origin)
+        void Map(AugmentationMark row, Origin origin)
         {
             origin.Seed = row.IsGenerated ? $"{seed}" : "";
             origin.Model = row.IsGenerated ? model : "";
@@ -231,11 +256,6 @@ internal static class AugmentCommand
 
     /// <summary>The numbers of a label's images. Those that were refused are of this run alone.</summary>
     private sealed record LabelCounts(int Real, int Generated, int Disputed, int Copied);
-
-    private sealed class AugmentedRow
-    {
-        public bool IsGenerated { get; set; }
-    }
 
     private sealed class Origin
     {

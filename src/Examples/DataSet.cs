@@ -18,22 +18,33 @@ internal static class DataSet
     /// <param name="split">Which of its images.</param>
     /// <param name="seed">Decides the digits that the program draws. Test digits are others.</param>
     /// <param name="option">The option that gave the name, for messages.</param>
+    /// <param name="skipsBroken">Whether broken images of a folder are left out.</param>
     public static IDataView Load(
         MLContext ml,
         string name,
         string? directory,
         MnistSplit split = MnistSplit.Train,
         int seed = 1,
-        string option = "--data") => name switch
+        string option = "--data",
+        bool skipsBroken = false) => name switch
         {
             "digits" when split == MnistSplit.Train => DrawnDigits.Load(ml, DrawnTraining, seed),
             "digits" => DrawnDigits.Load(ml, DrawnTest, seed + 1),
             "mnist" or "fashion-mnist" => ml.Data.LoadMnist(directory ?? Path.Combine("data", name), split),
-            _ => LoadFolder(ml, name, directory, split, option),
+            _ => LoadFolder(ml, name, directory, split, option, skipsBroken),
         };
 
+    /// <summary>Leaves out the generated images of a view, or the real ones, by its column IsGenerated.</summary>
+    /// <param name="ml">The context.</param>
+    /// <param name="images">The images. Without the column, all are real.</param>
+    /// <param name="isGenerated">Which images are left out.</param>
+    public static IDataView LeaveOut(MLContext ml, IDataView images, bool isGenerated) =>
+        images.Schema.GetColumnOrNull(nameof(AugmentationMark.IsGenerated)) is null
+            ? images
+            : ml.Data.FilterByCustomPredicate<AugmentationMark>(images, row => row.IsGenerated == isGenerated);
+
     private static IDataView LoadFolder(
-        MLContext ml, string folder, string? directory, MnistSplit split, string option)
+        MLContext ml, string folder, string? directory, MnistSplit split, string option, bool skipsBroken)
     {
         if (!Directory.Exists(folder))
         {
@@ -43,6 +54,10 @@ internal static class DataSet
 
         if (directory is not null)
             throw new UsageException($"Option {option}-dir is for named data sets, but {option} is a folder.");
-        return ml.Data.LoadImageFolder(folder, new() { Split = split == MnistSplit.Test ? "test" : null });
+        return ml.Data.LoadImageFolder(folder, new()
+        {
+            Split = split == MnistSplit.Test ? "test" : null,
+            SkipBrokenImages = skipsBroken,
+        });
     }
 }

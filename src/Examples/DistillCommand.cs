@@ -22,6 +22,7 @@ internal static class DistillCommand
             GuidanceScale = arguments.FindDouble("--guidance") ?? trained.Sampling.GuidanceScale,
         });
         var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
+        images = DataSet.LeaveOut(ml, images, isGenerated: true);
         TrainCommand.Fit(ml, images, file, (progress, token) =>
             ml.ImageGeneration.Trainers.Distillation(teacher, new()
             {

@@ -1,11 +1,14 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using Microsoft.ML;
+using Microsoft.ML.Data;
 
 namespace CondDiffusion.Examples;
 
 /// <summary>
-/// Keeps, in a hidden file of an augmented folder, the options that decided its images and that its
-/// <c>metadata.csv</c> does not show. Only a command with the same options completes the folder.
+/// Keeps, in a hidden file of an augmented folder, what decided its images and is not in its <c>metadata.csv</c>. Only
+/// a command with the same photos and options completes the folder.
 /// </summary>
 internal static class FolderOrigin
 {
@@ -15,19 +18,22 @@ internal static class FolderOrigin
     public static bool IsIn(string folder) => File.Exists(FindFile(folder));
 
     /// <summary>Writes the options into a new folder, or compares them with those that it was begun with.</summary>
-    /// <param name="folder">The folder. It was begun if it has a <c>metadata.csv</c>.</param>
+    /// <param name="folder">The folder.</param>
     /// <param name="options">The value of each option.</param>
     /// <exception cref="InvalidOperationException">Some were others; the message names them and the folder.</exception>
     public static void Keep(string folder, Dictionary<string, string> options)
     {
-        var file = FindFile(folder);
-        if (!File.Exists(Path.Combine(folder, "metadata.csv")))
-        {
-            OutputFiles.Write(file, temporary => File.WriteAllText(temporary, JsonSerializer.Serialize(options)));
-            return;
-        }
+        if (IsBegun(folder)) Check(folder, options);
+        else OutputFiles.Write(FindFile(folder), file => File.WriteAllText(file, JsonSerializer.Serialize(options)));
+    }
 
-        var begun = Read(file);
+    /// <summary>Compares the options with those that a folder was begun with, if it was.</summary>
+    /// <inheritdoc cref="Keep"/>
+    public static void Check(string folder, Dictionary<string, string> options)
+    {
+        if (!IsBegun(folder)) return;
+
+        var begun = Read(FindFile(folder));
         string[] differences =
         [
             .. options.Where(option => begun.GetValueOrDefault(option.Key) != option.Value)
@@ -40,14 +46,30 @@ internal static class FolderOrigin
             "another folder.");
     }
 
-    /// <summary>Returns the name of a file and a hash of its content; "none" without a file.</summary>
+    /// <summary>Returns the number of a folder's images, and a hash of their names and labels.</summary>
+    public static string Describe(IDataView images)
+    {
+        var names = images.GetColumn<string>("FileName").Zip(images.GetColumn<string>("Label"));
+        var lines = names.Select(image => $"{image.First}\n{image.Second}\n").ToArray();
+        return $"{lines.Length} images ({Hash(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))})";
+    }
+
+    /// <summary>
+    /// Returns the name of a file and a hash of its content, if it is there; "none" without a file.
+    /// </summary>
     public static string Describe(string? file)
     {
         if (file is null) return "none";
+        if (!File.Exists(file)) return $"{Path.GetFileName(file)} (new)";
 
         using var stream = File.OpenRead(file);
-        return $"{Path.GetFileName(file)} (SHA-256 {Convert.ToHexStringLower(SHA256.HashData(stream))})";
+        return $"{Path.GetFileName(file)} ({Hash(SHA256.HashData(stream))})";
     }
+
+    private static string Hash(byte[] hash) => $"SHA-256 {Convert.ToHexStringLower(hash)}";
+
+    /// <summary>Returns whether the images of a folder were begun: it has a <c>metadata.csv</c>.</summary>
+    private static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "metadata.csv"));
 
     private static string FindFile(string folder) => Path.Combine(folder, FileName);
 

@@ -33,14 +33,16 @@ static int Main(Action command)
               train        --data DATA [--data-dir DIR] [--network Residual|Plain] [--size N|HxW] [--channels 1|3]
                            [--label-balance B] [--label-sharing S] [--shift S] [--rotation DEGREES]
                            [--scale S] [--epochs N] [--batch N] [--guidance G] [--seed N] [--checkpoints DIR]
-                           [--tensorboard DIR] --out FILE.zip;
+                           [--tensorboard DIR] [--skip-broken] --out FILE.zip;
                            images are brought to --size, 28 by default, of multiples of 4, and are grey or colored
                            as the first one is; from 0 to 1, --label-balance lets rare labels come more often;
                            --label-sharing 1 carries over what is learnt of one label to the others;
                            --shift 0.1, --rotation 10 and --scale 0.1 shift, rotate and scale half of the images by up
                            to a tenth and ten degrees in each step, but not those that the model generates;
                            the model generates with guidance G unless it is told otherwise;
-                           with --checkpoints, a training that was stopped resumes
+                           with --checkpoints, a training that was stopped resumes;
+                           --skip-broken leaves out images of a folder that cannot be decoded; generated images,
+                           which augment has marked in metadata.csv, are always left out
               distill      --model FILE.zip --data DATA [--data-dir DIR] [--steps N]
                            [--guidance G] [--epochs N] [--optimizer Adam|Muon] [--learning-rate R] [--seed N]
                            [--checkpoints DIR] --out FILE.zip;
@@ -68,7 +70,8 @@ static int Main(Action command)
                            compared is trained where its file is missing; --trainings 0 leaves out the accuracy
                            of classifiers that learn from the images
 
-            DATA is mnist, fashion-mnist, digits, or a folder of images: photos/train/cat/1.png, photos/test/dog/7.jpg
+            DATA is mnist, fashion-mnist, digits, or a folder of images: photos/train/cat/1.png, photos/test/dog/7.jpg.
+            A folder that is called digits is ./digits.
             """);
         return 2;
     }

@@ -10,15 +10,24 @@ internal static class TrainCommand
     {
         var arguments = new Arguments(
             args,
-            "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--label-sharing",
-            "--shift", "--rotation", "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints",
-            "--tensorboard", "--out");
+            [
+                "--data", "--data-dir", "--network", "--size", "--channels", "--label-balance", "--label-sharing",
+                "--shift", "--rotation", "--scale", "--epochs", "--batch", "--guidance", "--seed", "--checkpoints",
+                "--tensorboard", "--out",
+            ],
+            ["--skip-broken"]);
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var (height, width) = arguments.Size("--size", 28);
         var ml = CommandContext.Create(seed);
 
-        var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
+        var images = DataSet.Load(
+            ml,
+            arguments.Text("--data"),
+            arguments.Find("--data-dir"),
+            seed: seed,
+            skipsBroken: arguments.Has("--skip-broken"));
+        images = DataSet.LeaveOut(ml, images, isGenerated: true);
         var options = new ConditionalDiffusionTrainer.Options();
         Train(ml, images, file, options with
         {

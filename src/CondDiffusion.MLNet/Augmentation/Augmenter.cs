@@ -109,11 +109,7 @@ internal sealed class Augmenter
         channel.Info(MessageSensitivity.None, line);
     }
 
-    public void CheckAlive()
-    {
-        Options.CancellationToken.ThrowIfCancellationRequested();
-        MLNetInternals.CheckAlive(_host);
-    }
+    public void CheckAlive() => MLNetInternals.CheckAlive(_host, Options.CancellationToken);
 
     private void Warn(string line)
     {

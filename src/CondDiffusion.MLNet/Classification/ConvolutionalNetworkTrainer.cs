@@ -2,6 +2,7 @@ using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
+using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -74,16 +75,16 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         Check(MLNetInternals.Shape(input.Schema));
         _columns.CheckLayout(input.Schema);
 
-        // The data: one pass over the rows, into the image store.
         using var training = new ImageTraining(_host, _options, input);
         var model = _options.Describe(training.Labels);
-        training.ReadImages(_options.ExampleWeightColumnName, FindIsGenerated(input.Schema));
 
-        // The network and its loss.
+        // The network: one that cannot be is an error before the rows are read.
         var seed = (ulong)training.Seed;
         var network = ClassifierNetwork.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
+            ModelFile.CheckSize(model.ToJson(), network);
+            training.ReadImages(_options.ExampleWeightColumnName, FindIsGenerated(input.Schema));
             var settings = _options.LoopSettings(seed, training.Type);
             using var loop = new TrainingLoop(network, _options.CreateLoss(network, training.Type), settings);
 

@@ -36,11 +36,7 @@ internal static class ImageFolderLoader
 
         void Warn(string line) => channel.Warning(MessageSensitivity.None, $"'{directory}': {line}");
 
-        void CheckAlive()
-        {
-            options.CancellationToken.ThrowIfCancellationRequested();
-            MLNetInternals.CheckAlive(host);
-        }
+        void CheckAlive() => MLNetInternals.CheckAlive(host, options.CancellationToken);
     }
 
     /// <summary>Returns the first names of a list, for a message.</summary>
@@ -62,6 +58,13 @@ internal static class ImageFolderLoader
         {
             var train = Path.Combine(directory, "train");
             return IsSplit(train) ? train : directory;
+        }
+
+        if (split is "" or ".." || split != Path.GetFileName(split))
+        {
+            throw new ArgumentException(
+                $"{nameof(ImageFolderOptions.Split)} is '{split}': expected the name of a directory in the folder, " +
+                "or '.' for the folder itself.");
         }
 
         var found = Path.GetFullPath(Path.Combine(directory, split));

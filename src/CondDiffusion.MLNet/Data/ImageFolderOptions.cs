@@ -9,6 +9,10 @@ public sealed record ImageFolderOptions
     /// split: a directory that holds directories or a <c>metadata.csv</c>; otherwise for the folder itself. Default:
     /// null.
     /// </value>
+    /// <remarks>
+    /// A split of another name, such as <c>Training</c>, has to be named: otherwise the directories of all splits are
+    /// loaded. A warning says so where a label has several directories.
+    /// </remarks>
     public string? Split { get; init; }
 
     /// <summary>

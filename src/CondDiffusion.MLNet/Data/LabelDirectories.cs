@@ -27,11 +27,24 @@ internal sealed class LabelDirectories
             warn($"files passed over, as they are hidden or not images: {count}.");
         if (directories._empty is { Count: > 0 } empty)
             warn($"directories without images: {ImageFolderLoader.Enumerate(empty)}.");
+        if (FindLabelOfSeveral(directories._files) is { } label)
+        {
+            warn($"directories with the same label, '{label.Key}': {ImageFolderLoader.Enumerate([.. label])}. Where " +
+                $"these are splits, choose one with {nameof(ImageFolderOptions.Split)}.");
+        }
+
         return directories._files;
     }
 
     public static bool IsHidden(FileSystemInfo entry) =>
         entry.Name.StartsWith('.') || entry.Attributes.HasFlag(FileAttributes.Hidden);
+
+    /// <summary>Returns a label that several directories have, with them.</summary>
+    private static IGrouping<string, string>? FindLabelOfSeveral(List<LabelledFile> files) => files
+        .Select(file => (file.Label, Directory: file.Name[..file.Name.LastIndexOf('/')]))
+        .Distinct()
+        .GroupBy(file => file.Label, file => file.Directory)
+        .FirstOrDefault(label => label.Count() > 1);
 
     private void Add(DirectoryInfo directory, string prefix)
     {

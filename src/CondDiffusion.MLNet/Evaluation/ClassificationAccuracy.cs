@@ -119,11 +119,7 @@ internal sealed class ClassificationAccuracy
         uint FindRow(LabelledPixels image) => (uint)Array.BinarySearch(labels, image.Label, StringComparer.Ordinal);
     }
 
-    private void CheckAlive()
-    {
-        _options.Classifier.CancellationToken.ThrowIfCancellationRequested();
-        MLNetInternals.CheckAlive(_host);
-    }
+    private void CheckAlive() => MLNetInternals.CheckAlive(_host, _options.Classifier.CancellationToken);
 
     private sealed class Row
     {

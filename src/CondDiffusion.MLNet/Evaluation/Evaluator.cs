@@ -58,11 +58,7 @@ internal sealed class Evaluator
         string? FindPredicted(IDataView data) =>
             options.PredictedLabelColumnName is { } name && data.Schema.GetColumnOrNull(name) is not null ? name : null;
 
-        void CheckAlive()
-        {
-            options.CancellationToken.ThrowIfCancellationRequested();
-            MLNetInternals.CheckAlive(host);
-        }
+        void CheckAlive() => MLNetInternals.CheckAlive(host, options.CancellationToken);
     }
 
     private static void CheckColumns(List<FeatureReader> readers)

@@ -48,6 +48,14 @@ namespace CondDiffusion.MLNet.Interop
         /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
         public static void CheckAlive(IHostEnvironment host) => host.CheckAlive();
 
+        /// <summary>Throws if the context or a token was cancelled.</summary>
+        /// <exception cref="OperationCanceledException">The context or the token was cancelled.</exception>
+        public static void CheckAlive(IHostEnvironment host, CancellationToken cancellationToken)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            host.CheckAlive();
+        }
+
         public static bool IsCanceled(IHostEnvironment host) => ((ICancelable)host).IsCanceled;
 
         /// <summary>

@@ -54,14 +54,23 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
         context.CheckAtModel();
         context.SetVersionInfo(Version(format));
 
-        var weights = sizeof(float) * (network.Parameters.numel() + network.Buffers.numel());
-        if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
-            throw new InvalidOperationException($"The model file could not be loaded again: {error}");
+        CheckSize(json, network);
 
         context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
 
         context.SaveBinaryStream(DescriptionEntry, writer => writer.Write(json));
         context.SaveBinaryStream(WeightsEntry, writer => network.Save(writer.BaseStream));
+    }
+
+    /// <summary>Checks that a model that is saved can be loaded again.</summary>
+    /// <param name="json">The description, in UTF-8.</param>
+    /// <param name="network">The weights.</param>
+    /// <exception cref="InvalidOperationException">The values of the labels are too long for a file.</exception>
+    public static void CheckSize(byte[] json, FlatNetwork network)
+    {
+        var weights = sizeof(float) * (network.Parameters.numel() + network.Buffers.numel());
+        if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
+            throw new InvalidOperationException($"The model file could not be loaded again: {error}");
     }
 
     /// <summary>

@@ -138,11 +138,7 @@ internal sealed class ImageTraining : IDisposable
 
     /// <summary>Throws if the training has to end.</summary>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
-    public void CheckAlive()
-    {
-        _options.CancellationToken.ThrowIfCancellationRequested();
-        MLNetInternals.CheckAlive(_host);
-    }
+    public void CheckAlive() => MLNetInternals.CheckAlive(_host, _options.CancellationToken);
 
     public void Dispose()
     {

@@ -53,7 +53,8 @@ public sealed class InitialModel
     /// <summary>Starts from a file, which is read when the training begins.</summary>
     /// <param name="path">
     /// A model file of ML.NET that ends in ".zip", with a trained generator of images, alone or in a chain; or a file
-    /// of weights that ends in ".safetensors", with the names of PyTorch's state_dict.
+    /// of weights that ends in ".safetensors", with the names of PyTorch's state_dict. A chain with a custom mapping
+    /// has to be loaded by a context that knows the mapping: use <see cref="From(ITransformer)"/>.
     /// </param>
     /// <exception cref="ArgumentException">The path has another ending.</exception>
     public static InitialModel FromFile(string path)

@@ -93,6 +93,41 @@ public sealed class LoadImageFolderTests : IDisposable
     }
 
     [TestMethod]
+    public void Load_SplitWithMetadataAlone_IsTheTrainingSplit()
+    {
+        foreach (var name in new[] { "train/1.png", "test/2.png" }) _directory.Write(name);
+        WriteMetadata("file_name,label\n1.png,x\n", "train/");
+        Assert.AreSequenceEqual(["x: 1.png"], Rows(Load()));
+    }
+
+    [TestMethod]
+    public void Load_SplitsOfOtherNames_AreAWarning()
+    {
+        foreach (var name in new[] { "Training/a/1.png", "Training/b/1.png", "Testing/a/2.png", "Testing/a/3.png" })
+            _directory.Write(name);
+
+        Assert.AreEqual(4, Load().GetRowCount());
+        var warning = _warnings.Single(each => each.Contains("same label", StringComparison.Ordinal));
+        Assert.Contains(_directory.Path, warning);
+        Assert.Contains("the same label, 'a': Testing/a, Training/a. Where these are splits", warning);
+        _warnings.Clear();
+        Assert.AreEqual(2, Load(new() { Split = "Testing" }).GetRowCount());
+        Assert.IsEmpty(_warnings);
+    }
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("..")]
+    [DataRow("../photos")]
+    [DataRow("train/a")]
+    [DataRow("/")]
+    public void Load_SplitThatIsNoName_IsRefused(string split)
+    {
+        _directory.Write("train/a/1.png");
+        Throws.Saying<ArgumentException>(() => Load(new() { Split = split }), $"Split is '{split}'", "the name of a");
+    }
+
+    [TestMethod]
     public void Load_LabelCalledTrain_IsALabel()
     {
         foreach (var name in new[] { "car/1.png", "train/1.png", "train/.thumbnails/1.png" }) _directory.Write(name);

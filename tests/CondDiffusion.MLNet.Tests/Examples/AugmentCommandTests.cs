@@ -170,18 +170,55 @@ public sealed class AugmentCommandTests : IDisposable
                 () => RunIn(_photos, output, "--balance", "--classifier", classifier), message);
     }
 
+    /// <summary>The folder says so before another classifier is trained.</summary>
     [TestMethod]
     [DataRow("--copy-distance was 0.5 and is 0.6", "--copy-distance", "0.6")]
-    [DataRow("--least-probability was 0.5 and is 0.7", "--least-probability", "0.7")]
-    [DataRow("--classifier was none and is classifier.zip (SHA-256 ", "--classifier", "classifier.zip")]
-    public void Run_AgainWithOtherFilters_IsRefused(string message, string option, string value)
+    [DataRow("--classifier was none and is classifier.zip (new)", "--classifier", "classifier.zip")]
+    [DataRow(
+        "--least-probability was 0.5 and is 0.7", "--least-probability", "0.7", "--classifier", "classifier.zip")]
+    public void Run_AgainWithOtherFilters_IsRefused(string message, params string[] options)
     {
         RunJson("--balance");
         var file = Directory.GetFiles(Path.Combine(_out, "dog")).Max()!;
         File.Delete(file);
-        if (option == "--classifier") value = _directory.File(value);
-        Throws.Saying<InvalidOperationException>(() => Run("--balance", option, value), _out, message);
+        var classifier = _directory.File("classifier.zip");
+        options = [.. options.Select(option => option == "classifier.zip" ? classifier : option)];
+        Throws.Saying<InvalidOperationException>(() => Run(["--balance", .. options]), _out, message);
         Assert.IsFalse(File.Exists(file));
+        Assert.IsFalse(File.Exists(classifier));
+    }
+
+    [TestMethod]
+    public void Run_AgainWithOtherPhotos_IsRefused()
+    {
+        RunJson("--balance");
+        File.Move(Path.Combine(_photos, "cat/1.png"), Path.Combine(_photos, "cat/4.png"));
+        Throws.Saying<InvalidOperationException>(
+            () => Run("--balance"), _out, "FOLDER was 6 images (SHA-256 ", " and is 6 images (SHA-256 ");
+    }
+
+    [TestMethod]
+    public void Run_AnotherSeed_GeneratesOtherImages()
+    {
+        RunJson("--balance");
+        var other = _directory.File("other");
+        RunIn(_photos, other, "--balance", "--seed", "2");
+        Assert.HasCount(4, Dogs(_out));
+        Assert.HasCount(2, Dogs(_out).Intersect(Dogs(other)), "Those are the real ones.");
+
+        static IEnumerable<string> Dogs(string directory) => Directory.GetFiles(Path.Combine(directory, "dog"))
+            .Select(file => Convert.ToHexString(File.ReadAllBytes(file)));
+    }
+
+    [TestMethod]
+    public void Run_Splits_TakesTheTrainingImages()
+    {
+        var splits = _directory.File("splits");
+        PhotoFolder.Draw(Path.Combine(splits, "train"), cats: 3, dogs: 1);
+        PhotoFolder.Draw(Path.Combine(splits, "test"), cats: 5, dogs: 6);
+        RunIn(splits, _out, "--balance");
+        var labels = new MLContext().Data.LoadImageFolder(_out).GetColumn<string>("Label").CountBy(label => label);
+        Assert.AreSequenceEqual([("cat", 3), ("dog", 3)], labels.Select(label => (label.Key, label.Value)).Order());
     }
 
     [TestMethod]
@@ -234,16 +271,12 @@ public sealed class AugmentCommandTests : IDisposable
     {
         var broken = Path.Combine(_photos, "cat/1.png");
         File.WriteAllBytes(broken, File.ReadAllBytes(broken)[..20]);
-        Throws.Saying<FormatException>(() => Run("--balance"), broken);
-        Assert.IsEmpty(Directory.GetFiles(_out, "*", SearchOption.AllDirectories).Where(IsTemporary));
+        Throws.Saying<FormatException>(() => Run("--balance"), broken, "With --skip-broken, it is left out.");
+        Assert.IsEmpty(Directory.GetFiles(_out, "*", SearchOption.AllDirectories));
 
-        var more = _directory.File("more");
-        RunIn(_photos, more, "--balance", "--skip-broken");
-        Assert.HasCount(3, Directory.GetFiles(Path.Combine(more, "cat")));
-        Assert.HasCount(3, Directory.GetFiles(Path.Combine(more, "dog")));
-
-        static bool IsTemporary(string path) =>
-            Path.GetFileName(path) is ['.', ..] and not ".augmentation.json";
+        Run("--balance", "--skip-broken");
+        Assert.HasCount(3, Directory.GetFiles(Path.Combine(_out, "cat")));
+        Assert.HasCount(3, Directory.GetFiles(Path.Combine(_out, "dog")));
     }
 
     [TestMethod]
@@ -281,6 +314,7 @@ public sealed class AugmentCommandTests : IDisposable
     [DataRow("--copy-distance must be at least 0 and below infinity", "--balance", "--copy-distance", "-1")]
     [DataRow("--least-probability must be at least 0 and below 1", "--balance", "--least-probability", "NaN")]
     [DataRow("--at-least must be a whole number of at least 1, but is '0'", "--at-least", "0")]
+    [DataRow("--least-probability needs a --classifier", "--balance", "--least-probability", "0.7")]
     public void Run_OptionsOutOfRange_AreNamed(string message, params string[] options) =>
         Throws.Saying<UsageException>(() => Run(options), message);
 

@@ -33,6 +33,30 @@ public sealed class FolderCommandTests : IDisposable
     }
 
     [TestMethod]
+    public void Train_BrokenAndGeneratedImages_AreLeftOut()
+    {
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 2, dogs: 2);
+        var broken = Path.Combine(photos, "cat/0.png");
+        File.WriteAllBytes(broken, File.ReadAllBytes(broken)[..20]);
+        string[] options = ["--data", photos, "--size", "8", "--epochs", "1", "--out", _directory.File("model.zip")];
+        Throws.Saying<FormatException>(() => TrainCommand.Run(options), broken);
+        Assert.Contains("dog, cat", Train("--skip-broken"));
+
+        File.WriteAllText(
+            Path.Combine(photos, "metadata.csv"),
+            "file_name,label,is_generated\ndog/0.png,dog,False\ncat/0.png,cat,True\ndog/1.png,dog,False\n");
+        Assert.DoesNotContain("cat", Train());
+
+        string Train(params string[] more)
+        {
+            Printed.By(() => TrainCommand.Run([.. options, .. more]));
+            using var model = ModelFile.LoadGenerator(new(), options[^1]);
+            return string.Join(", ", model.LabelValues!.OrderDescending());
+        }
+    }
+
+    [TestMethod]
     public void Train_ResidualNetworkAndGuidance_AreThoseOfTheModel()
     {
         var photos = _directory.File("photos");

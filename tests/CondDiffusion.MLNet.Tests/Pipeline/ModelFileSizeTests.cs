@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Pipeline;
@@ -134,6 +135,21 @@ public sealed class ModelFileSizeTests
         Assert.Contains("could not be loaded again", exception.Message);
     }
 
+    [TestMethod]
+    public void Fit_LabelsThatNoFileHolds_SaysSoBeforeAnImageIsRead()
+    {
+        var rows = Ml.Data.LoadFromEnumerable<UnreadImage>(
+            [new() { Label = "cat" }, new() { Label = new string('x', 61 << 20) }]);
+        var keyed = Ml.Transforms.Conversion.MapValueToKey("Label").Fit(rows).Transform(rows);
+        IEstimator<ITransformer>[] trainers =
+        [
+            Ml.ImageGeneration.Trainers.ConditionalDiffusion(Tiny.Options),
+            Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new() { Height = 8, Width = 8 }),
+        ];
+        foreach (var trainer in trainers)
+            Throws.Saying<InvalidOperationException>(() => trainer.Fit(keyed), "could not be loaded again", "the labels");
+    }
+
     /// <summary>Returns the size of an unpacked entry, as the zip's directory states it.</summary>
     private static Span<byte> UnpackedSize(byte[] file, string entry) => Record(file, entry).Slice(24, sizeof(uint));
 
@@ -163,7 +179,7 @@ public sealed class ModelFileSizeTests
         if (!chain) return new(ModelZip.Save(Ml, model));
 
         var copy = Ml.Transforms.CopyColumns("Again", "Label").Fit(Tiny.Rows(Ml));
-        return new(ModelZip.Save(Ml, new Microsoft.ML.Data.TransformerChain<ITransformer>(copy, model)));
+        return new(ModelZip.Save(Ml, new TransformerChain<ITransformer>(copy, model)));
     }
 
     private static void AssertRefused(byte[] file, string message, long mostBytes = 1_000_000)
@@ -175,5 +191,17 @@ public sealed class ModelFileSizeTests
         Assert.IsInstanceOfType<FormatException>(exception);
         Assert.Contains(message, exception.Message);
         Assert.IsLessThan(mostBytes, allocated);
+    }
+
+    private sealed class UnreadImage
+    {
+        public string Label { get; set; } = "";
+
+        [VectorType(1, 8, 8)]
+        public float[] Pixels
+        {
+            get => throw new AssertFailedException("An image was read.");
+            set => _ = value;
+        }
     }
 }
