@@ -57,8 +57,8 @@ public static class DataExtensions
     /// <para>The view has three columns. <c>Image</c> holds an <c>MLImage</c> of the size and the colors of the file;
     /// as with ML.NET's LoadImages, colors are multiplied by their opacity, and the orientation in a photo's EXIF data
     /// is ignored. <c>Label</c> holds a text. <c>FileName</c> holds the path of the file within the directory, as a
-    /// text, with slashes. If <c>metadata.csv</c> has the column <c>is_generated</c>, the view also has the boolean
-    /// column <c>IsGenerated</c>.</para>
+    /// text: with slashes, or as <c>metadata.csv</c> has it. If <c>metadata.csv</c> has the column <c>is_generated</c>,
+    /// the view also has the boolean column <c>IsGenerated</c>.</para>
     /// <para>A folder may have splits, such as the directories <c>train</c> and <c>test</c>: see
     /// <see cref="ImageFolderOptions.Split"/>. If the directory that is loaded holds <c>metadata.csv</c>, its columns
     /// <c>file_name</c> and <c>label</c> say which images there are, in which order; other columns than these

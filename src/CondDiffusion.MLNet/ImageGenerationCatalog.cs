@@ -79,8 +79,8 @@ public sealed class ImageGenerationCatalog
     /// <remarks>
     /// <para>The view has the columns of the data, and one that says which rows are generated. Real rows are as they
     /// were. In a generated row, the label column and the image column have values, and every other column has a
-    /// missing one: NaN, an empty text, the missing key, no image; 0 for integers and false for booleans, which ML.NET
-    /// knows no missing values of.</para>
+    /// missing one: NaN, an empty text, the missing key, no image; for types of which ML.NET knows no missing value,
+    /// it is their default: 0, false, the first day of the year 1.</para>
     /// <para>This method reads the labels once. An image is generated when it is read, in batches; reading the view
     /// twice generates twice. <see cref="ImageFolder.Save"/> keeps the images. They follow from the seed, whatever the
     /// batches. Rows whose label is missing stay as they are and are not counted.</para>
@@ -123,8 +123,8 @@ public sealed class ImageGenerationCatalog
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// A row's features are not finite, or its label is missing; a label is in one view only; there are fewer rows, in
-    /// all or of a label, than <see cref="EvaluationOptions.Neighbors"/> and one; or TorchSharp's native library is not
-    /// there. Each message says which.
+    /// all or of a label, than <see cref="EvaluationOptions.Neighbors"/> asks for; or TorchSharp's native library is
+    /// not there. Each message says which.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public ImageGenerationMetrics Evaluate(IDataView generated, IDataView real, EvaluationOptions? options = null)

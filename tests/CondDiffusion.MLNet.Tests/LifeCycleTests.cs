@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
@@ -221,7 +220,7 @@ public sealed class LifeCycleTests
             await Assert.ThrowsExactlyAsync<OperationCanceledException>(() => byToken.WaitAsync(Limit));
             Assert.IsFalse(byContext.IsCompleted || byDisposal.IsCompleted);
 
-            CancelExecution(ml);
+            ml.Cancel();
             disposed.Dispose();
             await Assert.ThrowsExactlyAsync<OperationCanceledException>(() => byContext.WaitAsync(Limit));
             await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => byDisposal.WaitAsync(Limit));
@@ -345,7 +344,7 @@ public sealed class LifeCycleTests
             Progress = new Reporter(_ =>
             {
                 if (++steps == 2)
-                    CancelExecution(ml);
+                    ml.Cancel();
             }),
         };
         Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(ml, options));
@@ -456,7 +455,7 @@ public sealed class LifeCycleTests
         Assert.ThrowsExactly<OperationCanceledException>(() => model.Generate(["cat"], null, _ =>
         {
             steps++;
-            CancelExecution(ml);
+            ml.Cancel();
         }));
         Assert.AreEqual(1, steps);
         Assert.ThrowsExactly<OperationCanceledException>(() => view.GetColumn<float[]>("GeneratedPixels").First());
@@ -514,9 +513,4 @@ public sealed class LifeCycleTests
         using var process = Process.GetCurrentProcess();
         return process.WorkingSet64;
     }
-
-    // This method is public in the package Microsoft.ML.Experimental.
-    private static void CancelExecution(MLContext ml) =>
-        typeof(MLContext).GetMethod("CancelExecution", BindingFlags.Instance | BindingFlags.NonPublic)!
-            .Invoke(ml, null);
 }

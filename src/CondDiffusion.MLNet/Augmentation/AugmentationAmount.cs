@@ -27,7 +27,9 @@ public sealed class AugmentationAmount
     }
 
     /// <summary>Returns the amount that generates a number of images for each real one.</summary>
-    /// <param name="ratio">Generated images for each real one of the label. Positive and finite.</param>
+    /// <param name="ratio">
+    /// Generated images for each real one of the label. Positive and finite. Their number is rounded, half to even.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">
     /// <paramref name="ratio"/> is not positive, or not finite.
     /// </exception>

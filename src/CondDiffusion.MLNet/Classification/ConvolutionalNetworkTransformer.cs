@@ -70,7 +70,7 @@ public sealed class ConvolutionalNetworkTransformer : ITransformer, IDisposable
     /// <returns>
     /// The rows with the predicted columns. What else is in a row's batch changes its scores by rounding only. Reading
     /// a predicted value throws an <see cref="InvalidOperationException"/> if the row's image is missing, or has
-    /// another number of values or values that are not finite.
+    /// another number of values or values outside [-1, 1].
     /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IDataView Transform(IDataView input)

@@ -42,9 +42,11 @@ public static class ImageFolder
     /// <paramref name="path"/> is empty, or a named column is missing or of the wrong type; the message names it.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// The data has no rows; a row has no label or no image; the folder holds other files than those of these rows; or
-    /// somebody else has begun to write it. The message names the row or the file.
+    /// The data has no rows; a row has no label or no image; the folder's <c>metadata.csv</c> lists other rows; the
+    /// folder holds files but no <c>metadata.csv</c>; or somebody else has begun to write it. The message names the row
+    /// or the file.
     /// </exception>
+    /// <exception cref="FormatException">The folder's <c>metadata.csv</c> is no such file.</exception>
     /// <exception cref="IOException">A file or directory cannot be written; the message names it.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write it.</exception>
     /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>

@@ -37,8 +37,8 @@ public sealed record EvaluationOptions
     public IDataView? TrainingData { get; init; }
 
     /// <summary>
-    /// The neighbour that the balls of precision, recall, density and coverage reach to, k. All data, and each label
-    /// of it, needs more rows than this.
+    /// The neighbour that the balls of precision, recall, density and coverage reach to, k. The generated and the real
+    /// data, and each label of them, need more rows than this; the training data needs two.
     /// </summary>
     /// <value>At least 1. Default: 5.</value>
     public int Neighbors { get; init; } = 5;

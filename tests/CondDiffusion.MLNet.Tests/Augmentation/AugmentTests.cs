@@ -113,6 +113,46 @@ public sealed class AugmentTests
         Assert.AreSequenceEqual(first, guided);
     }
 
+    /// <summary>An image that was refused has no part in those of other rows.</summary>
+    [TestMethod]
+    public void Augment_RefusedImages_AreReplacedAlikeInEveryBatchAndFromAnyRow()
+    {
+        var options = Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(10),
+            Classifier = Classifier(pixels => pixels[0] > 0 ? "dog" : "cat"),
+            MostAttempts = 100,
+        };
+        var expected = ReadFrom(0, batchSize: 2);
+        Assert.HasCount(13, expected);
+        foreach (var batchSize in new[] { 1, 3, 7 })
+            Assert.AreSequenceEqual(expected, ReadFrom(0, batchSize), $"batches of {batchSize}");
+        Assert.AreSequenceEqual(expected[5..], ReadFrom(5, batchSize: 3));
+
+        string[] ReadFrom(int first, int batchSize)
+        {
+            using var model = Tiny.Create(Ml, Guided with { BatchSize = batchSize });
+            var view = Ml.ImageGeneration.Augment(Animals(), model, options);
+            using var cursor = view.GetRowCursor(view.Schema);
+            var isGenerated = cursor.GetGetter<bool>(view.Schema["IsGenerated"]);
+            var getPixels = cursor.GetGetter<VBuffer<float>>(view.Schema["Pixels"]);
+            var images = new List<string>();
+            var generated = 0;
+            while (cursor.MoveNext())
+            {
+                var generates = false;
+                isGenerated(ref generates);
+                if (!generates || generated++ < first) continue;
+
+                var pixels = default(VBuffer<float>);
+                getPixels(ref pixels);
+                images.Add(string.Join(' ', pixels.DenseValues()));
+            }
+
+            return [.. images];
+        }
+    }
+
     [TestMethod]
     public void Augment_OtherColumns_HaveMissingValuesInGeneratedRows()
     {
@@ -123,6 +163,33 @@ public sealed class AugmentTests
         Assert.AreEqual(0, row.Number);
         Assert.AreSequenceEqual([double.NaN, double.NaN], row.Position);
         Assert.AreEqual(0u, row.Group);
+    }
+
+    [TestMethod]
+    public void Augment_ColumnsOfEveryType_HaveMissingValuesInGeneratedRows()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var data = Ml.Data.LoadFromEnumerable(new[] { 1, 3, 4 }.Select(i => new EveryTypeImage(i)));
+        var view = Ml.ImageGeneration.Augment(data, model, Vectors);
+        var columns = view.Schema.Where(column => column.Name != "Pixels").ToArray();
+        var (_, values) = ViewConformance.Read(view, columns.Contains).Single(row => row.Values[^1] is true);
+
+        Dictionary<string, object> expected = new()
+        {
+            ["Name"] = "cat",
+            ["IsGenerated"] = true,
+            ["Single"] = float.NaN,
+            ["Double"] = double.NaN,
+            ["Vector"] = Array.Empty<int>(),
+            ["Texts"] = new[] { "", "" },
+            ["Sparse"] = Array.Empty<double>(),
+        };
+        foreach (var (column, value) in columns.Zip(values))
+        {
+            // Where there is no missing value, 0.
+            var missing = expected.GetValueOrDefault(column.Name) ?? Activator.CreateInstance(value!.GetType());
+            Cells.AreEqual(missing, value, exact: true, column.Name);
+        }
     }
 
     [TestMethod]
@@ -536,6 +603,11 @@ public sealed class AugmentTests
         var view = Ml.ImageGeneration.Augment(Animals(), model, Vectors with { CancellationToken = source.Token });
         source.Cancel();
         Assert.ThrowsExactly<OperationCanceledException>(() => Read(view));
+
+        var ml = new MLContext();
+        view = ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        ml.Cancel();
+        Assert.Throws<OperationCanceledException>(() => Read(view));
     }
 
     /// <summary>A model of 16 steps would evaluate the network 16 times for its first batch.</summary>
@@ -708,6 +780,12 @@ public sealed class AugmentTests
 
         [VectorType(64)]
         public float[] Pixels { get; set; } = [];
+    }
+
+    private sealed class EveryTypeImage(int i) : EveryType(i)
+    {
+        [VectorType(64)]
+        public float[] Pixels { get; set; } = new float[64];
     }
 
     private sealed class AugmentedAnimal : Animal

@@ -7,7 +7,7 @@ namespace CondDiffusion.MLNet.Tests.Benchmarks;
 [TestClass]
 public sealed class BenchmarkOptionsTests
 {
-    /// <summary>The trainer refuses options that it cannot train with, and a benchmark has a process for that.</summary>
+    /// <summary>A benchmark whose options the trainer refuses measures nothing.</summary>
     [TestMethod]
     [DynamicData(nameof(Trainings))]
     public void Trainer_OfEachBenchmark_TakesItsOptions(string name, ConditionalDiffusionTrainer.Options options) =>

@@ -287,8 +287,12 @@ public sealed class LoadImageFolderTests : IDisposable
         var options = new ImageFolderOptions { CancellationToken = new(canceled: true) };
         Assert.ThrowsExactly<OperationCanceledException>(() => Load(options));
 
-        WriteMetadata("file_name,label\na/1.png\n");
+        WriteMetadata("file_name,label\na/1.png,a\n");
         Assert.ThrowsExactly<OperationCanceledException>(() => Load(options));
+
+        Load();
+        _ml.Cancel();
+        Assert.Throws<OperationCanceledException>(() => Load());
     }
 
     private static IEnumerable<string> Rows(IDataView view) => view.GetColumn<string>("Label")

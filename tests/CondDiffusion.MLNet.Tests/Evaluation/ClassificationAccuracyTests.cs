@@ -211,6 +211,11 @@ public sealed class ClassificationAccuracyTests
         };
         Assert.ThrowsExactly<OperationCanceledException>(() =>
             _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), View(seed: 2, 20), options));
+
+        var ml = new MLContext();
+        ml.Cancel();
+        Assert.Throws<OperationCanceledException>(() =>
+            ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), View(seed: 2, 20), Options));
     }
 
     /// <summary>A classifier of half a training would have a score of its own.</summary>

@@ -48,6 +48,18 @@ public sealed class EvaluationInputTests
     }
 
     [TestMethod]
+    public void Evaluate_Cancelled_Stops()
+    {
+        var rows = FeatureRows.View(_ml, FeatureRows.Normal(1, 40, 3), i => i % 2 == 0 ? "a" : "b");
+        Assert.ThrowsExactly<OperationCanceledException>(() =>
+            _ml.ImageGeneration.Evaluate(rows, rows, Quick with { CancellationToken = new(canceled: true) }));
+
+        var ml = new MLContext();
+        ml.Cancel();
+        Assert.Throws<OperationCanceledException>(() => ml.ImageGeneration.Evaluate(rows, rows, Quick));
+    }
+
+    [TestMethod]
     public void Floor_WithoutTrainingData_IsHalfOfEachLabelsRealRows()
     {
         var generated = FeatureRows.View(_ml, FeatureRows.Normal(1, 40, 3), i => i % 2 == 0 ? "a" : "b");

@@ -147,7 +147,7 @@ public sealed class ModelFileSizeTests
             Ml.MulticlassClassification.Trainers.ConvolutionalNetwork(new() { Height = 8, Width = 8 }),
         ];
         foreach (var trainer in trainers)
-            Throws.Saying<InvalidOperationException>(() => trainer.Fit(keyed), "could not be loaded again", "the labels");
+            Throws.Saying<InvalidOperationException>(() => trainer.Fit(keyed), "could not be loaded again", "labels");
     }
 
     /// <summary>Returns the size of an unpacked entry, as the zip's directory states it.</summary>
