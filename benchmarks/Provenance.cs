@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using CondDiffusion.MLNet.Network;
+using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Benchmarks;
 
@@ -15,14 +17,15 @@ internal static class Provenance
         return output;
     }
 
-    /// <summary>Returns the processor and the number of its cores.</summary>
+    /// <summary>Returns the processor, the number of its cores, and whether it computes in float32 alone.</summary>
     public static string FindMachine()
     {
         const string Info = "/proc/cpuinfo";
         var model = File.Exists(Info)
             ? File.ReadLines(Info).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
             : null;
-        return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores";
+        var type = TorchDevice.ChooseDataType(Precision.Auto, CPU) == ScalarType.BFloat16 ? "" : ", float32 alone";
+        return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores{type}";
     }
 
     /// <summary>Returns the command of this process, without the place of the data, which differs by machine.</summary>

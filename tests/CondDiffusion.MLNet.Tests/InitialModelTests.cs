@@ -187,6 +187,15 @@ public sealed class InitialModelTests
             "ChannelWidths is [2, 2, 2] there and [2, 4, 2] here; EmbeddingSize is 4 there and 5 here; " +
             "Prediction is Noise there and Velocity here.");
         Refuses(
+            Tiny.Options with
+            {
+                InitialModel = InitialModel.From(model),
+                Prediction = PredictionTarget.Noise,
+                Timesteps = 5,
+                Schedule = BetaSchedule.Cosine,
+            },
+            "Timesteps is 4 there and 5 here; Schedule is Linear there and Cosine here.");
+        Refuses(
             Tiny.Options with { InitialModel = Write(model, "safetensors", directory), ChannelWidths = [2, 4, 2] },
             "model.safetensors', cannot be used: tensor 'down2.convs.0.weight' has shape");
         Refuses(

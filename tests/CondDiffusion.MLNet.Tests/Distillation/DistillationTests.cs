@@ -201,6 +201,16 @@ public sealed class DistillationTests
     }
 
     [TestMethod]
+    [DataRow(400, 4, 4)]
+    [DataRow(400, 200, 2)]
+    [DataRow(7, 4, 1)]
+    public void TeacherSteps_LeftOpen_AreFourOrWhatTheScheduleHas(int timesteps, int steps, int expected)
+    {
+        using var model = Tiny.Create(Ml, Guided with { Timesteps = timesteps });
+        Assert.AreEqual(expected, (Options with { Steps = steps, TeacherSteps = null }).For(model).TeacherSteps);
+    }
+
+    [TestMethod]
     public void Fit_DistilledModel_HalvesItsSteps()
     {
         using var model = Tiny.Create(Ml, Guided);

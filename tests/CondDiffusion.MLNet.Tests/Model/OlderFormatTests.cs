@@ -151,6 +151,22 @@ public sealed class OlderFormatTests
         }
     }
 
+    [TestMethod]
+    public void ToJson_OfALoadedModel_HasTheOldestFormatThatHoldsIt()
+    {
+        var residual = Described with
+        {
+            Network = new(1, 8, 8, Labels: 2, EmbeddingSize: 4, [32]) { Architecture = NetworkArchitecture.Residual },
+        };
+        HasFormat(3, Encoding.UTF8.GetBytes(OldJson(Described)));
+        HasFormat(4, residual.ToJson());
+        HasFormat(5, (residual with { Sampling = residual.Sampling with { Spacing = StepSpacing.Angle } }).ToJson());
+        HasFormat(6, (residual with { Sampling = new() }).ToJson());
+
+        static void HasFormat(int expected, byte[] json) =>
+            Assert.Contains($"\"Format\": {expected},", Encoding.UTF8.GetString(ModelDescription.Parse(json).ToJson()));
+    }
+
     /// <summary>Files that leave the scale open are of the time when the default was 2.</summary>
     /// <param name="generatesUnlabelled">Whether the model can be guided.</param>
     /// <param name="expected">The scale.</param>
