@@ -385,6 +385,14 @@ public sealed class AugmentTests
             MostAttempts = 1,
         });
         Throws.Saying<InvalidOperationException>(() => Read(unsure), "each of 1 images", "disputed 2");
+
+        var justSure = Ml.ImageGeneration.Augment(Animals(), model, Vectors with
+        {
+            Classifier = Classifier(_ => "dog", sureness: 0.75f),
+            LeastProbability = 0.75,
+            MostAttempts = 1,
+        });
+        Assert.HasCount(10, Read(justSure));
     }
 
     [TestMethod]
