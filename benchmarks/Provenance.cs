@@ -7,6 +7,9 @@ namespace CondDiffusion.MLNet.Benchmarks;
 /// <summary>Where a row of a results file comes from.</summary>
 internal static class Provenance
 {
+    /// <summary>The end of the text for a processor that computes in float32 only.</summary>
+    public const string Float32Only = ", float32 only";
+
     /// <summary>Returns the commit that the sources are at.</summary>
     public static string FindCommit()
     {
@@ -17,14 +20,14 @@ internal static class Provenance
         return output;
     }
 
-    /// <summary>Returns the processor, the number of its cores, and whether it computes in float32 alone.</summary>
+    /// <summary>Returns the processor, the number of its cores, and whether it computes in float32 only.</summary>
     public static string FindMachine()
     {
         const string Info = "/proc/cpuinfo";
         var model = File.Exists(Info)
             ? File.ReadLines(Info).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
             : null;
-        var type = TorchDevice.ChooseDataType(Precision.Auto, CPU) == ScalarType.BFloat16 ? "" : ", float32 alone";
+        var type = TorchDevice.ChooseDataType(Precision.Auto, CPU) == ScalarType.BFloat16 ? "" : Float32Only;
         return $"{model?.Split(':')[1].Trim() ?? "unknown processor"}, {Environment.ProcessorCount} cores{type}";
     }
 

@@ -238,9 +238,8 @@ public sealed class OnnxImageGenerator : IDisposable
         }
         catch (OnnxRuntimeException exception) when (stop.IsCancellationRequested)
         {
-            throw cancellationToken.IsCancellationRequested
-                ? new OperationCanceledException(exception.Message, exception, cancellationToken)
-                : new ObjectDisposedException(nameof(OnnxImageGenerator));
+            if (!cancellationToken.IsCancellationRequested) _lifetime.CheckNotDisposed();
+            throw new OperationCanceledException(exception.Message, exception, cancellationToken);
         }
     }
 }

@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Network;
-using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -76,13 +75,13 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
         var model = _options.Describe(training.Labels, seed);
         var settings = _options.LoopSettings(seed, training.Type);
 
-        // The network: one that cannot be is an error before the rows are read.
+        // The network comes first, so that one that is impossible is an error before the rows are read.
         var network = _options.InitialModel is { } initial
             ? initial.CreateNetwork(model, training.Device)
             : ConditionalUNet.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
-            ModelFile.CheckSize(model.ToJson(), network);
+            training.CheckLabels(model.ToJson(), network);
             training.ReadImages();
             var schedule = NoiseSchedule.Create(_options.Schedule, _options.Timesteps);
             using var loop = new TrainingLoop(network, settings.CreateLoss(network, schedule), settings);

@@ -52,14 +52,14 @@ internal static class AugmentCommand
         if (isComplete) classifierFile = null; // there is nothing that it could refuse
         var origin = new Dictionary<string, string>
         {
-            ["FOLDER"] = FolderOrigin.Describe(images),
+            ["FOLDER"] = FolderOrigin.Describe(folder, images),
             ["--model"] = FolderOrigin.Describe(modelFile),
             ["--copy-distance"] = FormattableString.Invariant($"{options.CopyDistance}"),
             ["--classifier"] = FolderOrigin.Describe(classifierFile),
             ["--least-probability"] = FormattableString.Invariant($"{options.LeastProbability}"),
         };
         FolderOrigin.Check(output, origin);
-        if (!arguments.Has("--skip-broken")) CheckImages(images, interrupt.Token);
+        if (!FolderOrigin.IsBegun(output) && !arguments.Has("--skip-broken")) CheckImages(images, interrupt.Token);
         var form = isComplete ? null : FindGeneratedForm(images, model, interrupt.Token);
         var classifier = form is null || classifierFile is null
             ? null
@@ -143,7 +143,7 @@ internal static class AugmentCommand
         }
         catch (FormatException exception)
         {
-            throw new FormatException($"{exception.Message} With --skip-broken, it is left out.", exception);
+            throw new FormatException($"{exception.Message} Use --skip-broken to leave it out.", exception);
         }
     }
 

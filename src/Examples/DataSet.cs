@@ -1,5 +1,6 @@
 using CondDiffusion.MLNet;
 using Microsoft.ML;
+using Microsoft.ML.Data;
 
 namespace CondDiffusion.Examples;
 
@@ -33,6 +34,23 @@ internal static class DataSet
             "mnist" or "fashion-mnist" => ml.Data.LoadMnist(directory ?? Path.Combine("data", name), split),
             _ => LoadFolder(ml, name, directory, split, option, skipsBroken),
         };
+
+    /// <summary>
+    /// Loads the images that the options --data, --data-dir and --skip-broken name, without those that augment has
+    /// generated.
+    /// </summary>
+    /// <exception cref="UsageException">All of them were generated.</exception>
+    public static IDataView LoadReal(MLContext ml, Arguments arguments, int seed)
+    {
+        var name = arguments.Text("--data");
+        var skipsBroken = arguments.Has("--skip-broken");
+        var images = Load(ml, name, arguments.Find("--data-dir"), seed: seed, skipsBroken: skipsBroken);
+        var real = LeaveOut(ml, images, isGenerated: true);
+        return real == images || images.GetColumn<bool>(nameof(AugmentationMark.IsGenerated)).Contains(false)
+            ? real
+            : throw new UsageException(
+                $"All images of '{name}' are marked as generated in its metadata.csv: expected real ones.");
+    }
 
     /// <summary>Leaves out the generated images of a view, or the real ones, by its column IsGenerated.</summary>
     /// <param name="ml">The context.</param>

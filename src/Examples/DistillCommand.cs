@@ -9,8 +9,11 @@ internal static class DistillCommand
     {
         var arguments = new Arguments(
             args,
-            "--model", "--data", "--data-dir", "--steps", "--epochs", "--optimizer", "--learning-rate", "--guidance",
-            "--seed", "--checkpoints", "--out");
+            [
+                "--model", "--data", "--data-dir", "--steps", "--epochs", "--optimizer", "--learning-rate",
+                "--guidance", "--seed", "--checkpoints", "--out",
+            ],
+            ["--skip-broken"]);
         var file = arguments.Text("--out");
         var seed = arguments.Number("--seed", 1);
         var ml = CommandContext.Create(seed);
@@ -21,8 +24,7 @@ internal static class DistillCommand
         {
             GuidanceScale = arguments.FindDouble("--guidance") ?? trained.Sampling.GuidanceScale,
         });
-        var images = DataSet.Load(ml, arguments.Text("--data"), arguments.Find("--data-dir"), seed: seed);
-        images = DataSet.LeaveOut(ml, images, isGenerated: true);
+        var images = DataSet.LoadReal(ml, arguments, seed);
         TrainCommand.Fit(ml, images, file, (progress, token) =>
             ml.ImageGeneration.Trainers.Distillation(teacher, new()
             {

@@ -24,7 +24,7 @@ internal static class EvaluateCommand
         using var interrupt = new Interrupt();
         var ml = CommandContext.Create(seed: 1);
         using var model = modelFile is null ? null : ModelFile.LoadGenerator(ml, modelFile);
-        var training = DataSet.Load(ml, data, arguments.Find("--data-dir"));
+        var training = DataSet.LeaveOut(ml, DataSet.Load(ml, data, arguments.Find("--data-dir")), isGenerated: true);
         var test = DataSet.Load(ml, data, arguments.Find("--data-dir"), MnistSplit.Test);
         var counter = new ImageCounter("generated");
         var images = model is null

@@ -46,12 +46,20 @@ internal static class FolderOrigin
             "another folder.");
     }
 
-    /// <summary>Returns the number of a folder's images, and a hash of their names and labels.</summary>
-    public static string Describe(IDataView images)
+    /// <summary>Returns the number of a folder's images, and a hash of their names, labels and sizes.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="images">Its images, or those of its split train.</param>
+    public static string Describe(string folder, IDataView images)
     {
         var names = images.GetColumn<string>("FileName").Zip(images.GetColumn<string>("Label"));
-        var lines = names.Select(image => $"{image.First}\n{image.Second}\n").ToArray();
+        var lines = names.Select(image => $"{image.First}\n{image.Second}\n{Size(image.First)}\n").ToArray();
         return $"{lines.Length} images ({Hash(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))})";
+
+        long Size(string name)
+        {
+            var file = new FileInfo(Path.Combine(folder, "train", name));
+            return (file.Exists ? file : new(Path.Combine(folder, name))).Length;
+        }
     }
 
     /// <summary>
@@ -66,10 +74,10 @@ internal static class FolderOrigin
         return $"{Path.GetFileName(file)} ({Hash(SHA256.HashData(stream))})";
     }
 
-    private static string Hash(byte[] hash) => $"SHA-256 {Convert.ToHexStringLower(hash)}";
-
     /// <summary>Returns whether the images of a folder were begun: it has a <c>metadata.csv</c>.</summary>
-    private static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "metadata.csv"));
+    public static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "metadata.csv"));
+
+    private static string Hash(byte[] hash) => $"SHA-256 {Convert.ToHexStringLower(hash)}";
 
     private static string FindFile(string folder) => Path.Combine(folder, FileName);
 

@@ -45,7 +45,7 @@ static int Main(Action command)
                            which augment has marked in metadata.csv, are always left out
               distill      --model FILE.zip --data DATA [--data-dir DIR] [--steps N]
                            [--guidance G] [--epochs N] [--optimizer Adam|Muon] [--learning-rate R] [--seed N]
-                           [--checkpoints DIR] --out FILE.zip;
+                           [--checkpoints DIR] [--skip-broken] --out FILE.zip;
                            the new model generates in N steps what the other one generates in many
               generate     [--model FILE.zip] [--labels 3,1,4] [--count N]
                            [--sampler DpmSolver|Ddim|Ancestral] [--steps N]

@@ -21,13 +21,7 @@ internal static class TrainCommand
         var (height, width) = arguments.Size("--size", 28);
         var ml = CommandContext.Create(seed);
 
-        var images = DataSet.Load(
-            ml,
-            arguments.Text("--data"),
-            arguments.Find("--data-dir"),
-            seed: seed,
-            skipsBroken: arguments.Has("--skip-broken"));
-        images = DataSet.LeaveOut(ml, images, isGenerated: true);
+        var images = DataSet.LoadReal(ml, arguments, seed);
         var options = new ConditionalDiffusionTrainer.Options();
         Train(ml, images, file, options with
         {

@@ -3,8 +3,8 @@ using Microsoft.ML.Data;
 namespace CondDiffusion.MLNet.Augmentation;
 
 /// <summary>
-/// Makes the values of columns that a generated row cannot have: missing ones, as ML.NET knows them for each type. An
-/// integer and a boolean have none, and are 0 and false.
+/// Makes the values of columns that a generated row cannot have: missing ones, as ML.NET knows them for each type.
+/// Integers, booleans and dates have none, and are the default of their type.
 /// </summary>
 internal static class MissingValues
 {

@@ -9,7 +9,7 @@ public sealed partial class ConvolutionalNetworkTrainer
 {
     /// <summary>
     /// Everything that can be chosen for the training of a classifier. The defaults suit grey images of 28 x 28 pixels,
-    /// such as those of MNIST and Fashion-MNIST. What such trainings reach is in docs/benchmarks.md.
+    /// such as those of MNIST and Fashion-MNIST. docs/benchmarks.md has the accuracies.
     /// </summary>
     public sealed record Options : ImageTrainerOptions
     {

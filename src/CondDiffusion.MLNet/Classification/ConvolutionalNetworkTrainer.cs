@@ -2,7 +2,6 @@ using CondDiffusion.MLNet.Classification;
 using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
-using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -78,12 +77,12 @@ public sealed partial class ConvolutionalNetworkTrainer : IEstimator<Convolution
         using var training = new ImageTraining(_host, _options, input);
         var model = _options.Describe(training.Labels);
 
-        // The network: one that cannot be is an error before the rows are read.
+        // The network comes first, so that one that is impossible is an error before the rows are read.
         var seed = (ulong)training.Seed;
         var network = ClassifierNetwork.Create(model.Network, training.Device, SeedStream.InitialWeights(seed));
         try
         {
-            ModelFile.CheckSize(model.ToJson(), network);
+            training.CheckLabels(model.ToJson(), network);
             training.ReadImages(_options.ExampleWeightColumnName, FindIsGenerated(input.Schema));
             var settings = _options.LoopSettings(seed, training.Type);
             using var loop = new TrainingLoop(network, _options.CreateLoss(network, training.Type), settings);

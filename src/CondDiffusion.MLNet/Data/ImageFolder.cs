@@ -46,7 +46,8 @@ public static class ImageFolder
     /// folder holds files but no <c>metadata.csv</c>; or somebody else has begun to write it. The message names the row
     /// or the file.
     /// </exception>
-    /// <exception cref="FormatException">The folder's <c>metadata.csv</c> is no such file.</exception>
+    /// <exception cref="FormatException">The folder's <c>metadata.csv</c> is not valid; the message says why.
+    /// </exception>
     /// <exception cref="IOException">A file or directory cannot be written; the message names it.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write it.</exception>
     /// <exception cref="OperationCanceledException">The options' token was cancelled.</exception>

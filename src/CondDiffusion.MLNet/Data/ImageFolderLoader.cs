@@ -60,6 +60,7 @@ internal static class ImageFolderLoader
             return IsSplit(train) ? train : directory;
         }
 
+        split = Path.TrimEndingDirectorySeparator(split);
         if (split is "" or ".." || split != Path.GetFileName(split))
         {
             throw new ArgumentException(

@@ -15,7 +15,10 @@ internal sealed class LabelDirectories
     /// <summary>Lists the images in a fixed order: that of their names, directory by directory.</summary>
     /// <param name="root">The folder.</param>
     /// <param name="checkAlive">Called for each file; it throws to stop the listing.</param>
-    /// <param name="warn">Receives a warning of what is passed over, and one of directories without images.</param>
+    /// <param name="warn">
+    /// Receives a warning of what is passed over, one of directories without images, and one of directories with the
+    /// same label.
+    /// </param>
     /// <exception cref="FormatException">
     /// An image is in no directory, or a file lists labels in a form that is not read; the message names it.
     /// </exception>

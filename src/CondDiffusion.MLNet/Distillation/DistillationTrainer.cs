@@ -1,7 +1,6 @@
 using CondDiffusion.MLNet.Distillation;
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
-using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Trainers;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
@@ -74,7 +73,7 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
         var network = InitialModel.From(_teacher, Role).CreateNetwork(model, training.Device);
         try
         {
-            ModelFile.CheckSize(model.ToJson(), network);
+            training.CheckLabels(model.ToJson(), network);
             using var teacher = new DistillationTeacher(
                 network, _teacher.Description, _options.TeacherTimesteps(_teacher.Description), training.Type);
             var loss = new DistillationLoss(network, teacher, model, training.Type);

@@ -54,7 +54,7 @@ internal static class PixelConversion
 
     /// <summary>Creates an image from each [C, H, W] of batches of pixels, [B, C, H, W].</summary>
     /// <remarks>
-    /// The pixels of one batch are kept at a time. If a batch fails, the images of those before it are disposed.
+    /// Pixels are not kept beyond the next batch. If a batch fails, the images of those before it are disposed.
     /// </remarks>
     public static IReadOnlyList<MLImage> ToImages(IEnumerable<float[]> batches, ImageShape shape)
     {

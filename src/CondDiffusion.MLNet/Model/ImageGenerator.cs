@@ -134,8 +134,8 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
         }
     }
 
-    /// <summary>Generates the pixels of all rows, one after the other.</summary>
-    /// <inheritdoc cref="GenerateBatches"/>
+    /// <summary>Generates an image for each row, as <see cref="GenerateBatches"/> does.</summary>
+    /// <returns>The pixels of all rows, one after the other, each [C, H, W].</returns>
     public float[] Generate(IReadOnlyList<Condition> rows, CancellationToken cancellationToken = default) =>
         [.. GenerateBatches(rows, null, cancellationToken).SelectMany(batch => batch)];
 

@@ -55,8 +55,8 @@ internal sealed class Lifetime(Type owner, Action free) : IDisposable
     }
 
     /// <summary>A use of the object. It has to be disposed once.</summary>
-    public readonly record struct Use(Lifetime Lifetime) : IDisposable
+    public readonly struct Use(Lifetime lifetime) : IDisposable
     {
-        public void Dispose() => Lifetime.End();
+        public void Dispose() => lifetime.End();
     }
 }

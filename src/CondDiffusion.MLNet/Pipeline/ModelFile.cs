@@ -54,7 +54,8 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
         context.CheckAtModel();
         context.SetVersionInfo(Version(format));
 
-        CheckSize(json, network);
+        if (FindSizeError(json, network) is { } error)
+            throw new InvalidOperationException($"The model file could not be loaded again: {error}");
 
         context.Writer.Write(ComputeHash(json, stream => network.Save(stream)));
 
@@ -62,15 +63,13 @@ internal sealed class ModelFile(string signature, string loader, uint newest, ui
         context.SaveBinaryStream(WeightsEntry, writer => network.Save(writer.BaseStream));
     }
 
-    /// <summary>Checks that a model that is saved can be loaded again.</summary>
+    /// <summary>Returns why a model that is saved could not be loaded again; null if it could.</summary>
     /// <param name="json">The description, in UTF-8.</param>
     /// <param name="network">The weights.</param>
-    /// <exception cref="InvalidOperationException">The values of the labels are too long for a file.</exception>
-    public static void CheckSize(byte[] json, FlatNetwork network)
+    public static string? FindSizeError(byte[] json, FlatNetwork network)
     {
         var weights = sizeof(float) * (network.Parameters.numel() + network.Buffers.numel());
-        if (FindSizeError(json, (long)(TypicalLoss * weights)) is { } error)
-            throw new InvalidOperationException($"The model file could not be loaded again: {error}");
+        return FindSizeError(json, (long)(TypicalLoss * weights));
     }
 
     /// <summary>

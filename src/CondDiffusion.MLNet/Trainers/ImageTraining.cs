@@ -1,6 +1,7 @@
 using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Pipeline;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
@@ -134,6 +135,19 @@ internal sealed class ImageTraining : IDisposable
         if (_options.OnCancellation == CancellationBehavior.Throw || loop.State.Step == 0)
             _options.CancellationToken.ThrowIfCancellationRequested();
         loop.Finish();
+    }
+
+    /// <summary>Checks that a model file can hold the labels.</summary>
+    /// <param name="json">The description of the model, in UTF-8.</param>
+    /// <param name="network">Its network.</param>
+    /// <exception cref="InvalidOperationException">Their values are too long; the message names the column.</exception>
+    public void CheckLabels(byte[] json, FlatNetwork network)
+    {
+        if (ModelFile.FindSizeError(json, network) is not { } error) return;
+
+        throw new InvalidOperationException(
+            $"Column '{_options.LabelColumnName}' has labels whose values are too long for a model file: {error} Use " +
+            "shorter values, or fewer.");
     }
 
     /// <summary>Throws if the training has to end.</summary>

@@ -195,6 +195,12 @@ public sealed class AugmentCommandTests : IDisposable
         File.Move(Path.Combine(_photos, "cat/1.png"), Path.Combine(_photos, "cat/4.png"));
         Throws.Saying<InvalidOperationException>(
             () => Run("--balance"), _out, "FOLDER was 6 images (SHA-256 ", " and is 6 images (SHA-256 ");
+
+        File.Move(Path.Combine(_photos, "cat/4.png"), Path.Combine(_photos, "cat/1.png"));
+        RunJson("--balance");
+        using (var larger = TestImages.Random(12, 10, MLPixelFormat.Bgra32, seed: 1))
+            larger.Save(Path.Combine(_photos, "cat/1.png"));
+        Throws.Saying<InvalidOperationException>(() => Run("--balance"), _out, "FOLDER was 6 images");
     }
 
     [TestMethod]
@@ -271,7 +277,7 @@ public sealed class AugmentCommandTests : IDisposable
     {
         var broken = Path.Combine(_photos, "cat/1.png");
         File.WriteAllBytes(broken, File.ReadAllBytes(broken)[..20]);
-        Throws.Saying<FormatException>(() => Run("--balance"), broken, "With --skip-broken, it is left out.");
+        Throws.Saying<FormatException>(() => Run("--balance"), broken, "Use --skip-broken to leave it out.");
         Assert.IsEmpty(Directory.GetFiles(_out, "*", SearchOption.AllDirectories));
 
         Run("--balance", "--skip-broken");

@@ -39,6 +39,7 @@ public sealed class FolderCommandTests : IDisposable
         PhotoFolder.Draw(photos, cats: 2, dogs: 2);
         var broken = Path.Combine(photos, "cat/0.png");
         File.WriteAllBytes(broken, File.ReadAllBytes(broken)[..20]);
+        var distilled = _directory.File("distilled.zip");
         string[] options = ["--data", photos, "--size", "8", "--epochs", "1", "--out", _directory.File("model.zip")];
         Throws.Saying<FormatException>(() => TrainCommand.Run(options), broken);
         Assert.Contains("dog, cat", Train("--skip-broken"));
@@ -47,6 +48,14 @@ public sealed class FolderCommandTests : IDisposable
             Path.Combine(photos, "metadata.csv"),
             "file_name,label,is_generated\ndog/0.png,dog,False\ncat/0.png,cat,True\ndog/1.png,dog,False\n");
         Assert.DoesNotContain("cat", Train());
+
+        // The teacher knows no cats, which would be an error.
+        Printed.By(() => DistillCommand.Run(
+            ["--model", options[^1], "--data", photos, "--steps", "2", "--epochs", "1", "--out", distilled]));
+        Assert.IsTrue(File.Exists(distilled));
+
+        File.WriteAllText(Path.Combine(photos, "metadata.csv"), "file_name,label,is_generated\ndog/0.png,dog,True\n");
+        Throws.Saying<UsageException>(() => TrainCommand.Run(options), photos, "marked as generated");
 
         string Train(params string[] more)
         {

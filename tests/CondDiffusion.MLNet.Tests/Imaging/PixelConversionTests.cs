@@ -30,7 +30,7 @@ public sealed class PixelConversionTests
     }
 
     [TestMethod]
-    public void ToImages_OfManyBatches_KeepsNoneOfTheirPixels()
+    public void ToImages_OfManyBatches_KeepsNoEarlierPixels()
     {
         var batches = new List<WeakReference>();
         var images = PixelConversion.ToImages(

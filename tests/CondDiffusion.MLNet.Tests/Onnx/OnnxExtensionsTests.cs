@@ -269,10 +269,10 @@ public sealed class OnnxExtensionsTests
             () => model.Ml.ImageGeneration.ConvertToOnnx(model.File("none.zip"), model.Path));
     }
 
-    /// <summary>Asserts that the largest difference is below one grey level.</summary>
     private static float[] Generate(OnnxImageGenerator generator, Condition[] rows) =>
         [.. generator.GenerateBatches(rows).SelectMany(batch => batch)];
 
+    /// <summary>Asserts that the largest difference is below one grey level.</summary>
     private static void AreTheSame(float[] expected, float[] actual)
     {
         // Not clipped everywhere, or the comparison would see little.
