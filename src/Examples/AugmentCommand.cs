@@ -75,7 +75,7 @@ internal static class AugmentCommand
         origin["--classifier"] = FolderOrigin.Describe(classifierFile);
         FolderOrigin.Keep(output, origin);
         var counter = new ImageCounter("saved");
-        var written = ImageFolder.Save(rows, output, new()
+        var written = Save(rows, output, new()
         {
             Progress = new SavedImages(counter),
             CancellationToken = interrupt.Token,
@@ -93,7 +93,7 @@ internal static class AugmentCommand
             }
             catch (ArgumentException exception)
             {
-                throw new ArgumentException($"{subject}: {exception.Message}", exception);
+                throw new ArgumentException($"{subject}: {NameOptions(exception.Message)}", exception);
             }
         }
     }
@@ -228,6 +228,24 @@ internal static class AugmentCommand
             origin.Model = row.IsGenerated ? model : "";
         }
     }
+
+    private static int Save(IDataView rows, string output, ImageFolderSaveOptions options)
+    {
+        try
+        {
+            return ImageFolder.Save(rows, output, options);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidOperationException(NameOptions(exception.Message), exception);
+        }
+    }
+
+    /// <summary>Returns a message of the library with this command's options in place of the library's.</summary>
+    private static string NameOptions(string message) => message
+        .Replace(nameof(AugmentationOptions.LeastProbability), "--least-probability", StringComparison.Ordinal)
+        .Replace(nameof(AugmentationOptions.CopyDistance), "--copy-distance", StringComparison.Ordinal)
+        .Replace(nameof(AugmentationOptions.MostAttempts), "--most-attempts", StringComparison.Ordinal);
 
     private static Dictionary<string, LabelCounts> Count(IDataView augmented, AugmentationProgress? refused)
     {

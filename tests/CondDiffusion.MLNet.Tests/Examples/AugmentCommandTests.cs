@@ -128,7 +128,8 @@ public sealed class AugmentCommandTests : IDisposable
         () => Run(
             "--balance", "--classifier", _directory.File("classifier.zip"), "--least-probability", "0.9999999",
             "--most-attempts", "2"),
-        "'dog': each of 2 images (MostAttempts) was refused", "disputed 4", "raise MostAttempts");
+        "'dog': each of 2 images (--most-attempts) was refused", "disputed 4",
+        "Lower --least-probability or --copy-distance, raise --most-attempts");
 
     /// <summary>There is nothing that a classifier could refuse, and none is trained.</summary>
     [TestMethod]
@@ -291,7 +292,7 @@ public sealed class AugmentCommandTests : IDisposable
         var one = _directory.File("one");
         PhotoFolder.Draw(one, cats: 1, dogs: 0);
         Throws.Saying<ArgumentException>(
-            () => RunIn(one, _out, "--at-least", "3"), one, "CopyDistance", "there are 1: two are the least");
+            () => RunIn(one, _out, "--at-least", "3"), one, "--copy-distance", "there are 1: two are the least");
         Assert.IsFalse(Directory.Exists(_out));
         RunIn(one, _out, "--at-least", "3", "--copy-distance", "0");
     }
