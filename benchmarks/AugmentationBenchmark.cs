@@ -70,6 +70,10 @@ internal static class AugmentationBenchmark
 
             JsonLines.Append(Results, row);
         }
+        else
+        {
+            Console.Error.WriteLine($"The next row is not measured again: {Results} has it, of commit {row.Commit}.");
+        }
 
         Console.WriteLine(row);
     }

@@ -49,7 +49,7 @@ internal static class EvaluationBenchmark
         using var process = Process.GetCurrentProcess();
         Console.WriteLine(
             $"\n{rows} x {rows} rows of {features} features, without labels and training data: " +
-            $"{clock.Elapsed.TotalSeconds:F0} s, at most {process.PeakWorkingSet64 >> 20} MB in all.");
+            $"{clock.Elapsed.TotalSeconds:F0} s, at most {process.PeakWorkingSet64 / 1_000_000} MB in all.");
     }
 
     /// <summary>Creates normal features row by row, so that their memory is that of the evaluation.</summary>

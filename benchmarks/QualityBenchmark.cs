@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using CondDiffusion.Examples;
 using Microsoft.ML;
 using Microsoft.ML.Transforms;
@@ -11,6 +12,9 @@ namespace CondDiffusion.MLNet.Benchmarks;
 /// </summary>
 internal static class QualityBenchmark
 {
+    /// <summary>The file beside checkpoints with the minutes that the training has taken.</summary>
+    private const string Clock = "minutes.txt";
+
     /// <summary>Prints one table of models.</summary>
     public static void Run(Arguments arguments)
     {
@@ -42,14 +46,10 @@ internal static class QualityBenchmark
         foreach (var training in arguments.List("--trainings").Select(QualityTraining.Find))
         {
             // Each stage resumes from the checkpoint of the one before.
-            for (var stage = 0; stage < minutes.Length; stage++)
+            foreach (var time in minutes)
             {
-                var time = TimeSpan.FromMinutes(minutes[stage] - (stage > 0 ? minutes[stage - 1] : 0));
-                var name = $"{training.Name}, {minutes[stage]} minutes";
-                meter.Measure(
-                    name,
-                    () => Train(meter, arguments, training, epochs, seed: 1, time) with { Minutes = minutes[stage] },
-                    samplings);
+                var name = $"{training.Name}, {time} minutes";
+                meter.Measure(name, () => Train(meter, arguments, training, epochs, seed: 1, time), samplings);
             }
         }
 
@@ -62,9 +62,10 @@ internal static class QualityBenchmark
     /// <param name="training">The training.</param>
     /// <param name="epochs">Its epochs.</param>
     /// <param name="seed">Its seed.</param>
-    /// <param name="time">When to stop; null at the end.</param>
+    /// <param name="time">The minutes after which to stop, with those of earlier runs; null at the end.</param>
+    /// <exception cref="InvalidOperationException">Earlier runs have trained for longer.</exception>
     public static MeasuredModel Train(
-        QualityMeter meter, Arguments arguments, QualityTraining training, int epochs, int seed, TimeSpan? time = null)
+        QualityMeter meter, Arguments arguments, QualityTraining training, int epochs, int seed, double? time = null)
     {
         var data = arguments.Find("--data") ?? "mnist";
         var name = $"{training.Name}-{data}-{epochs}-{seed}";
@@ -73,10 +74,20 @@ internal static class QualityBenchmark
 
         Console.Error.WriteLine($"Training {name}.");
         var checkpoints = Path.Combine(QualityMeter.Cache, $"{name}-checkpoints");
-        var isWhole = !Directory.Exists(checkpoints);
-        var clock = Stopwatch.StartNew();
+        var clockFile = Path.Combine(checkpoints, Clock);
+        var before = FindMinutes(checkpoints, clockFile);
+        if (time is not null && !(before < time))
+        {
+            throw new InvalidOperationException(
+                $"'{checkpoints}' is of {(before is null ? "an unknown number of" : $"{before:F1}")} minutes, but " +
+                $"{time} are to be measured: delete the directory.");
+        }
+
+        // A run that is killed leaves checkpoints of an unknown time.
+        if (Directory.Exists(checkpoints)) File.Delete(clockFile);
         var options = training.Options;
-        using var stop = time is { } limit ? new CancellationTokenSource(limit) : new();
+        using var stop = time is { } end ? new CancellationTokenSource(TimeSpan.FromMinutes(end - before!.Value)) : new();
+        var clock = Stopwatch.StartNew();
         var ml = new MLContext(seed);
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", options.Width, options.Height)
             .Append(ml.Transforms.Conversion.MapValueToKey(
@@ -91,8 +102,18 @@ internal static class QualityBenchmark
                 OnCancellation = CancellationBehavior.ReturnModel,
             }));
         var model = pipeline.Fit(meter.Training);
-        var minutes = clock.Elapsed.TotalMinutes;
+        var minutes = before + clock.Elapsed.TotalMinutes;
         if (time is null) ModelFile.Save(ml, model, file);
-        return new(model.LastTransformer, isWhole ? minutes : null);
+        else File.WriteAllText(clockFile, minutes!.Value.ToString(CultureInfo.InvariantCulture));
+        return new(model.LastTransformer, minutes);
+    }
+
+    /// <summary>Returns the minutes of the training so far; null where they are not known.</summary>
+    private static double? FindMinutes(string checkpoints, string clockFile)
+    {
+        if (!Directory.Exists(checkpoints)) return 0;
+        return File.Exists(clockFile)
+            ? double.Parse(File.ReadAllText(clockFile), CultureInfo.InvariantCulture)
+            : null;
     }
 }

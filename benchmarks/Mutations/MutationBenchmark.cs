@@ -13,7 +13,7 @@ internal static class MutationBenchmark
         var clock = Stopwatch.StartNew();
         ModelMutations.Run(first, count).Print("Model files");
         IdxMutations.Run(first, count).Print("Pairs of IDX files");
-        var peak = Process.GetCurrentProcess().PeakWorkingSet64 >> 20;
+        var peak = Process.GetCurrentProcess().PeakWorkingSet64 / 1_000_000;
         Console.WriteLine($"{clock.Elapsed.TotalSeconds:F0} s; the process took at most {peak} MB.");
     }
 }

@@ -70,6 +70,7 @@ internal sealed class QualityMeter
             row.Name == name && row.Data == _data && row.Images == 10 * _perLabel && row.Trainings == _trainings);
         if (done is not null)
         {
+            Console.Error.WriteLine($"'{name}' is not measured again: {Results} has it, of commit {done.Commit}.");
             Console.WriteLine(done);
             return;
         }

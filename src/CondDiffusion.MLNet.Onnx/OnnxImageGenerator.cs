@@ -128,7 +128,7 @@ public sealed class OnnxImageGenerator : IDisposable
     /// <summary>Returns the number of images to generate at a time.</summary>
     internal static int ChooseBatchSize(ModelDescription model)
     {
-        if (model.BatchSize is { } size) return size;
+        if (model.PossibleBatchSize is { } size) return size;
 
         // The network evaluates a guided image twice, in the same batch.
         var evaluations = model.GeneratesUnlabelled ? 2 : 1;

@@ -220,8 +220,8 @@ public sealed partial class ConditionalDiffusionTrainer
 
         /// <summary>Images that the fitted transformer generates at a time.</summary>
         /// <value>
-        /// From 1 to 65,536, or null for 32 on a CPU and up to 256 on a GPU, and fewer where memory is short. Default:
-        /// null.
+        /// From 1 to 65,536, or null for 32 on a CPU and up to 256 on a GPU, and fewer where memory is short. A batch
+        /// of more than 2 GB is divided. Default: null.
         /// </value>
         public int? GenerationBatchSize { get; init; }
     }

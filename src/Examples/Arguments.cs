@@ -70,9 +70,7 @@ internal sealed class Arguments
     public double? FindDouble(string name)
     {
         if (Find(name) is not { } text) return null;
-        return double.TryParse(text, CultureInfo.InvariantCulture, out var number)
-            ? number
-            : throw new UsageException($"Option {name} must be a number, but is '{text}'.");
+        return ParseDouble(text) ?? throw new UsageException($"Option {name} must be a number, but is '{text}'.");
     }
 
     /// <summary>Returns two numbers, as LOW,HIGH; null without the option.</summary>
@@ -88,8 +86,8 @@ internal sealed class Arguments
     {
         var ends = text.Split(separator);
         return ends.Length == 2
-            && double.TryParse(ends[0], CultureInfo.InvariantCulture, out var low)
-            && double.TryParse(ends[1], CultureInfo.InvariantCulture, out var high)
+            && ParseDouble(ends[0]) is { } low
+            && ParseDouble(ends[1]) is { } high
                 ? (low, high)
                 : null;
     }
@@ -105,5 +103,12 @@ internal sealed class Arguments
         throw new UsageException($"Option {name} must be one of {members}, but is '{text}'.");
     }
 
-    private static int? ParseNumber(string text) => int.TryParse(text, out var number) && number >= 1 ? number : null;
+    private static int? ParseNumber(string text) =>
+        int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) && number >= 1
+            ? number
+            : null;
+
+    /// <summary>Parses a number, in which a comma is an error: it would be a separator of thousands.</summary>
+    private static double? ParseDouble(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : null;
 }

@@ -1,4 +1,5 @@
 using CondDiffusion.MLNet;
+using Microsoft.ML;
 
 namespace CondDiffusion.Examples;
 
@@ -24,6 +25,13 @@ internal static class EvaluateCommand
         using var interrupt = new Interrupt();
         var ml = CommandContext.Create(seed: 1);
         using var model = modelFile is null ? null : ModelFile.LoadGenerator(ml, modelFile);
+        if (model is { LabelValues: null })
+        {
+            throw new InvalidOperationException(
+                $"The labels of the model '{modelFile}' are numbers of keys: expected values to compare with those of " +
+                $"'{data}'.");
+        }
+
         var training = DataSet.LeaveOut(ml, DataSet.Load(ml, data, arguments.Find("--data-dir")), isGenerated: true);
         var test = DataSet.Load(ml, data, arguments.Find("--data-dir"), MnistSplit.Test);
         var counter = new ImageCounter("generated");
@@ -34,7 +42,7 @@ internal static class EvaluateCommand
 
         var form = ImageForm.OfFirst(images);
         var file = arguments.Find("--classifier")
-            ?? Path.Combine("out", FileName.From($"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}.zip"));
+            ?? Path.Combine("out", FileName.From($"{NameClassifier(data, training, form)}.zip"));
         var reference = ReferenceClassifier.LoadOrTrain(ml, training, form, file, interrupt.Token);
         var quality = ImageQuality.Measure(
             ml, images, training, test, reference, trainings, withCeiling: true, interrupt.Token);
@@ -46,5 +54,12 @@ internal static class EvaluateCommand
 
         Console.WriteLine(quality.Metrics);
         if (quality.Score is not null) Console.WriteLine($"\nClassifiers {quality.Score}.");
+    }
+
+    /// <summary>Returns the name of the classifier of a data set: another one when the files of a folder change.</summary>
+    internal static string NameClassifier(string data, IDataView training, ImageForm form)
+    {
+        var name = $"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}";
+        return DataSet.IsFolder(data) ? $"{name}-{FolderOrigin.Hash(data, training)[..8]}" : name;
     }
 }

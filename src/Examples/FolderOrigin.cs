@@ -46,19 +46,27 @@ internal static class FolderOrigin
             "another folder.");
     }
 
-    /// <summary>Returns the number of a folder's images, and a hash of their names, labels and sizes.</summary>
+    /// <summary>Returns the number of a folder's images, and their hash.</summary>
+    /// <inheritdoc cref="Hash(string, IDataView)"/>
+    public static string Describe(string folder, IDataView images) =>
+        $"{images.GetColumn<string>("Label").Count()} images (SHA-256 {Hash(folder, images)})";
+
+    /// <summary>Returns a hash of the names, labels and sizes of a folder's images.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="images">Its images, or those of its split train.</param>
-    public static string Describe(string folder, IDataView images)
+    public static string Hash(string folder, IDataView images)
     {
         var names = images.GetColumn<string>("FileName").Zip(images.GetColumn<string>("Label"));
-        var lines = names.Select(image => $"{image.First}\n{image.Second}\n{Size(image.First)}\n").ToArray();
-        return $"{lines.Length} images ({Hash(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))))})";
+        var lines = names.Select(image => $"{image.First}\n{image.Second}\n{Size(image.First)}\n");
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))));
 
         long Size(string name)
         {
             var file = new FileInfo(Path.Combine(folder, "train", name));
-            return (file.Exists ? file : new(Path.Combine(folder, name))).Length;
+            if (!file.Exists) file = new(Path.Combine(folder, name));
+
+            // The length of a link is that of its path.
+            return file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target.Length : file.Length;
         }
     }
 
@@ -71,13 +79,11 @@ internal static class FolderOrigin
         if (!File.Exists(file)) return $"{Path.GetFileName(file)} (new)";
 
         using var stream = File.OpenRead(file);
-        return $"{Path.GetFileName(file)} ({Hash(SHA256.HashData(stream))})";
+        return $"{Path.GetFileName(file)} (SHA-256 {Convert.ToHexStringLower(SHA256.HashData(stream))})";
     }
 
     /// <summary>Returns whether the images of a folder were begun: it has a <c>metadata.csv</c>.</summary>
     public static bool IsBegun(string folder) => File.Exists(Path.Combine(folder, "metadata.csv"));
-
-    private static string Hash(byte[] hash) => $"SHA-256 {Convert.ToHexStringLower(hash)}";
 
     private static string FindFile(string folder) => Path.Combine(folder, FileName);
 

@@ -37,7 +37,7 @@ internal static class GenerateCommand
             GuidanceSigmaLow = interval?.Low ?? trained.Sampling.GuidanceSigmaLow,
             GuidanceSigmaHigh = interval?.High ?? trained.Sampling.GuidanceSigmaHigh,
         });
-        var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues!);
+        var labels = ParseLabels(arguments.Find("--labels"), generator.LabelValues);
         Directory.CreateDirectory(directory);
 
         // The seeds are numbers of rows, so each image is the one that the pipeline generates in that row.
@@ -78,22 +78,41 @@ internal static class GenerateCommand
         return arguments.Find("--sampler") is null ? trained.Steps : null;
     }
 
-    private static void Save(List<MLImage> images, int columns, string path)
+    internal static void Save(List<MLImage> images, int columns, string path)
     {
-        ImageGrid.Save(images, columns, path, padding: 2, scale: 2);
-        Console.WriteLine($"Saved {path}.");
+        try
+        {
+            ImageGrid.Save(images, columns, path, padding: 2, scale: 2);
+            Console.WriteLine($"Saved {path}.");
+        }
+        catch (OverflowException)
+        {
+            Console.Error.WriteLine($"There is no {path}: an image of {images.Count} ones would take more than 2 GB.");
+        }
     }
 
-    private static string[] ParseLabels(string? text, IReadOnlyList<string> known)
+    /// <summary>Returns the labels to generate images of.</summary>
+    /// <param name="text">The labels between commas; null for all.</param>
+    /// <param name="known">Those of the model; null where they are numbers of keys.</param>
+    internal static string[] ParseLabels(string? text, IReadOnlyList<string>? known)
     {
-        var labels = text is null
-            ? known.Order(StringComparer.Ordinal).ToArray()
-            : text.Split(',', StringSplitOptions.TrimEntries);
-        if (labels.FirstOrDefault(label => !known.Contains(label)) is { } unknown)
+        var labels = text?.Split(',', StringSplitOptions.TrimEntries)
+            ?? known?.Order(StringComparer.Ordinal).ToArray()
+            ?? throw new UsageException("Option --labels is missing: the model's labels are numbers of keys, from 1.");
+        if (labels.FirstOrDefault(label => known?.Contains(label) == false) is { } unknown)
         {
             throw new UsageException(
-                $"Option --labels: '{unknown}' is not one of the model's labels, {string.Join(", ", known)}.");
+                $"Option --labels: '{unknown}' is not one of the model's labels, {string.Join(", ", known!)}.");
         }
+
+        var comparer = OperatingSystem.IsLinux() ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase;
+        if (labels.GroupBy(FileName.From, comparer).FirstOrDefault(name => name.Count() > 1) is { } same)
+        {
+            throw new UsageException(
+                $"Option --labels: files of the same name belong to '{string.Join("' and '", same)}'. Name each label " +
+                "once, and generate such labels into directories of their own.");
+        }
+
         return labels;
     }
 }

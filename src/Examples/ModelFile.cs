@@ -34,7 +34,7 @@ internal static class ModelFile
         {
             return ml.Model.Load(file, out _);
         }
-        catch (Exception exception) when (exception is FormatException or InvalidOperationException)
+        catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {
             throw new FormatException(
                 $"The model file '{file}' cannot be loaded: {FindCause(exception).Message}", exception);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
+using CondDiffusion.MLNet.Tests.Training;
 using CondDiffusion.MLNet.Training;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
@@ -473,8 +474,6 @@ public sealed class CheckpointTests
     [TestMethod]
     public void CheckSame_CheckpointFromBeforeThereWereSomeOptions_IsOfATrainingWithoutThem()
     {
-        using var images = new ImageStore(pixels: 64);
-        images.Add(new float[64], label: 1);
         var before = Identity(Plain).Where(entry => !IsNewer(entry.Key)).ToDictionary();
         Assert.HasCount(Identity(Plain).Count - 5, before);
         var old = new Checkpoint("old", 1, before);
@@ -486,10 +485,27 @@ public sealed class CheckpointTests
             () => old.CheckSame(Identity(Plain with { LabelSharing = 1 })), "LabelSharing was 0 and is 1");
 
         IReadOnlyDictionary<string, string> Identity(ConditionalDiffusionTrainer.Options options) =>
-            options.Identity(1, CPU, ScalarType.Float32, new(2, ["cat", "dog"]), images);
+            options.Identity(1, CPU, ScalarType.Float32, new(2, ["cat", "dog"]));
 
         static bool IsNewer(string option) => option is
             "ShiftFraction" or "RotationDegrees" or "ScaleFraction" or "AugmentationFraction" or "LabelSharing";
+    }
+
+    [TestMethod]
+    public void Save_LongLabels_CanBeReadAgain()
+    {
+        using var directory = new TemporaryDirectory();
+        using var store = new CheckpointStore(directory.Path, kept: 1, Assert.Fail);
+        using var training = new SmallTraining(SmallTraining.Create());
+        foreach (var label in new[] { new string('x', 2_000_000), "x" + string.Concat(Enumerable.Repeat("😀", 5000)) })
+        {
+            var identity = Plain.Identity(1, CPU, ScalarType.Float32, new(1, [label]));
+            store.Save(training.Loop.State, identity, lasting: 0);
+            store.FindAll().Single().CheckSame(identity);
+            Throws.Saying<InvalidOperationException>(
+                () => store.FindAll().Single().CheckSame(
+                    Plain.Identity(1, CPU, ScalarType.Float32, new(1, [label + "y"]))), "labels was 1 labels (x");
+        }
     }
 
     [TestMethod]

@@ -13,6 +13,9 @@ public sealed class InitialModelTests
 {
     private static readonly MLContext Ml = new(seed: 1);
 
+    /// <summary>A model whose noise levels are those of trainings today.</summary>
+    private static readonly ModelDescription Today = Tiny.Description with { ScalesVariances = true };
+
     private static UNetShape Shape => Tiny.Description.Network;
 
     public static IEnumerable<string> Sources => ["transformer", "zip", "safetensors"];
@@ -68,7 +71,7 @@ public sealed class InitialModelTests
     [TestMethod]
     public void Fit_FromAModelWithNoStepToSpeakOf_GeneratesItsImages()
     {
-        using var model = Tiny.Create(Ml);
+        using var model = Tiny.Create(Ml, Today);
         var options = Tiny.Options with
         {
             Prediction = PredictionTarget.Noise,
@@ -160,7 +163,7 @@ public sealed class InitialModelTests
     public void Fit_InterruptedAndOfAnotherModel_IsRefused()
     {
         using var directory = new TemporaryDirectory();
-        using var model = Tiny.Create(Ml);
+        using var model = Tiny.Create(Ml, Today);
         var options = Tiny.Options with
         {
             InitialModel = InitialModel.From(model),
@@ -176,11 +179,52 @@ public sealed class InitialModelTests
         Assert.Contains("and is none", exception.Message);
     }
 
+    /// <summary>Format 1.2 had the same variances for any number of timesteps.</summary>
+    [TestMethod]
+    public void CreateNetwork_TimestepsOfOtherNoise_AreRefused()
+    {
+        using var old = Tiny.Create(Ml);
+        Throws.Saying<InvalidOperationException>(
+            () => InitialModel.From(old).CreateNetwork(Today, CPU),
+            "Schedule is Linear with the variances of 1000 timesteps there and Linear here.");
+
+        using var same = Tiny.Create(Ml, Today);
+        InitialModel.From(same).CreateNetwork(Today, CPU).Dispose();
+        using var thousand = Tiny.Create(Ml, Tiny.Description with { Timesteps = 1000 });
+        InitialModel.From(thousand).CreateNetwork(Today with { Timesteps = 1000 }, CPU).Dispose();
+    }
+
+    /// <summary>The checkpoint belongs to the file that the training began with.</summary>
+    [TestMethod]
+    public void Fit_FileReplacedWhileTheRowsAreRead_ResumesWithTheFirstOne()
+    {
+        using var directory = new TemporaryDirectory();
+        using var first = Tiny.Create(Ml, Today);
+        var file = directory.File("model.zip");
+        Ml.Model.Save(first, null, file);
+        var bytes = File.ReadAllBytes(file);
+        var options = Tiny.Options with
+        {
+            InitialModel = InitialModel.FromFile(file),
+            Prediction = PredictionTarget.Noise,
+            CheckpointDirectory = directory.File("checkpoints"),
+        };
+        Tiny.Fit(Ml, options, Rows("another model"u8.ToArray())).Dispose();
+        File.WriteAllBytes(file, bytes);
+        Tiny.Fit(Ml, options, Rows(bytes)).Dispose();
+
+        IEnumerable<Tiny.Image> Rows(byte[] replacement)
+        {
+            File.WriteAllBytes(file, replacement);
+            for (var i = 0; i < 8; i++) yield return new() { Label = (uint)i % 2 };
+        }
+    }
+
     [TestMethod]
     public void Fit_ModelThatDoesNotFit_SaysWhatDiffers()
     {
         using var directory = new TemporaryDirectory();
-        using var model = Tiny.Create(Ml);
+        using var model = Tiny.Create(Ml, Today);
         Refuses(
             Tiny.Options with { InitialModel = InitialModel.From(model), ChannelWidths = [2, 4, 2], EmbeddingSize = 5 },
             "InitialModel, the given transformer, cannot be used: it is another kind of model: " +

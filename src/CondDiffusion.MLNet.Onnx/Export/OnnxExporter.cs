@@ -95,7 +95,7 @@ internal static class OnnxExporter
         graph.AddOutput(OnnxNames.Pixels, DataType.Float, sizes);
         if (options.IncludeSteps)
         {
-            graph.Rename(results[2], OnnxNames.Steps);
+            graph.Rename(MarkUnknown(graph, description, label, results[2]), OnnxNames.Steps);
             graph.AddOutput(OnnxNames.Steps, DataType.Float, [description.Steps, .. sizes]);
         }
 

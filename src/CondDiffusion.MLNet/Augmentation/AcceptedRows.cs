@@ -6,7 +6,7 @@ namespace CondDiffusion.MLNet.Augmentation;
 
 /// <summary>
 /// Generates the rows of a plan, in batches, for one reader. A refused image is generated again from other noise, so
-/// that a row's image follows from the seed and the row's number alone.
+/// that a row's image follows from the model, the options, the labels of the data and the row's number alone.
 /// </summary>
 /// <param name="augmenter">What decides the rows.</param>
 internal sealed class AcceptedRows(Augmenter augmenter)
@@ -59,7 +59,7 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         Condition[] conditions =
         [
             .. rows.Select(row => new Condition(
-                augmenter.LabelRows[Plan.LabelOf(row)], new UInt128(key, (ulong)row), augmenter.Guidance)),
+                augmenter.LabelRows[Plan.LabelOf(row)], new UInt128(key, (ulong)(augmenter.FirstNoise + row)), augmenter.Guidance)),
         ];
         var pixels = augmenter.Generator.Generate(conditions, augmenter.Options.CancellationToken);
         var size = pixels.Length / rows.Length;

@@ -52,7 +52,8 @@ public sealed class AugmentationAmount
     /// <param name="mostPerReal">The most generated images for each real one; null for no bound.</param>
     internal long Generated(long real, long largest, double? mostPerReal)
     {
-        var most = mostPerReal is { } ratio ? Math.Floor(real * ratio) : double.PositiveInfinity;
+        // 100 x 0.29 is 28.999999999999996 in binary.
+        var most = mostPerReal is { } ratio ? Math.Floor(Math.Round(real * ratio, 6)) : double.PositiveInfinity;
         return (long)Math.Clamp(_total(real, largest) - real, 0, most);
     }
 }

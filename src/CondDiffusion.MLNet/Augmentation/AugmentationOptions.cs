@@ -14,7 +14,8 @@ public sealed record AugmentationOptions
 
     /// <summary>
     /// The column with the images, or with vectors of Single: the values of the model's channels x height x width
-    /// pixels, in [-1, 1]. Generated images are resized where the column states another size.
+    /// pixels, in [-1, 1]. Where the column states another size, generated images are cropped around their centre and
+    /// resized.
     /// </summary>
     /// <value>A column name. Default: "Image".</value>
     public string ImageColumnName { get; init; } = "Image";
@@ -40,7 +41,10 @@ public sealed record AugmentationOptions
     /// <value>Default: <see cref="AugmentationOrder.Interleaved"/>.</value>
     public AugmentationOrder Order { get; init; }
 
-    /// <summary>Decides the noise of the generated images: the same seed gives the same images.</summary>
+    /// <summary>
+    /// Decides the noise of the generated images: the same seed gives the same images, and others for data that was
+    /// augmented before.
+    /// </summary>
     /// <value>
     /// Any number, or null for the seed of the <see cref="MLContext"/>, or 0 if it has none. Default: null.
     /// </value>

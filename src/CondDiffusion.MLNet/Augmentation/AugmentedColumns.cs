@@ -50,6 +50,9 @@ internal sealed class AugmentedColumns
     /// <summary>Whether generated images have another size than the column states, and are resized.</summary>
     public bool Resizes => _size is not null;
 
+    /// <summary>Whether the resized images are cropped, since the column states another ratio of the sides.</summary>
+    public bool Crops => _size is var (height, width) && height * _shape.Width != width * _shape.Height;
+
     /// <summary>Whether a column is that of the images.</summary>
     public bool IsImage(DataViewSchema.Column column) => column.Index == _image;
 

@@ -43,7 +43,7 @@ internal sealed class ClassifierFilter
                 $"have {Describe(hasValues)}: they cannot be compared.");
         }
 
-        if (predicted.Values is { } known && labels.FirstOrDefault(label => !known.Contains(label)) is { } unknown)
+        if (predicted.Values is { } known && labels.Except(known).FirstOrDefault() is { } unknown)
         {
             throw new ArgumentException(
                 $"Column '{predicted.Name}' of the classifier has {new LabelVocabulary(known.Count, known)}, but not " +

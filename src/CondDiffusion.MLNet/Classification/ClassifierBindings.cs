@@ -33,6 +33,8 @@ internal sealed class ClassifierBindings : RowBindings<ImagePixels>
 
     public override bool CanCompute(ImagePixels input) => input.Error is null;
 
+    public override bool IsSame(ImagePixels a, ImagePixels b) => a.IsNear(b);
+
     public override IRowReader<ImagePixels> CreateReader(DataViewRow row) =>
         new PixelsReader(row, _feature, _model.Network.ToImageShape());
 

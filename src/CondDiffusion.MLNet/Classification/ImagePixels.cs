@@ -5,8 +5,22 @@ namespace CondDiffusion.MLNet.Classification;
 /// <param name="Error">What is wrong with the image; null if nothing is.</param>
 internal sealed record ImagePixels(float[] Values, string? Error = null)
 {
-    public bool Equals(ImagePixels? other) =>
-        other is not null && Error == other.Error && Values.AsSpan().SequenceEqual(other.Values);
+    /// <summary>What rounding never changes in [-1, 1], and other images nearly always do.</summary>
+    private const float Tolerance = 0.25f;
 
-    public override int GetHashCode() => HashCode.Combine(Values.Length, Error);
+    /// <summary>
+    /// Returns whether two readings can be of the same image. One that is generated for each of them may be rounded
+    /// otherwise, in batches of other sizes.
+    /// </summary>
+    public bool IsNear(ImagePixels other)
+    {
+        if (Error != other.Error || Values.Length != other.Values.Length) return false;
+
+        for (var i = 0; i < Values.Length; i++)
+        {
+            if (Math.Abs(Values[i] - other.Values[i]) > Tolerance) return false;
+        }
+
+        return true;
+    }
 }

@@ -13,16 +13,15 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
     private readonly DataViewSchema.Column _column;
     private readonly ImageShape _shape;
     private readonly ValueGetter<VBuffer<float>>? _getVector;
-    private readonly ValueGetter<MLImage>? _getImage;
+    private readonly ImageGetter? _images;
     private VBuffer<float> _vector;
-    private MLImage? _image;
 
     public PixelsReader(DataViewRow row, DataViewSchema.Column column, ImageShape shape)
     {
         _row = row;
         _column = column;
         _shape = shape;
-        if (column.Type is ImageDataViewType) _getImage = row.GetGetter<MLImage>(column);
+        if (column.Type is ImageDataViewType) _images = new(row.GetGetter<MLImage>(column));
         else _getVector = row.GetGetter<VBuffer<float>>(column);
     }
 
@@ -30,9 +29,10 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
     {
         try
         {
-            return _getImage is null ? ReadVector() : ReadImage();
+            return _images is null ? ReadVector() : ReadImage(_images.Read());
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not
+            (OperationCanceledException or ObjectDisposedException or OutOfMemoryException))
         {
             var cause = exception.GetBaseException().Message;
             var advice = cause.Contains("disposed", StringComparison.Ordinal)
@@ -62,21 +62,19 @@ internal sealed class PixelsReader : IRowReader<ImagePixels>
         return PixelConversion.FindRangeError(values) is { } error ? Wrong(error) : new(values);
     }
 
-    private ImagePixels ReadImage()
+    private ImagePixels ReadImage(MLImage? image)
     {
-        // None is disposed here, since that of a row in memory is its owner's. ML.NET's transforms dispose the one that
-        // they are given; the new ones of this library's getters are left to the garbage collector.
-        _getImage!(ref _image!);
-        if (_image is null) return Wrong("has no image");
+        // The new images of this library's getters are left to the garbage collector.
+        if (image is null) return Wrong("has no image");
 
         var values = new float[_shape.Pixels];
-        if (_image.Height == _shape.Height && _image.Width == _shape.Width)
+        if (image.Height == _shape.Height && image.Width == _shape.Width)
         {
-            PixelConversion.FromImage(_image, _shape.Channels, values);
+            PixelConversion.FromImage(image, _shape.Channels, values);
         }
         else
         {
-            using var resized = ImageResizer.Resize(_image, _shape.Height, _shape.Width);
+            using var resized = ImageResizer.Resize(image, _shape.Height, _shape.Width);
             PixelConversion.FromImage(resized, _shape.Channels, values);
         }
 

@@ -88,9 +88,8 @@ internal sealed class ImageFolderWriter
         var saved = 0;
         var written = 0;
         using var cursor = OpenCursor(_image);
-        var getImage = cursor.GetGetter<MLImage>(_image);
+        var getter = new ImageGetter(cursor.GetGetter<MLImage>(_image));
         var ownsImages = _data is IImageMaker maker && maker.MakesImages(_image);
-        MLImage? image = null;
         foreach (var record in ReadListed(cursor))
         {
             var path = Path.Combine(_directory, record[0]);
@@ -108,19 +107,12 @@ internal sealed class ImageFolderWriter
 
         void WriteImage(string path)
         {
-            getImage(ref image!);
-            if (image is null)
-                throw new InvalidOperationException($"Row {cursor.Position}: column '{_image.Name}' has no image.");
-
+            var image = getter.Read() ?? throw new InvalidOperationException(
+                $"Row {cursor.Position}: column '{_image.Name}' has no image.");
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             AtomicFile.Write(path, replace: false, temporary => File.WriteAllBytes(temporary, image.ToPng()));
 
-            // Images of other views are left alone: those of rows in memory are their owner's, and ML.NET's transforms
-            // dispose the one that they are given at the next call.
-            if (!ownsImages) return;
-
-            image.Dispose();
-            image = null;
+            if (ownsImages) getter.Free();
         }
     }
 

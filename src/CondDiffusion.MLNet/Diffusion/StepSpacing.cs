@@ -2,8 +2,8 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// Which of a model's timesteps 1..T a sampler visits when it takes N steps. Every spacing begins at T, where x_T is
-/// pure noise, and visits N different timesteps: where two steps fall on the same one, the second moves to the next
-/// free one.
+/// pure noise, and visits N different timesteps: where steps fall on the same one, the earlier ones move up to free
+/// ones, and at T the later ones move down.
 /// </summary>
 public enum StepSpacing
 {

@@ -27,6 +27,13 @@ internal static class TensorArithmetic
         return x.lt(scalar);
     }
 
+    /// <summary>Returns where <paramref name="x"/> is a number.</summary>
+    public static Tensor IsEqualTo(this Tensor x, long number)
+    {
+        using Scalar scalar = number;
+        return x.eq(scalar);
+    }
+
     /// <summary>Returns <paramref name="x"/> times <paramref name="factor"/>, in a new tensor.</summary>
     public static Tensor Times(this Tensor x, double factor)
     {

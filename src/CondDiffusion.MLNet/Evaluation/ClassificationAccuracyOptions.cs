@@ -26,7 +26,8 @@ public sealed record ClassificationAccuracyOptions
     public string ImageColumnName { get; init; } = "Image";
 
     /// <summary>
-    /// Real images to train on for the ceiling: of each label, as many of the first as there are generated ones.
+    /// Real images to train on for the ceiling: of each label, as many of the first as there are generated ones, or all
+    /// where there are fewer.
     /// </summary>
     /// <value>A view with the same columns, or null for no ceiling. Default: null.</value>
     public IDataView? RealData { get; init; }

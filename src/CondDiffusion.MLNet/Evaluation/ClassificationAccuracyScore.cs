@@ -39,7 +39,8 @@ public sealed record ClassificationAccuracyScore
     public int TestCount { get; }
 
     /// <summary>
-    /// The same for as many real training images: no generator of so many images can be expected to do better.
+    /// The same for as many real training images, or for all of a label that has fewer. If it has as many, no generator
+    /// of so many images can be expected to do better.
     /// </summary>
     /// <value>Null without <see cref="ClassificationAccuracyOptions.RealData"/>, and in the ceiling itself.</value>
     public ClassificationAccuracyScore? Ceiling { get; internal init; }
@@ -47,7 +48,7 @@ public sealed record ClassificationAccuracyScore
     /// <summary>Returns the score and its ceiling in one line.</summary>
     public override string ToString()
     {
-        var ceiling = Ceiling is null ? "" : $"; as many real ones: {Describe(Ceiling)}";
+        var ceiling = Ceiling is null ? "" : $"; on {Ceiling.TrainingCount} real ones: {Describe(Ceiling)}";
         return string.Create(
             CultureInfo.InvariantCulture,
             $"trained on {TrainingCount} images, tested on {TestCount}: {Describe(this)}{ceiling}");

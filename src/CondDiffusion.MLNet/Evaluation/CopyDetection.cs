@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -71,7 +72,7 @@ internal sealed class CopyDetection(Distances distances, Tensor training)
         Tensor Divide(Tensor rows) => tensor(distances.FindNearest(rows, centres).Rows, ScalarType.Int64, CPU);
 
         static Tensor Select(Tensor rows, Tensor cells, int cell) =>
-            rows.index_select(0, cells.eq(cell).nonzero().view(-1));
+            rows.index_select(0, cells.IsEqualTo(cell).nonzero().view(-1));
     }
 
     /// <summary>

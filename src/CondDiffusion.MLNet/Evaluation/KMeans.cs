@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Evaluation;
@@ -27,7 +28,7 @@ internal static class KMeans
             var indexes = tensor(cells, ScalarType.Int64, CPU);
             for (var cell = 0; cell < count; cell++)
             {
-                var members = rows.index_select(0, indexes.eq(cell).nonzero().view(-1));
+                var members = rows.index_select(0, indexes.IsEqualTo(cell).nonzero().view(-1));
 
                 // A cell that lost its rows keeps its centre.
                 if (members.shape[0] > 0) centres[cell].copy_(members.mean([0], type: ScalarType.Float64));

@@ -63,7 +63,7 @@ internal sealed class ImageGenerator : IRowComputer<Condition>, IDisposable
     public int ChooseBatchSize()
     {
         _lifetime.CheckNotDisposed();
-        if (_model.BatchSize is { } size) return size;
+        if (_model.PossibleBatchSize is { } size) return size;
 
         // A GPU holds all activations of the batch at once. On a CPU the network splits the batch (InferenceUNet), and
         // more than 32 images gain nothing.

@@ -140,6 +140,13 @@ internal sealed record ModelDescription
     /// <summary>Images generated at a time; null to choose a number that suits the device.</summary>
     public int? BatchSize { get; init; }
 
+    /// <summary>
+    /// <see cref="BatchSize"/>, or what fits into one array of the noise: no array takes more than 2 GB.
+    /// </summary>
+    [JsonIgnore]
+    public int? PossibleBatchSize =>
+        BatchSize is { } size ? Math.Min(size, int.MaxValue / sizeof(float) / Network.Pixels) : null;
+
     /// <summary>Seed of the training.</summary>
     public required ulong Seed { get; init; }
 

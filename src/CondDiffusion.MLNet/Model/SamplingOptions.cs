@@ -51,9 +51,9 @@ public sealed record SamplingOptions
     /// <summary>
     /// Scale of classifier-free guidance, g (Ho and Salimans 2022, arXiv 2207.12598). A step uses eps_uncond + g
     /// (eps_cond - eps_uncond), where eps_uncond and eps_cond are the predictions without and with the label. Above 1,
-    /// images are more typical of their labels and less diverse. Any value but 0 and 1 doubles the work of the guided
-    /// steps, those from <see cref="GuidanceSigmaHigh"/> to <see cref="GuidanceSigmaLow"/>, and needs a model trained
-    /// with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// images are more typical of their labels and less diverse. Any value but 1 needs a model trained with
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>, and any but 0 and 1 doubles the work of the
+    /// guided steps, those from <see cref="GuidanceSigmaHigh"/> to <see cref="GuidanceSigmaLow"/>.
     /// </summary>
     /// <value>
     /// In [0, 1000], or null for 2 where the model was trained with label dropout and 1, which is no guidance, where

@@ -22,11 +22,15 @@ internal sealed class AddedColumnsView<TInput>(
     {
         var needed = columnsNeeded.ToArray();
         var dependencies = bindings.Dependencies(needed);
-        if (!needed.Any(bindings.IsAdded))
-            return new AddedColumnsCursor<TInput>(bindings, source.GetRowCursor(dependencies, rand), null, needed);
 
-        // Both cursors must shuffle the rows in the same way.
+        // All cursors must shuffle the rows in the same way, whichever columns they read.
         var seed = rand?.Next();
+        if (!needed.Any(bindings.IsAdded))
+        {
+            var passing = source.GetRowCursor(dependencies, CreateRandom());
+            return new AddedColumnsCursor<TInput>(bindings, passing, null, needed);
+        }
+
         DataViewRowCursor? rows = null;
         DataViewRowCursor? ahead = null;
         try

@@ -11,7 +11,7 @@ internal sealed class LookAhead<TInput>(
     IRowComputer<TInput> computer, RowBindings<TInput> bindings, DataViewRowCursor ahead) : IDisposable
 {
     private readonly IRowReader<TInput> _reader = bindings.CreateReader(ahead);
-    private readonly List<TInput> _batch = [];
+    private readonly List<(TInput? Input, bool IsRead)> _batch = [];
     private ReadOnlyMemory<float>[]? _values;
     private int? _batchSize;
     private long _first; // the row of the batch's first input
@@ -26,11 +26,11 @@ internal sealed class LookAhead<TInput>(
         if (row >= _first + _batch.Count) ReadBatch(row);
 
         var index = (int)(row - _first);
-        if (index >= _batch.Count || !EqualityComparer<TInput>.Default.Equals(_batch[index], input))
+        if (index >= _batch.Count || _batch[index] is not (var ahead, true) || !bindings.IsSame(ahead!, input))
         {
             throw new InvalidOperationException(
                 $"Row {row}: the source gave other rows when it was read a second time, so its rows cannot be read " +
-                "ahead. Cache the source first, with Data.Cache.");
+                "ahead. Cache the source first, with Data.Cache, or save its images, with ImageFolder.Save.");
         }
 
         _values ??= ComputeBatch();
@@ -49,8 +49,24 @@ internal sealed class LookAhead<TInput>(
         _batchSize ??= computer.ChooseBatchSize();
         while (_batch.Count < _batchSize && ahead.MoveNext())
         {
-            _batch.Add(_reader.Read());
             _next++;
+            _batch.Add(ReadAhead());
+        }
+    }
+
+    /// <summary>
+    /// Reads the inputs of a row. Where that fails, the other rows are not affected: it fails again, as an error of
+    /// this row, when its own values are read.
+    /// </summary>
+    private (TInput? Input, bool IsRead) ReadAhead()
+    {
+        try
+        {
+            return (_reader.Read(), true);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return (default, false);
         }
     }
 
@@ -60,12 +76,14 @@ internal sealed class LookAhead<TInput>(
     /// </summary>
     private ReadOnlyMemory<float>[] ComputeBatch()
     {
-        int[] computable = [.. Enumerable.Range(0, _batch.Count).Where(i => bindings.CanCompute(_batch[i]))];
-        var computed = computer.Compute([.. computable.Select(i => _batch[i])]);
+        int[] computable = [.. Enumerable.Range(0, _batch.Count).Where(CanCompute)];
+        var computed = computer.Compute([.. computable.Select(i => _batch[i].Input!)]);
 
         var size = computer.ValuesPerRow;
         var values = new ReadOnlyMemory<float>[_batch.Count];
         for (var i = 0; i < computable.Length; i++) values[computable[i]] = computed.AsMemory(i * size, size);
         return values;
+
+        bool CanCompute(int i) => _batch[i] is (var input, true) && bindings.CanCompute(input!);
     }
 }

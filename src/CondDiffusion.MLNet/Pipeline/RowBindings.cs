@@ -6,7 +6,7 @@ namespace CondDiffusion.MLNet.Pipeline;
 /// Binds a model to an input schema: decides which columns the model reads and which it adds after them.
 /// </summary>
 /// <param name="input">The schema of the input.</param>
-/// <typeparam name="TInput">The type of what decides a row's values. Inputs of the same row are equal.</typeparam>
+/// <typeparam name="TInput">The type of what decides a row's values.</typeparam>
 internal abstract class RowBindings<TInput>(DataViewSchema input)
 {
     public DataViewSchema Input { get; } = input;
@@ -30,6 +30,9 @@ internal abstract class RowBindings<TInput>(DataViewSchema input)
     /// Returns whether values can be computed for a row. Those for which they cannot be are left out of their batch.
     /// </summary>
     public abstract bool CanCompute(TInput input);
+
+    /// <summary>Returns whether two readings can be of the same row.</summary>
+    public virtual bool IsSame(TInput a, TInput b) => EqualityComparer<TInput>.Default.Equals(a, b);
 
     /// <summary>Creates a reader of a row, in which the columns of <see cref="Inputs"/> are active.</summary>
     public abstract IRowReader<TInput> CreateReader(DataViewRow row);

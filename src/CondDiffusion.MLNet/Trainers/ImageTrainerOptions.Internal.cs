@@ -23,9 +23,8 @@ public abstract partial record ImageTrainerOptions
     /// <param name="device">Device in use, of which only the kind matters.</param>
     /// <param name="type">Data type in use, which the options may leave to the device.</param>
     /// <param name="labels">Labels of the training data.</param>
-    /// <param name="images">Images of the training data.</param>
     internal IReadOnlyDictionary<string, string> Identity(
-        int seed, Device device, ScalarType type, LabelVocabulary labels, ImageStore images)
+        int seed, Device device, ScalarType type, LabelVocabulary labels)
     {
         var identity = new Dictionary<string, string>
         {
@@ -46,8 +45,7 @@ public abstract partial record ImageTrainerOptions
             [nameof(MovingAverageLengths)] = Text(MovingAverageLengths),
             [nameof(Precision)] = $"{type}",
             [nameof(Seed)] = Text(seed),
-            ["labels"] = labels.Values is null ? $"{labels}" : $"{labels}, SHA-256 {Hash(labels.Values)}",
-            ["images"] = $"{images.Count}, SHA-256 {images.Fingerprint}",
+            ["labels"] = labels.Values is null ? $"{labels}" : $"{Shorten($"{labels}")}, SHA-256 {Hash(labels.Values)}",
         };
         foreach (var (name, value) in OwnIdentity) identity[name] = value;
 
@@ -126,6 +124,15 @@ public abstract partial record ImageTrainerOptions
             nameof(ValidationFraction),
             $"positive, to choose among {MovingAverageLengths.Count} moving averages",
             ValidationFraction);
+    }
+
+    /// <summary>Returns the beginning of a text that is too long for the head of a file.</summary>
+    private static string Shorten(string text)
+    {
+        const int Longest = 10_000;
+        if (text.Length <= Longest) return text;
+
+        return text[..(char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest)] + "...";
     }
 
     private static string Hash(IEnumerable<string> values) =>

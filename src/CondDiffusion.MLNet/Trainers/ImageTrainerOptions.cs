@@ -120,8 +120,8 @@ public abstract partial record ImageTrainerOptions
     /// and, unless <see cref="SamplingOptions.Seed"/> is given, the noise in generation.
     /// </summary>
     /// <value>
-    /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/>, or a random seed where that
-    /// has none. Default: null.
+    /// Any number, or null for the seed of the <see cref="Microsoft.ML.MLContext"/> or, where that has none, of the
+    /// newest checkpoint in <see cref="CheckpointDirectory"/>, or else a random seed. Default: null.
     /// </value>
     public int? Seed { get; init; }
 
@@ -132,8 +132,8 @@ public abstract partial record ImageTrainerOptions
     public Precision Precision { get; init; } = Precision.Auto;
 
     /// <summary>
-    /// Upper bound of the memory for the training images, in bytes. An 8-bit image takes one byte a value, any
-    /// other image four. The images beyond the bound lie in a file in
+    /// Upper bound of the memory for the training images, in bytes. An 8-bit image takes one byte a value; from the
+    /// first image on that is not, each takes four. The images beyond the bound lie in a file in
     /// <see cref="Microsoft.ML.MLContext.TempFilePath"/>, which disappears when the training ends, however it ends.
     /// </summary>
     /// <value>

@@ -22,6 +22,7 @@ internal sealed class ImageTraining : IDisposable
     private readonly IDataView _rows;
     private readonly CheckpointStore? _store;
     private readonly IReadOnlyList<Checkpoint> _found = [];
+    private readonly IReadOnlyDictionary<string, string> _identity = new Dictionary<string, string>();
     private readonly TensorBoardLog? _tensorBoard;
     private ImageStore? _images;
 
@@ -49,6 +50,9 @@ internal sealed class ImageTraining : IDisposable
             Type = TorchDevice.ChooseDataType(options.Precision, Device);
             Seed = options.Seed ?? MLNetInternals.Seed(host)
                 ?? (_found is [var newest, ..] ? newest.Seed : Random.Shared.Next());
+
+            // Before the rows are read: the file of an initial model may be another one when they have been.
+            if (_store is not null) _identity = options.Identity(Seed, Device, Type, Labels);
         }
         catch
         {
@@ -107,7 +111,10 @@ internal sealed class ImageTraining : IDisposable
 
         var checkpoints = _store is null ? null : new CheckpointWriter(
             _store,
-            _options.Identity(Seed, Device, Type, Labels, images),
+            new Dictionary<string, string>(_identity)
+            {
+                [Checkpoint.Images] = $"{images.Count}, SHA-256 {images.Fingerprint}",
+            },
             settings.Epochs,
             settings.LearningRate.LastShared(plan.Steps),
             _options.CheckpointInterval,

@@ -145,7 +145,7 @@ public sealed class InitialModel
         if (known is not null && !to.Form.TakesNoiseLevel)
         {
             Compare(nameof(model.Timesteps), known.Timesteps, model.Timesteps);
-            Compare(nameof(model.Schedule), known.Schedule, model.Schedule);
+            Compare(nameof(model.Schedule), Describe(known), Describe(model));
         }
 
         if (differences.Count > 0)
@@ -157,6 +157,11 @@ public sealed class InitialModel
         }
 
         static string Text(IReadOnlyList<int> widths) => $"[{string.Join(", ", widths)}]";
+
+        static string Describe(ModelDescription model) =>
+            model is { Schedule: BetaSchedule.Linear, Timesteps: not 1000, ScalesVariances: false }
+                ? "Linear with the variances of 1000 timesteps"
+                : $"{model.Schedule}";
     }
 
     /// <summary>Returns the label table of a network with other labels.</summary>

@@ -16,6 +16,9 @@ internal sealed record Checkpoint(string Path, long Step, IReadOnlyDictionary<st
     /// <summary>The entry of the identity that names the kind of device.</summary>
     public const string Device = "device";
 
+    /// <summary>The entry of the identity with the number of the images and their hash.</summary>
+    public const string Images = "images";
+
     /// <summary>
     /// The entry of the identity with the number of epochs, where that decides the steps up to the checkpoint.
     /// </summary>

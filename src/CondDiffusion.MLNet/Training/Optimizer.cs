@@ -8,8 +8,8 @@ public enum Optimizer
 
     /// <summary>
     /// Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) for the weights of convolutions and linear
-    /// layers with at least 32 inputs and outputs, with momentum 0.95, and Adam for the other parameters. A step takes
-    /// more time and learns more.
+    /// layers with at least 32 inputs and outputs, with momentum 0.95, and Adam, with beta 0.95 and 0.999, for the
+    /// other parameters. A step takes more time and learns more.
     /// </summary>
     Muon,
 }

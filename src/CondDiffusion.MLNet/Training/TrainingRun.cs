@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Diffusion;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Training;
@@ -91,9 +92,10 @@ internal sealed class TrainingRun
 
             if (State.Step == _plan.Steps) ChooseAverage();
         }
-        catch when (!_diverged && State.IsConsistent)
+        catch
         {
-            SaveAfterError(meter);
+            // Not as a filter of the exception: it would come before the weights of a validation are exchanged back.
+            if (!_diverged && State.IsConsistent) SaveAfterError(meter);
             throw;
         }
     }
@@ -178,6 +180,6 @@ internal sealed class TrainingRun
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        return float.IsFinite((State.Network.Parameters.norm() + State.Network.Buffers.norm()).item<float>());
+        return float.IsFinite(State.Network.Parameters.norm().Plus(State.Network.Buffers.norm()).item<float>());
     }
 }

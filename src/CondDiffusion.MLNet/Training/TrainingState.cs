@@ -63,8 +63,7 @@ internal sealed class TrainingState(FlatNetwork network, TrainingSettings settin
     {
         if (average is null) return compute();
 
-        IsConsistent = false;
-        average.Swap();
+        average.Swap(beginning: () => IsConsistent = false);
         try
         {
             return compute();

@@ -92,6 +92,11 @@ public sealed class AugmentTests
         Assert.AreEqual(ofFour, amount.Generated(4, largest: 10, most));
     }
 
+    /// <summary>In binary, 100 x 0.29 is a little less than 29.</summary>
+    [TestMethod]
+    public void Generated_BoundThatBinaryNumbersMiss_IsWhatDecimalOnesSay() =>
+        Assert.AreEqual(29, AugmentationAmount.Balance.Generated(100, largest: 1000, mostPerReal: 0.29));
+
     /// <summary>The images are the model's own for the noise keys of the seed, whatever the batches.</summary>
     [TestMethod]
     public void Augment_Images_FollowFromTheSeedAlone()
@@ -586,6 +591,10 @@ public sealed class AugmentTests
         Assert.AreEqual(5, twice.GetColumn<bool>("IsGenerated").Count(x => x));
         var rows = ViewConformance.Read(twice, column => !column.IsHidden);
         Assert.HasCount(12, rows.Select(row => row.Id).Distinct());
+
+        // The second augmentation generates other images, though the seed is the same.
+        var images = Read(twice).Where(row => row.IsGenerated).Select(row => string.Join(' ', row.Pixels));
+        Assert.HasCount(5, images.Distinct());
     }
 
     [TestMethod]
@@ -718,6 +727,13 @@ public sealed class AugmentTests
         using var image = TestImages.Random(12, 10, MLPixelFormat.Bgra32, 1);
         var photos = ml.Data.LoadFromEnumerable([new Photo { Image = image, Name = "dog" }]);
         ml.ImageGeneration.Augment(photos, model, options);
+        Assert.HasCount(1, said.Where(line => line.Contains(
+            "8 x 8 are cropped around their centre and resized to", StringComparison.Ordinal)));
+
+        var schema = SchemaDefinition.Create(typeof(Photo));
+        schema["Image"].ColumnType = new ImageDataViewType(10, 10);
+        var squares = ml.Data.LoadFromEnumerable([new Photo { Image = image, Name = "dog" }], schema);
+        ml.ImageGeneration.Augment(squares, model, options);
         Assert.HasCount(1, said.Where(line => line.Contains("8 x 8 are resized to", StringComparison.Ordinal)));
 
         said.Clear();

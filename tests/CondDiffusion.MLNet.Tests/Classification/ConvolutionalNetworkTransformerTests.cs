@@ -271,6 +271,40 @@ public sealed class ConvolutionalNetworkTransformerTests
             () => view.GetColumn<uint>("PredictedLabel").ToArray(), "Row 1: column 'Pixels' has no image");
     }
 
+    /// <summary>ML.NET's transforms give back the image of the row before, disposed, for a missing one.</summary>
+    [TestMethod]
+    public void Transform_ImageMissingBehindATransform_NamesTheRow()
+    {
+        Photo[] rows = [new() { Pixels = TestImages.Plain(4, 4, 1, 2, 3) }, new()];
+        var view = Ml.Data.LoadFromEnumerable(rows);
+        var resized = Ml.Transforms.ResizeImages("Small", 8, 8, "Pixels")
+            .Append(Ml.Transforms.CopyColumns("Pixels", "Small")).Fit(view).Transform(view);
+        Throws.Saying<InvalidOperationException>(
+            () => Model.Transform(resized).GetColumn<uint>("PredictedLabel").ToArray(),
+            "Row 1: column 'Pixels' has no image");
+    }
+
+    [TestMethod]
+    public void Transform_ImagesOfADisposedGenerator_NamesIt()
+    {
+        var generator = Tiny.Create(Ml, Tiny.Description with { PixelsColumnName = "Pixels" });
+        var view = Model.Transform(generator.Transform(Tiny.Rows(Ml, 2)));
+        generator.Dispose();
+        Throws.Saying<ObjectDisposedException>(
+            () => view.GetColumn<uint>("PredictedLabel").ToArray(), nameof(ConditionalDiffusionTransformer));
+    }
+
+    /// <summary>A device may round an image otherwise when it generates it again.</summary>
+    [TestMethod]
+    public void IsNear_RoundedImages_AreTheSameAndOthersAreNot()
+    {
+        var image = new ImagePixels([-1, 0, 1]);
+        Assert.IsTrue(image.IsNear(new([-1, 0.2f, 0.8f])));
+        Assert.IsFalse(image.IsNear(new([-1, 0, 0.5f])));
+        Assert.IsFalse(image.IsNear(new([-1, 0])));
+        Assert.IsFalse(image.IsNear(new([-1, 0, 1], "cannot be read")));
+    }
+
     /// <summary>ML.NET's image transforms dispose the images of a list when they have read them.</summary>
     [TestMethod]
     public void Transform_ImagesThatATransformDisposes_SaysWhatToDo()

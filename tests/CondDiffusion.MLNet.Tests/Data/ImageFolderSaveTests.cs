@@ -325,6 +325,16 @@ public sealed class ImageFolderSaveTests : IDisposable
         Throws.Saying<InvalidOperationException>(() => Save(noImage), "Row 0", "'Image' has no image");
     }
 
+    /// <summary>ML.NET's transforms give back the image of the row before, disposed, for a missing one.</summary>
+    [TestMethod]
+    public void Save_ImageMissingBehindATransform_NamesTheRow()
+    {
+        using var image = TestImages.Plain(4, 4, 1, 2, 3);
+        var rows = _ml.Data.LoadFromEnumerable([new WithoutImage { Image = image }, new WithoutImage()]);
+        var resized = _ml.Transforms.ResizeImages("Image", 8, 8).Fit(rows).Transform(rows);
+        Throws.Saying<InvalidOperationException>(() => Save(resized), "Row 1: column 'Image' has no image.");
+    }
+
     [TestMethod]
     public void Save_BadColumns_AreNamedWithTheirOptions()
     {

@@ -73,6 +73,16 @@ public sealed class ClassificationAccuracyTests
     }
 
     [TestMethod]
+    public void Score_FewerRealImages_HasACeilingOfThoseAndSaysSo()
+    {
+        var options = Options with { RealData = View(seed: 3, 20), Trainings = 1 };
+        var score = _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 80), View(seed: 2, 20), options);
+        Assert.AreEqual((80, 20), (score.TrainingCount, score.Ceiling!.TrainingCount));
+        Assert.Contains("trained on 80 images, tested on 20: ", score.ToString());
+        Assert.Contains("; on 20 real ones: ", score.ToString());
+    }
+
+    [TestMethod]
     public void Score_Statistics_AreTheMeanAndTheSampleDeviation()
     {
         var score = new ClassificationAccuracyScore([0.9, 0.94, 0.98], 100, 50);
@@ -81,8 +91,8 @@ public sealed class ClassificationAccuracyTests
         Assert.AreEqual(0, new ClassificationAccuracyScore([0.9], 100, 50).StandardDeviation);
         Assert.AreEqual(
             "trained on 100 images, tested on 50: 94.00 ± 4.00 % (3 trainings); " +
-            "as many real ones: 90.00 ± 0.00 % (1 trainings)",
-            (score with { Ceiling = new([0.9], 100, 50) }).ToString());
+            "on 80 real ones: 90.00 ± 0.00 % (1 trainings)",
+            (score with { Ceiling = new([0.9], 80, 50) }).ToString());
     }
 
     [TestMethod]

@@ -46,6 +46,19 @@ public sealed class ArgumentsTests
         }
     }
 
+    /// <summary>In texts of other cultures a comma separates thousands, or decimals.</summary>
+    [TestMethod]
+    [DataRow("1,5")]
+    [DataRow("0,001")]
+    [DataRow("x")]
+    public void Double_Others_AreRefused(string text)
+    {
+        Throws.Saying<UsageException>(
+            () => new Arguments(["--rate", text], "--rate").FindDouble("--rate"),
+            $"Option --rate must be a number, but is '{text}'.");
+        Assert.AreEqual(1.5e-3, new Arguments(["--rate", "1.5e-3"], "--rate").FindDouble("--rate"));
+    }
+
     [TestMethod]
     [DataRow("0")]
     [DataRow("8x")]

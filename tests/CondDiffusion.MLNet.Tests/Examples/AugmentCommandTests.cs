@@ -204,6 +204,20 @@ public sealed class AugmentCommandTests : IDisposable
         Throws.Saying<InvalidOperationException>(() => Run("--balance"), _out, "FOLDER was 6 images");
     }
 
+    /// <summary>The length of a link is that of its path.</summary>
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux | OperatingSystems.OSX)]
+    public void Run_AgainWithOtherPhotosBehindLinks_IsRefused()
+    {
+        var target = _directory.File("target.png");
+        var link = Path.Combine(_photos, "cat/1.png");
+        File.Move(link, target);
+        File.CreateSymbolicLink(link, target);
+        RunJson("--balance");
+        using (var larger = TestImages.Random(12, 10, MLPixelFormat.Bgra32, seed: 1)) larger.Save(target);
+        Throws.Saying<InvalidOperationException>(() => Run("--balance"), _out, "FOLDER was 6 images");
+    }
+
     [TestMethod]
     public void Run_AnotherSeed_GeneratesOtherImages()
     {

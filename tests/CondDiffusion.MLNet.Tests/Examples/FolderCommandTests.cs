@@ -136,6 +136,45 @@ public sealed class FolderCommandTests : IDisposable
     }
 
     [TestMethod]
+    public void NameClassifier_FolderThatChanges_IsAnother()
+    {
+        var ml = new MLContext();
+        var form = new ImageForm(8, 4, 3);
+        Assert.AreEqual(
+            "classifier-mnist-8x4x3", EvaluateCommand.NameClassifier("mnist", ml.Data.LoadFromEnumerable<Tiny.Row>([]), form));
+
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 1, dogs: 1);
+        var before = Name();
+        Assert.AreEqual(before, Name());
+        PhotoFolder.Draw(photos, cats: 1, dogs: 2);
+        Assert.AreNotEqual(before, Name());
+
+        string Name() => EvaluateCommand.NameClassifier(photos, ml.Data.LoadImageFolder(photos), form);
+    }
+
+    /// <summary>The labels of such a model are numbers, which nothing can be compared with.</summary>
+    [TestMethod]
+    public void GenerateAndEvaluate_ModelOfKeysWithoutValues_SaySo()
+    {
+        var ml = new MLContext();
+        var file = _directory.File("keys.zip");
+        using (var model = Tiny.Create(ml, Tiny.Description with { Labels = new(2, null) }))
+            ml.Model.Save(model, null, file);
+        var photos = _directory.File("photos");
+        PhotoFolder.Draw(photos, cats: 1, dogs: 1);
+
+        Throws.Saying<UsageException>(
+            () => GenerateCommand.Run(["--model", file, "--out", _directory.File("out")]),
+            "Option --labels is missing: the model's labels are numbers of keys");
+        Printed.By(() => GenerateCommand.Run(
+            ["--model", file, "--labels", "2", "--count", "1", "--out", _directory.File("out")]));
+        Assert.IsTrue(File.Exists(_directory.File("out/2-0.png")));
+        Throws.Saying<InvalidOperationException>(
+            () => EvaluateCommand.Run(["--model", file, "--data", photos]), file, "numbers of keys");
+    }
+
+    [TestMethod]
     public void Of_GreyAndColoredImages_HaveOneAndThreeChannels()
     {
         using var grey = TestImages.Plain(2, 3, 7, 7, 7);

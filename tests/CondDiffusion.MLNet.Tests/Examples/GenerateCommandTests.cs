@@ -49,6 +49,30 @@ public sealed class GenerateCommandTests
     }
 
     [TestMethod]
+    public void ParseLabels_FilesOfOneName_AreRefused()
+    {
+        string[] known = ["a-b", "a/b", "c", "C"];
+        Throws.Saying<UsageException>(
+            () => GenerateCommand.ParseLabels(null, known), "belong to 'a-b' and 'a/b'", "directories of their own");
+        Throws.Saying<UsageException>(() => GenerateCommand.ParseLabels("c, c", known), "belong to 'c' and 'c'");
+        Throws.Saying<UsageException>(() => GenerateCommand.ParseLabels("d", known), "'d' is not one of");
+        Assert.AreSequenceEqual(["c", "a/b"], GenerateCommand.ParseLabels("c,a/b", known));
+        if (OperatingSystem.IsLinux()) Assert.AreSequenceEqual(["C", "c"], GenerateCommand.ParseLabels("C,c", known));
+    }
+
+    [TestMethod]
+    public void Save_GridOfMoreThanTwoGigabytes_IsLeftOut()
+    {
+        using var directory = new TemporaryDirectory();
+        using var image = TestImages.Plain(256, 256, 1, 2, 3);
+        var file = directory.File("grid.png");
+        var said = Printed.ByErrors(
+            () => GenerateCommand.Save([.. Enumerable.Repeat(image, 2100)], columns: 100, file));
+        Assert.Contains($"There is no {file}: an image of 2100 ones would take more than 2 GB.", said);
+        Assert.IsFalse(File.Exists(file));
+    }
+
+    [TestMethod]
     public void Run_NoModel_GeneratesWithTheOneThatComesWithTheProgram()
     {
         using var directory = new TemporaryDirectory();

@@ -3,6 +3,7 @@ using CondDiffusion.Examples;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Transforms;
 
 namespace CondDiffusion.MLNet.Tests.Examples;
 
@@ -29,5 +30,32 @@ public sealed class ModelFileTests
         }
 
         Throws.Saying<FormatException>(() => ModelFile.Load(ml, file), $"'{file}' cannot be loaded", "checksum");
+    }
+
+    /// <summary>Not everything that a loader throws is ML.NET's own.</summary>
+    [TestMethod]
+    public void Load_LoaderThatThrows_SaysWhatAndNamesTheFile()
+    {
+        using var directory = new TemporaryDirectory();
+        var file = directory.File("mapping.zip");
+        var ml = new MLContext();
+        ml.ComponentCatalog.RegisterAssembly(typeof(ModelFileTests).Assembly);
+        var rows = ml.Data.LoadFromEnumerable([new Tiny.NameRow()]);
+        var mapping = ml.Transforms.CustomMapping<Tiny.NameRow, Tiny.NameRow>((_, _) => { }, BadMapping.Name);
+        ml.Model.Save(mapping.Fit(rows), rows.Schema, file);
+        Throws.Saying<FormatException>(
+            () => ModelFile.Load(ml, file), $"'{file}' cannot be loaded", "This mapping is gone.");
+
+        File.WriteAllText(file, "This is no model.");
+        Throws.Saying<FormatException>(() => ModelFile.Load(ml, file), $"'{file}' cannot be loaded");
+    }
+
+    [CustomMappingFactoryAttribute(Name)]
+    private sealed class BadMapping : CustomMappingFactory<Tiny.NameRow, Tiny.NameRow>
+    {
+        public const string Name = "BadMapping";
+
+        public override Action<Tiny.NameRow, Tiny.NameRow> GetMapping() =>
+            throw new NotSupportedException("This mapping is gone.");
     }
 }

@@ -95,4 +95,17 @@ public sealed class ModelDescriptionTests
             "BatchSize must be from 1 to 65536, but is -1.",
         }) Assert.Contains(part, message);
     }
+
+    /// <summary>43,690 images of 3 x 64 x 64 are just below 2 GB.</summary>
+    [TestMethod]
+    public void PossibleBatchSize_LargeImages_IsWhatAnArrayHolds()
+    {
+        var model = Tiny.Description with
+        {
+            Network = Tiny.Description.Network with { Channels = 3, Height = 64, Width = 64 },
+        };
+        Assert.AreEqual(43_690, (model with { BatchSize = 65_536 }).PossibleBatchSize);
+        Assert.AreEqual(100, (model with { BatchSize = 100 }).PossibleBatchSize);
+        Assert.IsNull((model with { BatchSize = null }).PossibleBatchSize);
+    }
 }

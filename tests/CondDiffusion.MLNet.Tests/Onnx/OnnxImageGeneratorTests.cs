@@ -237,11 +237,23 @@ public sealed class OnnxImageGeneratorTests
             [true, false, true, true], AreNaN(other, [-1, 1, 2, long.MinValue], guided: false));
     }
 
+    [TestMethod]
+    public void Session_StepsOfLabelsOfOtherModels_AreNaN()
+    {
+        using var model = new OnnxModel(Description);
+        using var session = new InferenceSession(model.Save(new() { IncludeSteps = true }));
+        var steps = Run(session, [1, 2], guided: true, width: 12, output: "steps").Chunk(8 * 12);
+        Assert.AreSequenceEqual(
+            Enumerable.Range(0, 2 * Description.Steps).Select(i => i % 2 == 1),
+            steps.Select(image => image.All(float.IsNaN)));
+    }
+
     /// <summary>Returns for each label whether the pixels of its image are NaN.</summary>
     private static IEnumerable<bool> AreNaN(InferenceSession session, long[] labels, bool guided) =>
         Run(session, labels, guided, width: 12).Chunk(8 * 12).Select(image => image.All(float.IsNaN));
 
-    private static float[] Run(InferenceSession session, long[] labels, bool guided, int width)
+    private static float[] Run(
+        InferenceSession session, long[] labels, bool guided, int width, string output = "pixels")
     {
         var count = labels.Length;
         using var numbers = OrtValue.CreateTensorValueFromMemory(labels, [count]);
@@ -250,7 +262,7 @@ public sealed class OnnxImageGeneratorTests
         var inputs = new Dictionary<string, OrtValue> { ["label"] = numbers, ["noise"] = noise };
         if (guided) inputs["guidance"] = scales;
         using var run = new RunOptions();
-        using var outputs = session.Run(run, inputs, ["pixels"]);
+        using var outputs = session.Run(run, inputs, [output]);
         return outputs[0].GetTensorDataAsSpan<float>().ToArray();
     }
 

@@ -14,6 +14,9 @@ namespace CondDiffusion.MLNet.Tests.Pipeline;
 [TestClass]
 public sealed class AddedColumnsViewTests
 {
+    /// <summary>A number that the source throws for.</summary>
+    private const float Unreadable = -1;
+
     private static readonly MLContext Ml = new();
 
     private readonly Doubling _doubling = new();
@@ -98,6 +101,53 @@ public sealed class AddedColumnsViewTests
         Throws.Saying<InvalidOperationException>(
             () => view.GetColumn<float>("Twice").ToArray(),
             "Row 1: the source gave other rows when it was read a second time, so its rows cannot be read ahead.");
+    }
+
+    /// <summary>
+    /// Who reads two columns one after the other, with equal random numbers, gets values of the same rows.
+    /// </summary>
+    [TestMethod]
+    public void View_Shuffled_HasTheSameOrderWhicheverColumnsAreRead()
+    {
+        var source = Ml.Data.Cache(Source(Enumerable.Range(0, 40).Select(i => (float)i)));
+        var view = View(source);
+        Assert.IsTrue(view.CanShuffle);
+        var numbers = Read("Number");
+        Assert.AreNotSequenceEqual(numbers.Order(), numbers);
+        Assert.AreSequenceEqual(numbers.Select(number => 2 * number), Read("Twice"));
+
+        // A view on it reads it twice: with the columns that pass through, and with those that it computes from.
+        foreach (var row in ViewConformance.Read(View(view), _ => true, new Random(3)))
+            Assert.AreEqual(2 * (float)row.Values[0]!, (float)row.Values[^1]!);
+
+        float[] Read(string name) =>
+            [.. ViewConformance.Read(view, column => column.Name == name, new Random(3))
+                .Select(row => (float)row.Values[0]!)];
+    }
+
+    /// <summary>A row that cannot be read is read ahead of others, which are as they were.</summary>
+    [TestMethod]
+    public void Row_ThatCannotBeRead_DoesNotAffectTheOthers()
+    {
+        var view = View([1, Unreadable, 3, 4, 5, 6, 7]);
+        using var cursor = view.GetRowCursor(view.Schema);
+        var getter = cursor.GetGetter<float>(view.Schema["Twice"]);
+        var values = new List<float>();
+        while (cursor.MoveNext())
+        {
+            var value = 0f;
+            if (cursor.Position == 1)
+            {
+                Assert.ThrowsExactly<NotSupportedException>(() => getter(ref value));
+                continue;
+            }
+
+            getter(ref value);
+            values.Add(value);
+        }
+
+        Assert.AreSequenceEqual([2f, 6, 8, 10, 12, 14], values);
+        Assert.AreSequenceEqual([2, 3, 1], _doubling.Batches);
     }
 
     [TestMethod]
@@ -204,7 +254,7 @@ public sealed class AddedColumnsViewTests
         {
             var number = 0f;
             getter(ref number);
-            return number;
+            return number == Unreadable ? throw new NotSupportedException() : number;
         }
 
         public float ReadChecked()

@@ -1,6 +1,5 @@
 using System.Reflection;
 using CondDiffusion.MLNet.Model;
-using CondDiffusion.MLNet.Training;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Support;
@@ -104,10 +103,8 @@ internal sealed class OptionReflection<T>(T start, LabelVocabulary labels, Dicti
 
     private IReadOnlyDictionary<string, string> Identity(T options)
     {
-        using var images = new ImageStore(pixels: 1);
-        images.Add([0.5f], label: 1);
         var type = options.Precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32;
-        return options.Identity(options.Seed!.Value, CPU, type, labels, images);
+        return options.Identity(options.Seed!.Value, CPU, type, labels);
     }
 
     /// <summary>Returns the options with one of them set to another value.</summary>

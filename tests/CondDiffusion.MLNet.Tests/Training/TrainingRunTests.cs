@@ -322,6 +322,29 @@ public sealed class TrainingRunTests
         Assert.AreSequenceEqual(SmallTraining.Train(SmallTraining.Create()).Weights, resumed.Weights);
     }
 
+    /// <summary>In a validation the network has the averaged weights, and the checkpoint has its own.</summary>
+    [TestMethod]
+    public void Run_EndedByAnExceptionInAValidation_LeavesACheckpoint()
+    {
+        var settings = SmallTraining.Create() with { ValidationFraction = 0.2, MovingAverageLengths = [0.2] };
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(settings);
+        using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+
+        Assert.ThrowsExactly<NotSupportedException>(() => training.Run(
+            stops: () => training.Loop.State.IsConsistent ? false : throw new NotSupportedException(),
+            checkpoints: writer));
+
+        Assert.AreSequenceEqual([2L], Steps(directory));
+        using var resumed = new SmallTraining(settings);
+        CheckpointStore.Read(store.FindAll()[0], resumed.Loop.State);
+        resumed.Run();
+        resumed.Loop.Finish();
+        Assert.AreSequenceEqual(SmallTraining.Train(settings).Weights, resumed.Weights);
+    }
+
     [TestMethod]
     public void Run_EndedByAnExceptionAndNoCheckpoint_PassesItOnAndWarns()
     {
