@@ -86,7 +86,8 @@ internal static class QualityBenchmark
         // A run that is killed leaves checkpoints of an unknown time.
         if (Directory.Exists(checkpoints)) File.Delete(clockFile);
         var options = training.Options;
-        using var stop = time is { } end ? new CancellationTokenSource(TimeSpan.FromMinutes(end - before!.Value)) : new();
+        using var stop = new CancellationTokenSource(
+            time is { } end ? TimeSpan.FromMinutes(end - before!.Value) : Timeout.InfiniteTimeSpan);
         var clock = Stopwatch.StartNew();
         var ml = new MLContext(seed);
         var pipeline = ml.Transforms.NormalizeImages("Pixels", "Image", options.Width, options.Height)

@@ -28,8 +28,8 @@ internal static class EvaluateCommand
         if (model is { LabelValues: null })
         {
             throw new InvalidOperationException(
-                $"The labels of the model '{modelFile}' are numbers of keys: expected values to compare with those of " +
-                $"'{data}'.");
+                $"The labels of the model '{modelFile}' are numbers of keys: expected values, to compare with those " +
+                $"of '{data}'.");
         }
 
         var training = DataSet.LeaveOut(ml, DataSet.Load(ml, data, arguments.Find("--data-dir")), isGenerated: true);
@@ -56,7 +56,9 @@ internal static class EvaluateCommand
         if (quality.Score is not null) Console.WriteLine($"\nClassifiers {quality.Score}.");
     }
 
-    /// <summary>Returns the name of the classifier of a data set: another one when the files of a folder change.</summary>
+    /// <summary>
+    /// Returns the name of the classifier of a data set. It is another one when the files of a folder change.
+    /// </summary>
     internal static string NameClassifier(string data, IDataView training, ImageForm form)
     {
         var name = $"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}";

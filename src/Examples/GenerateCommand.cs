@@ -109,8 +109,8 @@ internal static class GenerateCommand
         if (labels.GroupBy(FileName.From, comparer).FirstOrDefault(name => name.Count() > 1) is { } same)
         {
             throw new UsageException(
-                $"Option --labels: files of the same name belong to '{string.Join("' and '", same)}'. Name each label " +
-                "once, and generate such labels into directories of their own.");
+                $"Option --labels: files of the same name belong to '{string.Join("' and '", same)}'. Name each " +
+                "label once, and generate such labels into directories of their own.");
         }
 
         return labels;

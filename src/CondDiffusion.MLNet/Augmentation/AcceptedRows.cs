@@ -59,7 +59,9 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         Condition[] conditions =
         [
             .. rows.Select(row => new Condition(
-                augmenter.LabelRows[Plan.LabelOf(row)], new UInt128(key, (ulong)(augmenter.FirstNoise + row)), augmenter.Guidance)),
+                augmenter.LabelRows[Plan.LabelOf(row)],
+                new UInt128(key, (ulong)(augmenter.FirstNoise + row)),
+                augmenter.Guidance)),
         ];
         var pixels = augmenter.Generator.Generate(conditions, augmenter.Options.CancellationToken);
         var size = pixels.Length / rows.Length;

@@ -50,7 +50,9 @@ internal sealed class MovingAverage : IDisposable
     }
 
     /// <summary>Exchanges the averages and the network's own values; a second call undoes that.</summary>
-    /// <param name="beginning">Called when nothing can be short of memory any more, and nothing is exchanged yet.</param>
+    /// <param name="beginning">
+    /// Called when nothing can be short of memory any more, and nothing is exchanged yet.
+    /// </param>
     public void Swap(Action? beginning = null)
     {
         using var scope = NewDisposeScope();

@@ -140,8 +140,8 @@ public sealed class FolderCommandTests : IDisposable
     {
         var ml = new MLContext();
         var form = new ImageForm(8, 4, 3);
-        Assert.AreEqual(
-            "classifier-mnist-8x4x3", EvaluateCommand.NameClassifier("mnist", ml.Data.LoadFromEnumerable<Tiny.Row>([]), form));
+        var none = ml.Data.LoadFromEnumerable<Tiny.Row>([]);
+        Assert.AreEqual("classifier-mnist-8x4x3", EvaluateCommand.NameClassifier("mnist", none, form));
 
         var photos = _directory.File("photos");
         PhotoFolder.Draw(photos, cats: 1, dogs: 1);
