@@ -7,8 +7,8 @@ namespace CondDiffusion.MLNet;
 /// <remarks>
 /// A file goes all the way from noise to images. Its inputs are <c>label</c>, int64 [N], the number of each image's
 /// label from 0, negative for none; <c>noise</c>, float [N, C, H, W], standard normal; and, of a model that was trained
-/// with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>, <c>guidance</c>, float [N], the guidance scale
-/// of each image. Its output is <c>pixels</c>, float [N, C, H, W], in [-1, 1] with
+/// with <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/> and is not distilled, <c>guidance</c>,
+/// float [N], the guidance scale of each image. Its output is <c>pixels</c>, float [N, C, H, W], in [-1, 1] with
 /// <see cref="SamplingOptions.ClipPixels"/> and approximately so without it, as in distilled models. An image with an
 /// invalid label is NaN.
 /// </remarks>

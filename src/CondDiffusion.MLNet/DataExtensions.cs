@@ -62,8 +62,8 @@ public static class DataExtensions
     /// <para>A folder may have splits, such as the directories <c>train</c> and <c>test</c>: see
     /// <see cref="ImageFolderOptions.Split"/>. If the directory that is loaded holds <c>metadata.csv</c>, its columns
     /// <c>file_name</c> and <c>label</c> say which images there are, in which order; other columns than these
-    /// and <c>is_generated</c> are ignored. A <c>metadata.jsonl</c> or <c>metadata.parquet</c> is refused.
-    /// Otherwise the images are the files whose extension is .png, .jpg, .jpeg, .webp, .bmp or .gif, in the order of
+    /// and <c>is_generated</c> are ignored. Without it, a <c>metadata.jsonl</c> or <c>metadata.parquet</c> is refused,
+    /// and the images are the files whose extension is .png, .jpg, .jpeg, .webp, .bmp or .gif, in the order of
     /// their names, and the label of each is the name of the directory that it is in. Hidden files and directories are
     /// passed over with the files of other kinds, and a warning counts them.</para>
     /// <para>This method lists the files. A cursor decodes an image when it is read; of an animation that is the first

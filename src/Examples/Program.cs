@@ -66,9 +66,10 @@ static int Main(Action command)
                            cannot be decoded; the same command continues where it was stopped
               evaluate     --model FILE.zip | --images DATA [--images-dir DIR] --data DATA [--data-dir DIR]
                            [--count N] [--trainings N] [--classifier FILE.zip] [--json];
-                           measures N images of each label against a data set; the classifier whose features are
-                           compared is trained where its file is missing; --trainings 0 leaves out the accuracy
-                           of classifiers that learn from the images
+                           measures the images of --images, or N of each label of the model, 1,000 by default,
+                           against a data set; the classifier whose features are compared is trained where its
+                           file is missing; --trainings 0 leaves out the accuracy of classifiers that learn from
+                           the images, of each label from 1,000 at most
 
             DATA is mnist, fashion-mnist, digits, or a folder of images: photos/train/cat/1.png, photos/test/dog/7.jpg.
             A folder that is called digits is ./digits.
@@ -77,7 +78,8 @@ static int Main(Action command)
     }
     catch (OperationCanceledException)
     {
-        Console.Error.WriteLine("Stopped. The same command continues from here; a training does with --checkpoints.");
+        Console.Error.WriteLine(
+            "Stopped. The same command continues from here if it is augment, or a training with --checkpoints.");
         return 130;
     }
     catch (Exception exception) when (exception is IOException or UnauthorizedAccessException

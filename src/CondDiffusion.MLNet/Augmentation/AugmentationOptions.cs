@@ -85,10 +85,10 @@ public sealed record AugmentationOptions
 
     /// <summary>
     /// Refuses near copies: images whose distance from the nearest real image is at most this multiple of the distance
-    /// of that image from the nearest other real one. With 1, it is what
-    /// <see cref="ImageGenerationMetrics.Authenticity"/> counts; by that measure many real images are near copies, too.
-    /// The images are compared by their pixels. The real ones are kept in memory, 4 bytes for each value, as long as
-    /// the view is.
+    /// of that image from the nearest other real one. With 1, it refuses those that
+    /// <see cref="ImageGenerationMetrics.Authenticity"/> does not count, which many real images would not be, either;
+    /// but equal real images are one here. The images are compared by their pixels. The real ones are kept in memory, 4
+    /// bytes for each value, as long as the view is.
     /// </summary>
     /// <value>Finite and not negative; 0 accepts near copies. Default: 0.</value>
     public double CopyDistance { get; init; }

@@ -73,8 +73,8 @@ public sealed class ImageGenerationMetrics
     public double? LabelAccuracy { get; internal init; }
 
     /// <summary>
-    /// Fraction of the generated rows that are farther from their nearest training row than any other training row is
-    /// (Alaa et al. 2022, arXiv 2102.08921). In the floor it is that of the real rows.
+    /// Fraction of the generated rows that are farther from their nearest training row than that row is from its own
+    /// nearest training row (Alaa et al. 2022, arXiv 2102.08921). In the floor it is that of the real rows.
     /// </summary>
     /// <value>
     /// In [0, 1]; below that of the floor where training images are copied. Null without

@@ -24,8 +24,8 @@ namespace CondDiffusion.MLNet;
 /// <remarks>
 /// <para><b>Reproducibility.</b> A row's image depends only on the model, on the row's label and guidance scale, and on
 /// its seed: the value in the model's seed column, or the row's id if there is no such column. The same row therefore
-/// gets the same image in every batch, thread and process, up to the rounding of other processors: one grey level in
-/// float32, and a few in bfloat16.</para>
+/// gets the same image in every batch, thread and process: exactly on a CPU with oneDNN, and otherwise, and on another
+/// processor, up to rounding, which is one grey level in float32 and a few in bfloat16.</para>
 /// <para><b>Saving.</b> ML.NET's own <c>Model.Save</c> and <c>Model.Load</c> save and load it, alone or in a
 /// chain.</para>
 /// <para><b>Threads.</b> Any number of threads may use it at once. All models of a process take turns at a device, one
@@ -127,7 +127,9 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
 
     /// <summary>Creates a mapper that generates one row at a time, as a <c>PredictionEngine</c> needs it.</summary>
     /// <param name="inputSchema">The columns of the rows to map.</param>
-    /// <returns>The mapper; it generates the same image for a row as <see cref="Transform"/>.</returns>
+    /// <returns>
+    /// The mapper; it generates the same image for a row as <see cref="Transform"/>, up to rounding on a GPU.
+    /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) =>
         new AddedColumnsRowMapper<Condition>(Generator, Bind(inputSchema));
