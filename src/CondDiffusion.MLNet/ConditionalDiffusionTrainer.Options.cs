@@ -59,6 +59,7 @@ public sealed partial class ConditionalDiffusionTrainer
                 Spacing = StepSpacing.LogSnr,
                 ClipPixels = false,
                 Precision = Precision.Float32,
+                GuidanceScale = 1,
                 GuidanceSigmaLow = 0,
                 GuidanceSigmaHigh = null,
             },

@@ -54,10 +54,13 @@ public sealed partial class ConditionalDiffusionTrainer : IEstimator<Conditional
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// There are no rows; a row's label or image is missing, or cannot be read, or its image has another size or values
-    /// outside [-1, 1]; the loss became infinite; the memory is too small for a batch; the checkpoints are of another
-    /// training, or their directory cannot be used; the initial model cannot be used; no image is held out to choose a
-    /// moving average by; a GPU was asked for and there is none; TorchSharp's native library is not there; or the
-    /// application has TorchSharp in another minor version than this library was built with. Each message says which.
+    /// outside [-1, 1]; the column has images, and the channels are neither 1 nor 3; there are too many labels for the
+    /// network, or their values are too long for a model file; the loss or a weight is not finite; the memory is too
+    /// small for a batch, or a batch takes more than 2 GB, or has too few images for a batch norm; the checkpoints are
+    /// of another training; a directory cannot be used; the initial model cannot be used; no image is held out to
+    /// choose a moving average by; a GPU was asked for and there is none; TorchSharp's native library is not there; or
+    /// the application has TorchSharp in another minor version than this library was built with. Each message says
+    /// which.
     /// </exception>
     /// <exception cref="IOException">
     /// The images are more than <see cref="ImageTrainerOptions.ImageMemory"/>, and the context's temporary directory

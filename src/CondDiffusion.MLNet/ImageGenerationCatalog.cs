@@ -40,9 +40,10 @@ public sealed class ImageGenerationCatalog
     /// <param name="options">The new sampling options: sampler, number of steps, guidance and so on.</param>
     /// <returns>A model of the same type with the new options.</returns>
     /// <exception cref="ArgumentException">
-    /// An option is out of its range; the options ask for guidance, but the model was trained without
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>; or the model does not generate images. The
-    /// message lists every invalid option.
+    /// An option is out of its range; the options ask for guidance, or for images without a label, but the model was
+    /// trained without <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>; the model is distilled, and the
+    /// options are not those of its steps; or the model does not generate images. The message lists every invalid
+    /// option.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public T WithSampling<T>(T model, SamplingOptions options)
@@ -97,7 +98,8 @@ public sealed class ImageGenerationCatalog
     /// does not know a label, or cannot be guided; the classifier does not add its columns or does not know a label; or
     /// copies are to be refused and the data has fewer than two rows. The message says which. Reading the view throws
     /// an <see cref="InvalidOperationException"/> if all of the images that a row may be tried with are refused, if the
-    /// classifier's scores are no probabilities, or if the data has other rows than when its labels were read.
+    /// classifier's scores are no probabilities, if copies are to be refused and fewer than two of the real images
+    /// differ, or if the data has more or fewer rows than when its labels were read.
     /// </exception>
     /// <exception cref="OperationCanceledException">The options' token, or the context, was cancelled.</exception>
     public IDataView Augment(IDataView data, ITransformer model, AugmentationOptions? options = null)

@@ -22,12 +22,16 @@ public sealed partial class DistillationTrainer
         }
 
         /// <summary>Steps in which the distilled model generates an image. It takes no other number of them.</summary>
-        /// <value>From 1 to the model's timesteps. Default: 4.</value>
+        /// <value>
+        /// From 1 to the model's timesteps. Where the model is itself distilled, a divisor of its own number of steps,
+        /// and less than that. Default: 4.
+        /// </value>
         public int Steps { get; init; } = 4;
 
         /// <summary>
-        /// Steps of the model for each of the distilled one's. More of them are more exact and cost as many evaluations
-        /// of the network for each training image, twice as many with guidance.
+        /// Steps of the model for each of the distilled one's. More of them are more exact. They cost as many
+        /// evaluations of the network for each training image, and one more for each step within the model's interval
+        /// of guidance.
         /// </summary>
         /// <value>
         /// From 1 to the model's timesteps divided by <see cref="Steps"/>, or null for 4, or for as many as there can

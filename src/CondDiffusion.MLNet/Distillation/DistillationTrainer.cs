@@ -57,6 +57,9 @@ public sealed partial class DistillationTrainer : IEstimator<ConditionalDiffusio
     /// <param name="input">
     /// Labelled images like those that the model was trained on. The model knows all of their labels.
     /// </param>
+    /// <exception cref="InvalidOperationException">
+    /// The model to distill does not know one of the labels, or was disposed.
+    /// </exception>
     /// <inheritdoc cref="ConditionalDiffusionTrainer.Fit" path="/exception"/>
     public ConditionalDiffusionTransformer Fit(IDataView input)
     {

@@ -41,9 +41,10 @@ public sealed record SamplingOptions
     public bool ClipPixels { get; init; } = true;
 
     /// <summary>
-    /// Precision of the network. bfloat16 takes about half the time of float32 and changes some pixels by a few grey
-    /// levels. <see cref="Precision.Auto"/> depends on the device, so that different machines can generate slightly
-    /// different images; the other two give the same images everywhere, in float32 to within one grey level.
+    /// Precision of the network. bfloat16 takes about half the time of float32 where the device computes in it, and
+    /// changes some pixels by a few grey levels. <see cref="Precision.Auto"/> depends on the device, so that different
+    /// machines can generate slightly different images. <see cref="Precision.Float32"/> gives the same images
+    /// everywhere to within one grey level, and <see cref="Precision.BFloat16"/> to within a few.
     /// </summary>
     /// <value>Default: <see cref="Precision.Auto"/>.</value>
     public Precision Precision { get; init; } = Precision.Auto;
@@ -123,8 +124,8 @@ public sealed record SamplingOptions
 
     /// <summary>What becomes of a row whose label is missing, as that of a value which training did not see.</summary>
     /// <value>
-    /// Default: <see cref="MissingLabelBehavior.Error"/>, which is the only value for a model that was trained without
-    /// <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
+    /// Default: <see cref="MissingLabelBehavior.Error"/>, which is the only value for a distilled model, and for one
+    /// that was trained without <see cref="ConditionalDiffusionTrainer.Options.LabelDropout"/>.
     /// </value>
     public MissingLabelBehavior MissingLabels { get; init; }
 

@@ -8,7 +8,9 @@ namespace CondDiffusion.MLNet;
 
 /// <summary>
 /// A trained model whose weights another training starts from: on other images, with other labels, or with more of
-/// them. The networks have the same architecture, widths and prediction target; the images may have another size.
+/// them. The networks have the same architecture, channels, widths, embedding size and prediction target, and with
+/// <see cref="NetworkArchitecture.Plain"/> the same timesteps and schedule; the images may have another height and
+/// width.
 /// </summary>
 public sealed class InitialModel
 {

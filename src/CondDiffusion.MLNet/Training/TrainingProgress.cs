@@ -24,7 +24,9 @@ public sealed record TrainingProgress
     /// The step's loss. For image generation it is the mean squared error of what the network predicts, noise or
     /// velocity; about 1 for an untrained network. For classification it is the cross-entropy, weighted by the images'
     /// weights. With <see cref="ConditionalDiffusionTrainer.Options.MinSnrGamma"/> it is the weighted error that the
-    /// training minimizes, and so are the other losses: they compare only with losses of the same weights.
+    /// training minimizes, and so are the other losses: they compare only with losses of the same weights. With
+    /// <see cref="ConditionalDiffusionTrainer.Options.LabelSharing"/> it includes the term that this adds, which
+    /// <see cref="ValidationLoss"/> does not.
     /// </summary>
     public required double Loss { get; init; }
 

@@ -18,7 +18,7 @@ public sealed class TrainingTests
         var options = new ConditionalDiffusionTrainer.Options
         {
             ValidationFraction = 0.05,                 // held out; their loss is reported at each epoch's end
-            SampleEpochs = 1,                          // forty images after each epoch, always from the same noise
+            SampleEpochs = 1,                          // four of each of ten labels after each epoch
             TensorBoardDirectory = "logs/digits",      // tensorboard --logdir logs
             Progress = new SampleFiles("samples"),
         };
