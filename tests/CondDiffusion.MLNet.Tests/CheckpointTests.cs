@@ -587,6 +587,25 @@ public sealed class CheckpointTests
         Assert.HasCount(1, model.Generate(["1"]));
     }
 
+    /// <summary>A model that has learnt nothing is none.</summary>
+    [TestMethod]
+    public void Fit_CancelledBeforeTheFirstStep_ThrowsWhateverIsAskedFor()
+    {
+        using var source = new CancellationTokenSource();
+        var options = Plain with
+        {
+            OnCancellation = CancellationBehavior.ReturnModel,
+            CancellationToken = source.Token,
+        };
+        Assert.ThrowsExactly<OperationCanceledException>(() => Tiny.Fit(new(), options, Images()));
+
+        IEnumerable<Tiny.Image> Images()
+        {
+            foreach (var image in Tiny.Images) yield return image;
+            source.Cancel();
+        }
+    }
+
     [TestMethod]
     public void Fit_CheckpointOptionsOutOfRange_NamesThem()
     {

@@ -40,11 +40,15 @@ public sealed class DataExtensionsTests
     }
 
     [TestMethod]
-    public void LoadMnist_TestSplitWithDottedNames_IsFound()
+    [DataRow("", false)]
+    [DataRow(".gz", true)]
+    public void LoadMnist_TestSplitWithDottedNames_IsFound(string extension, bool isGzip)
     {
         using var directory = new TemporaryDirectory();
-        File.WriteAllBytes(directory.File("t10k-images.idx3-ubyte"), ImageBytes(2));
-        File.WriteAllBytes(directory.File("t10k-labels.idx1-ubyte"), LabelBytes(2));
+        var images = directory.File($"t10k-images.idx3-ubyte{extension}");
+        var labels = directory.File($"t10k-labels.idx1-ubyte{extension}");
+        File.WriteAllBytes(images, isGzip ? Gzip(ImageBytes(2)) : ImageBytes(2));
+        File.WriteAllBytes(labels, isGzip ? Gzip(LabelBytes(2)) : LabelBytes(2));
 
         Assert.AreEqual(2, Ml.Data.LoadMnist(directory.Path, MnistSplit.Test).GetRowCount());
     }

@@ -179,6 +179,16 @@ public sealed class InitialModelTests
         Assert.Contains("and is none", exception.Message);
     }
 
+    /// <summary>The weights of one channel would be broadcast to three.</summary>
+    [TestMethod]
+    public void CreateNetwork_OtherChannels_AreRefused()
+    {
+        using var model = Tiny.Create(Ml);
+        Throws.Saying<InvalidOperationException>(
+            () => InitialModel.From(model).CreateNetwork(Describe(Shape with { Channels = 3 }, ["cat", "dog"]), CPU),
+            "Channels is 1 there and 3 here");
+    }
+
     /// <summary>Format 1.2 had the same variances for any number of timesteps.</summary>
     [TestMethod]
     public void CreateNetwork_TimestepsOfOtherNoise_AreRefused()

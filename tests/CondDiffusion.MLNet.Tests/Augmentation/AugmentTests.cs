@@ -97,6 +97,15 @@ public sealed class AugmentTests
     public void Generated_BoundThatBinaryNumbersMiss_IsWhatDecimalOnesSay() =>
         Assert.AreEqual(29, AugmentationAmount.Balance.Generated(100, largest: 1000, mostPerReal: 0.29));
 
+    [TestMethod]
+    [DataRow(0.29, 100, 29)] // in binary, 100 x 0.29 is a little less
+    [DataRow(0.9, 1, 1)]
+    [DataRow(0.5, 1, 0)]
+    [DataRow(0.5, 3, 2)]
+    [DataRow(0.5, 5, 2)]
+    public void Generated_PerReal_IsRoundedHalfToEven(double ratio, int real, int expected) =>
+        Assert.AreEqual(expected, AugmentationAmount.PerReal(ratio).Generated(real, largest: 100, mostPerReal: null));
+
     /// <summary>The images are the model's own for the noise keys of the seed, whatever the batches.</summary>
     [TestMethod]
     public void Augment_Images_FollowFromTheSeedAlone()
@@ -167,6 +176,7 @@ public sealed class AugmentTests
         Assert.AreEqual("", row.Comment);
         Assert.AreEqual(0, row.Number);
         Assert.AreSequenceEqual([double.NaN, double.NaN], row.Position);
+        Assert.AreSequenceEqual([float.NaN, float.NaN, float.NaN], row.Color);
         Assert.AreEqual(0u, row.Group);
     }
 
@@ -801,6 +811,9 @@ public sealed class AugmentTests
 
         [VectorType(2)]
         public double[] Position { get; set; } = [0, 0];
+
+        [VectorType(3)]
+        public float[] Color { get; set; } = [0, 0, 0];
 
         [VectorType(64)]
         public float[] Pixels { get; set; } = [];

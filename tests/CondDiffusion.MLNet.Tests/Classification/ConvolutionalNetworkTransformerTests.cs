@@ -294,6 +294,16 @@ public sealed class ConvolutionalNetworkTransformerTests
             () => view.GetColumn<uint>("PredictedLabel").ToArray(), nameof(ConditionalDiffusionTransformer));
     }
 
+    [TestMethod]
+    public void Transform_ImagesOfACancelledGenerator_IsCancelled()
+    {
+        var other = new MLContext();
+        using var generator = Tiny.Create(other, Tiny.Description with { PixelsColumnName = "Pixels" });
+        var view = Model.Transform(generator.Transform(Tiny.Rows(Ml, 2)));
+        other.Cancel();
+        Assert.Throws<OperationCanceledException>(() => view.GetColumn<uint>("PredictedLabel").ToArray());
+    }
+
     /// <summary>A device may round an image otherwise when it generates it again.</summary>
     [TestMethod]
     public void IsNear_RoundedImages_AreTheSameAndOthersAreNot()

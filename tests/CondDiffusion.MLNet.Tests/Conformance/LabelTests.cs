@@ -87,6 +87,18 @@ public sealed class LabelTests
     }
 
     [TestMethod]
+    [DataRow(1UL)]
+    [DataRow(5UL)]
+    public void Keys_OfAnotherNumberThanTheTrained_AreRefused(ulong keys)
+    {
+        using var model = Tiny.Create(Ml);
+        var rows = Ml.Data.LoadFromEnumerable([new Tiny.Row()], Tiny.Schema<Tiny.Row>(keys));
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => model.Transform(rows),
+            $"label column 'Label': expected the trained keys, 2 labels (cat, dog), got {keys} labels");
+    }
+
+    [TestMethod]
     public void KeyValues_OfText_AreAnnotationsOfBothColumns() => AreAnnotations("Name", ["cat", "dog", "eel"]);
 
     [TestMethod]

@@ -46,6 +46,7 @@ public sealed class CsvTests
     }
 
     [TestMethod]
-    public void Format_SpecialCharacters_AreQuoted() =>
-        Assert.AreEqual("a b,,\"c,d\",\"say \"\"e\"\"\",\"f\ng\"", Csv.Format(["a b", "", "c,d", "say \"e\"", "f\ng"]));
+    public void Format_SpecialCharacters_AreQuoted() => Assert.AreEqual(
+        "a b,,\"c,d\",\"say \"\"e\"\"\",\"f\ng\",\"h\ri\"",
+        Csv.Format(["a b", "", "c,d", "say \"e\"", "f\ng", "h\ri"]));
 }

@@ -68,12 +68,12 @@ public sealed class ImageFolderSaveTests : IDisposable
     [TestMethod]
     public void Save_LabelsThatNoFileCanHave_AreEscapedInDirectoriesAndLoadedAsTheyWere()
     {
-        string[] labels = ["a/b", "..", ".c", "d.", "50%", "x:y?", "e\nf", "é 1", "say \"g\"", " "];
+        string[] labels = ["a/b", "..", ".c", "d.", "50%", "x:y?", "e\nf", "e\rf", "é 1", "say \"g\"", " "];
 
         Save(View(labels));
 
         string[] directories =
-            ["a%2Fb", "%2E%2E", "%2Ec", "d%2E", "50%25", "x%3Ay%3F", "e%0Af", "é 1", "say %22g%22", "%20"];
+            ["a%2Fb", "%2E%2E", "%2Ec", "d%2E", "50%25", "x%3Ay%3F", "e%0Af", "e%0Df", "é 1", "say %22g%22", "%20"];
         CheckDirectories(directories, labels);
     }
 
@@ -325,6 +325,20 @@ public sealed class ImageFolderSaveTests : IDisposable
         Throws.Saying<InvalidOperationException>(() => Save(noImage), "Row 0", "'Image' has no image");
     }
 
+    /// <summary>NaN is the missing value of both types.</summary>
+    [TestMethod]
+    [DataRow(nameof(Numbered.Single))]
+    [DataRow(nameof(Numbered.Double))]
+    public void Save_NumberThatIsMissing_IsNoLabel(string column)
+    {
+        var view = _ml.Data.LoadFromEnumerable([new Numbered(1), new Numbered(float.NaN)]);
+
+        Throws.Saying<InvalidOperationException>(
+            () => Save(view, new() { LabelColumnName = column }), $"Row 1: column '{column}' has no label");
+
+        Assert.IsEmpty(Files());
+    }
+
     /// <summary>ML.NET's transforms give back the image of the row before, disposed, for a missing one.</summary>
     [TestMethod]
     public void Save_ImageMissingBehindATransform_NamesTheRow()
@@ -416,6 +430,16 @@ public sealed class ImageFolderSaveTests : IDisposable
                 return Picture(index);
             }
         }
+    }
+
+    private sealed class Numbered(float label)
+    {
+        public float Single => label;
+
+        public double Double => label;
+
+        [ImageType(3, 2)]
+        public MLImage Image => Picture(0);
     }
 
     private sealed class MaybeGenerated

@@ -186,6 +186,85 @@ public sealed class DistillationTests
         Assert.AreNotEqual(pixels[0][0], Tiny.Pixels(seeded, Tiny.Rows(Ml))[0][0]);
     }
 
+    [TestMethod]
+    public void Fit_LabelsInAnotherColumn_GeneratesForThat()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var images = Ml.Data.LoadFromEnumerable(Tiny.Images);
+        var renamed = Ml.Transforms.CopyColumns("Animal", "Label").Append(Ml.Transforms.DropColumns("Label"))
+            .Fit(images).Transform(images);
+        var options = Options with { LabelColumnName = "Animal" };
+        using var distilled = Ml.ImageGeneration.Trainers.Distillation(model, options).Fit(renamed);
+        Assert.HasCount(10, Tiny.Pixels(distilled, renamed));
+    }
+
+    /// <summary>Keys without values are known by their number.</summary>
+    [TestMethod]
+    public void Fit_KeysWithoutValues_AreKnownUpToTheNumberOfTheTeachers()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var trainer = Ml.ImageGeneration.Trainers.Distillation(model, Options);
+        Throws.Saying<InvalidOperationException>(
+            () => trainer.Fit(Images(keys: 3)), "has 3 labels, but the model to distill knows only 2 labels");
+        using var distilled = trainer.Fit(Images(keys: 1));
+        Assert.HasCount(1, distilled.Generate(["1"]));
+
+        IDataView Images(ulong keys) => Ml.Data.LoadFromEnumerable(
+            Tiny.Images.Where(image => image.Label == 0), Tiny.Schema<Tiny.Image>(keys));
+    }
+
+    /// <summary>What decides the steps is the distilled model's own, whatever its teacher had.</summary>
+    [TestMethod]
+    public void Fit_TeacherWithOtherSampling_GivesTheSamplingOfDistilledModels()
+    {
+        var sampling = Guided.Sampling with
+        {
+            Sampler = Sampler.Ddim,
+            Eta = 0.5,
+            Steps = 8,
+            Spacing = StepSpacing.Uniform,
+            ClipPixels = true,
+            GuidanceColumnName = "Guidance",
+            MissingLabels = MissingLabelBehavior.Unconditional,
+        };
+        using var model = Tiny.Create(Ml, Guided with { Sampling = sampling });
+        using var distilled = Fit(model, Options);
+        var expected = sampling with
+        {
+            Eta = 0,
+            Steps = 4,
+            Spacing = StepSpacing.Angle,
+            ClipPixels = false,
+            GuidanceScale = distilled.Sampling.GuidanceScale,
+            GuidanceSigmaLow = distilled.Sampling.GuidanceSigmaLow,
+            GuidanceSigmaHigh = distilled.Sampling.GuidanceSigmaHigh,
+            GuidanceColumnName = null,
+            MissingLabels = MissingLabelBehavior.Error,
+        };
+        Assert.AreEqual(expected, distilled.Sampling);
+        Assert.IsTrue(distilled.Sampling.GuidanceScale is null or 1);
+        using var loaded = (ConditionalDiffusionTransformer)EstimatorConformance.Reload(Ml, distilled, null, out _);
+        Assert.AreEqual(expected, loaded.Sampling);
+    }
+
+    [TestMethod]
+    public void WithSampling_DistilledModel_RefusesEachOptionOfItsSteps()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        using var distilled = Fit(model, Options);
+        var own = distilled.Sampling;
+        Refused("Sampler must be Ddim", own with { Sampler = Sampler.DpmSolver });
+        Refused("Eta must be 0", own with { Eta = 0.5 });
+        Refused("Spacing must be Angle", own with { Spacing = StepSpacing.Uniform });
+        Refused("ClipPixels must be False", own with { ClipPixels = true });
+        Refused("GuidanceColumnName must be null", own with { GuidanceColumnName = "Guidance" });
+        Refused("MissingLabels must be Error", own with { MissingLabels = MissingLabelBehavior.Unconditional });
+
+        void Refused(string message, SamplingOptions options) => Throws.Saying<ArgumentException>(
+            () => Ml.ImageGeneration.WithSampling(distilled, options),
+            $"{message}, since the model was distilled to 4 steps");
+    }
+
     /// <summary>Generated images are not transformed, and so the student needs no layer for that.</summary>
     [TestMethod]
     public void Fit_TeacherWithALayerForTransforms_IsAsIfItHadNone()

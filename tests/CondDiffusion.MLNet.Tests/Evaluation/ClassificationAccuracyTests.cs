@@ -195,6 +195,23 @@ public sealed class ClassificationAccuracyTests
             _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 80), View(seed: 2, 60), options).Accuracy;
     }
 
+    /// <summary>The accuracies that others have published are of this protocol.</summary>
+    [TestMethod]
+    public void Options_Defaults_AreTheProtocolOfOthers()
+    {
+        var options = new ClassificationAccuracyOptions();
+        Assert.AreEqual((1000, 3), (options.ImagesPerLabel, options.Trainings));
+
+        var classifier = options.Classifier;
+        Assert.AreSequenceEqual([32, 64, 128], classifier.ChannelWidths);
+        Assert.AreEqual((1, 0.5), (classifier.ConvolutionsPerBlock, classifier.Dropout));
+        Assert.AreEqual((20, 64), (classifier.Epochs, classifier.BatchSize));
+        Assert.AreEqual(1e-3, classifier.LearningRate);
+        Assert.AreEqual(
+            (Optimizer.Adam, 0, LearningRateDecay.Cosine),
+            (classifier.Optimizer, classifier.WarmUpSteps, classifier.LearningRateDecay));
+    }
+
     [TestMethod]
     public void Options_Impossible_AreAllNamed()
     {

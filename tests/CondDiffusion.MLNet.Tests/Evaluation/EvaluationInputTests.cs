@@ -73,6 +73,21 @@ public sealed class EvaluationInputTests
         Assert.IsNull(metrics.Floor.Authenticity);
     }
 
+    /// <summary>Of label a there are fewer training rows than generated ones, and of label b more.</summary>
+    [TestMethod]
+    public void Floor_LabelWithFewerTrainingRowsThanGeneratedOnes_HasThemAll()
+    {
+        var generated = FeatureRows.View(_ml, FeatureRows.Normal(1, 60, 3), i => i < 40 ? "a" : "b");
+        var real = FeatureRows.View(_ml, FeatureRows.Normal(2, 30, 3), i => i < 20 ? "a" : "b");
+        var training = FeatureRows.View(_ml, FeatureRows.Normal(3, 42, 3), i => i < 12 ? "a" : "b");
+
+        var metrics = _ml.ImageGeneration.Evaluate(generated, real, Quick with { TrainingData = training });
+
+        Assert.AreEqual((32, 30), (metrics.Floor!.GeneratedCount, metrics.Floor.RealCount));
+        Assert.AreEqual((12, 20), (metrics.PerLabel[0].Floor!.GeneratedCount, metrics.PerLabel[0].Floor!.RealCount));
+        Assert.AreEqual((20, 10), (metrics.PerLabel[1].Floor!.GeneratedCount, metrics.PerLabel[1].Floor!.RealCount));
+    }
+
     [TestMethod]
     public void LabelAccuracy_KeysTextsAndNumbers_AreComparedByValue()
     {
@@ -148,6 +163,20 @@ public sealed class EvaluationInputTests
 
     private void Refuse(IDataView generated, IDataView real, EvaluationOptions options, params string[] parts) =>
         Throws.Saying<ArgumentException>(() => _ml.ImageGeneration.Evaluate(generated, real, options), parts);
+
+    /// <summary>The numbers of their keys would be compared with the texts of the labels.</summary>
+    [TestMethod]
+    public void Evaluate_PredictedKeysWithoutValues_AreRefused()
+    {
+        var view = FeatureRows.View(_ml, FeatureRows.Normal(1, 10, 3), predicted: _ => "a");
+        var keys = _ml.Transforms.Conversion.Hash("Predicted").Fit(view).Transform(view);
+        Refuse(
+            keys,
+            view,
+            Quick with { PredictedLabelColumnName = "Predicted" },
+            "Column 'Predicted' of the generated data has keys without values",
+            "'Label' of the generated data has values");
+    }
 
     [TestMethod]
     public void Evaluate_RowsThatDoNotFit_AreNamed()

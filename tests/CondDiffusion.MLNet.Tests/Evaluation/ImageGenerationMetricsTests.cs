@@ -194,6 +194,17 @@ public sealed class ImageGenerationMetricsTests
             Array.ConvertAll(rows, row => NaiveMetrics.NearestDistance(row, training[cell]));
     }
 
+    /// <summary>Of six pairs, two are equal and none has the larger value first: U is 1 in place of 3.</summary>
+    [TestMethod]
+    public void MannWhitney_EqualValues_CountAsHalf()
+    {
+        double[] first = [1, 2, 2];
+        double[] second = [2, 3];
+        Assert.AreEqual(-2 / Math.Sqrt(3), CopyDetection.MannWhitney(first, second), 1e-12);
+        Assert.AreEqual(2 / Math.Sqrt(3), CopyDetection.MannWhitney(second, first), 1e-12);
+        Assert.AreEqual(0, CopyDetection.MannWhitney(first, first), 1e-12);
+    }
+
     [TestMethod]
     public void Evaluate_TheSameSeed_IsTheSame()
     {

@@ -123,6 +123,25 @@ public sealed class AugmentCommandTests : IDisposable
         Assert.AreSequenceEqual(trained, File.ReadAllBytes(classifier));
     }
 
+    /// <summary>The first run trains the classifier that the second one finds.</summary>
+    [TestMethod]
+    public void Run_AgainWithTheClassifierThatItTrained_MakesOnlyWhatIsMissing()
+    {
+        // Who has only seen dogs sees nothing but dogs.
+        Directory.Delete(Path.Combine(_photos, "cat"), recursive: true);
+        var classifier = _directory.File("classifier.zip");
+        RunJson("--at-least", "3", "--classifier", classifier);
+        var trained = File.ReadAllBytes(classifier);
+        var file = Directory.GetFiles(Path.Combine(_out, "dog")).Max()!; // the last row is the generated one
+        var first = File.ReadAllBytes(file);
+        File.Delete(file);
+
+        var result = RunJson("--at-least", "3", "--classifier", classifier);
+        Assert.AreEqual(1, result.GetProperty("Written").GetInt32());
+        Assert.AreSequenceEqual(first, File.ReadAllBytes(file));
+        Assert.AreSequenceEqual(trained, File.ReadAllBytes(classifier));
+    }
+
     [TestMethod]
     public void Run_LeastProbabilityAndMostAttempts_RefuseWhatIsDisputed() => Throws.Saying<InvalidOperationException>(
         () => Run(

@@ -55,6 +55,16 @@ public sealed class DrawnDigitsTests
         }
     }
 
+    /// <summary>Digits that a model has seen would flatter it.</summary>
+    [TestMethod]
+    public void DataSet_TestDigits_AreNoneOfTheTraining()
+    {
+        var training = DataSet.Load(Ml, "digits", null);
+        var test = DataSet.Load(Ml, "digits", null, MnistSplit.Test);
+        var images = new[] { training, test }.SelectMany(view => Images(Ml.Data.TakeRows(view, 20)));
+        Assert.HasCount(40, images.Distinct());
+    }
+
     private static string[] Images(IDataView view) =>
         [.. view.GetColumn<MLImage>("Image").Select(image => Convert.ToBase64String(image.Pixels))];
 }

@@ -48,6 +48,24 @@ public sealed class GenerateCommandTests
             Assert.IsGreaterThan(5, Generate(sampling).Zip(levels, (a, b) => Math.Abs(a - b)).Max(), $"{sampling}");
     }
 
+    /// <summary>The command generates 32 images at a time.</summary>
+    [TestMethod]
+    public void Run_MoreThanThirtyTwoImages_CountsTheSeedsOn()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        var (zip, output) = (model.File("model.zip"), model.File("out"));
+        model.Ml.Model.Save(model.Transformer, null, zip);
+        GenerateCommand.Run(["--model", zip, "--labels", "dog", "--count", "34", "--out", output]);
+
+        var files = Directory.GetFiles(output, "dog-*.png");
+        Assert.HasCount(34, files);
+        Assert.HasCount(34, files.Select(file => Convert.ToBase64String(File.ReadAllBytes(file))).Distinct());
+
+        using var image = MLImage.CreateFromFile(Path.Combine(output, "dog-33.png"));
+        using var expected = model.Transformer.Generate(["dog"], [33])[0];
+        Tiny.AreClose([expected.Pixels.ToArray()], [image.Pixels.ToArray()]);
+    }
+
     [TestMethod]
     public void ParseLabels_FilesOfOneName_AreRefused()
     {

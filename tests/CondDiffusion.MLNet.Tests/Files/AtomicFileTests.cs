@@ -80,6 +80,18 @@ public sealed class AtomicFileTests
         }));
     }
 
+    /// <summary>A folder of many images would use up the handles that a process may have.</summary>
+    [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    public void Write_File_LeavesNeitherItNorItsDirectoryOpen()
+    {
+        using var directory = new TemporaryDirectory();
+
+        AtomicFile.Write(directory.File("name.txt"), replace: false, temporary => File.WriteAllText(temporary, "new"));
+
+        Assert.AreEqual(0, OpenFiles.In(directory.Path));
+    }
+
     [TestMethod]
     public void TrySyncDirectory_DirectoryOrNone_TellsWhetherItDid()
     {

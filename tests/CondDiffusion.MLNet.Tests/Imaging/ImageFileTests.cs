@@ -90,9 +90,36 @@ public sealed class ImageFileTests : IDisposable
     }
 
     [TestMethod]
+    [DataRow(16_385, 1)]
+    [DataRow(1, 16_385)]
+    public void Read_OneSideTooLong_NamesTheFileAndItsSize(int width, int height)
+    {
+        var path = WritePlain(width, height);
+        Throws.Saying<FormatException>(
+            () => ImageFile.Read(path), path, $"claims an image of {width} x {height} pixels", "sides of 1 to 16384");
+    }
+
+    [TestMethod]
+    [DataRow(16_384, 1)]
+    [DataRow(1, 16_384)]
+    public void Read_LongestSide_IsRead(int width, int height)
+    {
+        using var image = ImageFile.Read(WritePlain(width, height));
+        Assert.AreEqual((width, height), (image.Width, image.Height));
+    }
+
+    [TestMethod]
     public void Read_NoFile_NamesIt()
     {
         var path = _directory.File("image.png");
         Throws.Saying<FileNotFoundException>(() => ImageFile.Read(path), path);
+    }
+
+    private string WritePlain(int width, int height)
+    {
+        var path = _directory.File("image.png");
+        using var plain = TestImages.Plain(height, width, 10, 200, 30);
+        plain.Save(path);
+        return path;
     }
 }

@@ -215,7 +215,7 @@ public sealed class ImageGeneratorTests
 
         Assert.AreSequenceEqual(expected, batches);
         if (FusedConvolution.CanPack(ScalarType.Float32)) Assert.AreSequenceEqual(together, actual);
-        else Assert.IsLessThan(1e-4f, together.Zip(actual, (a, b) => Math.Abs(a - b)).Max());
+        else Assert.IsLessThan(1e-4f, TensorAssert.LargestDifference(together, actual));
     }
 
     [TestMethod]

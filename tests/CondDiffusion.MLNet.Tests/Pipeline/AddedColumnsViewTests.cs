@@ -176,6 +176,16 @@ public sealed class AddedColumnsViewTests
         Assert.AreSequenceEqual([1, 1], _doubling.Batches);
     }
 
+    /// <summary>It has as many columns, but not those that the mapper reads.</summary>
+    [TestMethod]
+    public void Mapper_RowOfAnotherSchema_IsRefused()
+    {
+        var mapper = new AddedColumnsRowMapper<float>(_doubling, new Bindings(Source([1]).Schema, _doubling));
+        var other = Ml.Data.LoadFromEnumerable([new { Other = 1f }]);
+        using var row = other.GetRowCursor(other.Schema);
+        Throws.Saying<ArgumentException>(() => mapper.GetRow(row, mapper.OutputSchema), "The row's schema differs");
+    }
+
     [TestMethod]
     [DataRow("Number", 1)]
     [DataRow("Twice", 2)]

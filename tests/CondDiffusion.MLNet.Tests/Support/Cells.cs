@@ -47,10 +47,12 @@ internal static class Cells
         where T : IConvertible
     {
         Assert.HasCount(expected.Length, actual, what);
-        var difference = expected
-            .Zip(actual, (a, b) => a.Equals(b) ? 0 : MathF.Abs(a.ToSingle(null) - b.ToSingle(null)))
-            .Max();
-        Assert.IsLessThanOrEqualTo(tolerance, difference, what);
+        foreach (var (a, b) in expected.Zip(actual))
+        {
+            // NaN equals NaN alone.
+            if (!a.Equals(b) && !(MathF.Abs(a.ToSingle(null) - b.ToSingle(null)) <= tolerance))
+                Assert.Fail($"{what}: expected {a}, found {b}.");
+        }
     }
 
     private static Func<object?> Scalar<T>(object source, DataViewSchema.Column column)

@@ -26,6 +26,11 @@ internal static class TensorAssert
         Assert.AreEqual(0, (expected - actual).abs().max().ToDouble(), tolerance);
     }
 
+    /// <summary>Returns the largest difference between values; infinity where one of the two is not a number.</summary>
+    public static float LargestDifference(IEnumerable<float> expected, IEnumerable<float> actual) => expected
+        .Zip(actual, (a, b) => Math.Abs(a - b))
+        .Max(difference => float.IsNaN(difference) ? float.PositiveInfinity : difference);
+
     /// <summary>Returns the number of live tensors, after the finalization of those that earlier tests left.</summary>
     public static long Count()
     {

@@ -188,6 +188,19 @@ public sealed class ImageStoreTests
     }
 
     [TestMethod]
+    public void Fingerprint_AnotherWeight_IsAnother()
+    {
+        var prints = new[] { (1f, 1f), (1, 2.5f), (1, 4), (2.5f, 1) }.Select(weights =>
+        {
+            using var store = new ImageStore(2);
+            store.Add([-1, 1], 0, weights.Item1);
+            store.Add([-1, 1], 0, weights.Item2);
+            return store.Fingerprint;
+        });
+        Assert.HasCount(4, prints.Distinct());
+    }
+
+    [TestMethod]
     public void Fingerprint_OneImageGenerated_IsAnother()
     {
         var prints = new[] { (false, false), (true, false), (false, true), (true, true) }.Select(images =>

@@ -37,6 +37,15 @@ public sealed class LearningRateTests
     }
 
     [TestMethod]
+    public void At_WarmUpThatReachesIntoTheCooldown_FallsEvenlyFromThePeak()
+    {
+        var rate = new LearningRate(1, 18, LearningRateDecay.Cooldown);
+        Assert.AreEqual(16, rate.LastShared(20));
+        double[] expected = [17.0 / 18, 1, 2.0 / 3, 1.0 / 3];
+        foreach (var (i, value) in expected.Index()) Assert.AreEqual(value, rate.At(17 + i, 20), 1e-12);
+    }
+
+    [TestMethod]
     public void LastShared_OtherDecays_IsEveryStepOrNone()
     {
         Assert.AreEqual(long.MaxValue, new LearningRate(1, 2, LearningRateDecay.None).LastShared(20));

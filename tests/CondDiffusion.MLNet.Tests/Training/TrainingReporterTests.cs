@@ -223,6 +223,24 @@ public sealed class TrainingReporterTests
     }
 
     [TestMethod]
+    public void Report_EndOfAnEpoch_LogsLossesSpeedAndTimeLeft()
+    {
+        var lines = new List<string>();
+        var reporter = new TrainingReporter(
+            lines.Add, Assert.Fail, tensorBoard: null, samples: null, progress: null, new ManualClock());
+        reporter.Report(Progress(step: 1, stepsPerEpoch: 1) with
+        {
+            MeanLoss = 0.25,
+            ValidationLoss = 0.5,
+            ImagesPerSecond = 12,
+            TimeLeft = new(days: 3, hours: 4, minutes: 5, seconds: 6),
+        });
+        Assert.AreEqual(
+            "Epoch 1 of 2, step 1 of 2: loss 0.25000, validation loss 0.50000, 12 images/s, 3.04:05:06 left.",
+            lines.Single());
+    }
+
+    [TestMethod]
     public void Report_CancelledWhileGeneratingSamples_ReportsWithoutThem()
     {
         TrainingProgress? reported = null;

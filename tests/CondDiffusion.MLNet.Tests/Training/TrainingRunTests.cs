@@ -219,6 +219,93 @@ public sealed class TrainingRunTests
         Assert.AreSequenceEqual(before, training.Weights);
     }
 
+    /// <summary>Which average is the best one, the validation after the last step decides, whoever does it.</summary>
+    [TestMethod]
+    public void Run_StoppedInTheLastValidation_ChoosesTheAverageWhenItIsResumed()
+    {
+        var settings = SmallTraining.Create(epochs: 5) with
+        {
+            ValidationFraction = 0.2,
+            MovingAverageLengths = [0.28, 0.1, 0.01],
+        };
+        using var whole = new SmallTraining(settings);
+        whole.Run();
+
+        using var directory = new TemporaryDirectory();
+        using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        using var stopped = new SmallTraining(settings);
+        var state = stopped.Loop.State;
+        stopped.Run(() => state.Step == 10 && !state.IsConsistent, writer);
+        Assert.AreEqual(8, state.BestStep);
+
+        using var resumed = new SmallTraining(settings);
+        CheckpointStore.Read(store.FindAll()[0], resumed.Loop.State);
+        resumed.Loop.State.Best = (whole.Loop.State.Best + 1) % 3;
+        resumed.Run();
+        Assert.AreEqual((whole.Loop.State.Best, 10L), (resumed.Loop.State.Best, resumed.Loop.State.BestStep));
+    }
+
+    [TestMethod]
+    public void Validate_ALastBatchOfOne_IsTheMeanOverTheImages()
+    {
+        using var training = new SmallTraining(SmallTraining.Create(batchSize: 4) with { ValidationFraction = 0.5 });
+        var heldOut = training.Plan.HeldOut.ToArray();
+        Assert.HasCount(5, heldOut);
+        var four = Loss(heldOut[..4], 0);
+        var one = Loss(heldOut[4..], 1);
+        Assert.AreNotEqual(four, one, 0.01);
+        Assert.AreEqual(
+            (4 * four + one) / 5, training.Loop.Validate(training.Images, training.Plan, () => false)!.Value, 1e-6);
+
+        double Loss(int[] images, long number)
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            using var noise = new Generator(SeedStream.ValidationNoise(training.Settings.Seed, number), CPU);
+            using var batch = new Batch(training.Network.ImageSize, images.Length);
+            batch.Fill(training.Images, images);
+            return training.Loss.Compute(batch, noise, training: false).item<float>();
+        }
+    }
+
+    [TestMethod]
+    public void Run_LossNotFiniteAmongSeveralUnread_NamesItsStep()
+    {
+        var settings = SmallTraining.Create(epochs: 1, batchSize: 1, learningRate: 1e30) with
+        {
+            ReportInterval = TimeSpan.FromHours(1),
+        };
+        using var watched = new SmallTraining(settings);
+        var first = watched.Loop.Steps(watched.Images, watched.Plan)
+            .First(step => !float.IsFinite(step.Loss.item<float>())).Number;
+        Assert.IsLessThanOrEqualTo(4, first);
+
+        using var training = new SmallTraining(settings);
+        var run = new TrainingRun(training.Loop, training.Images, settings, training.Plan)
+        {
+            Report = _ => { },
+            UnreadLosses = 4,
+        };
+        Throws.Saying<InvalidOperationException>(run.Run, $"the loss at step {first} of 10 is ");
+    }
+
+    /// <summary>The averages are behind the weights then.</summary>
+    [TestMethod]
+    public void Run_EndedWithinAnUpdate_LeavesNoCheckpoint()
+    {
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(SmallTraining.Create() with { MovingAverageLengths = [0.1] });
+        using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        training.Loop.State.Averages[0].Dispose();
+        Assert.Throws<Exception>(() => training.Run(checkpoints: writer));
+        Assert.AreEqual((1L, false), (training.Loop.State.Step, training.Loop.State.IsConsistent));
+        Assert.IsEmpty(Steps(directory));
+    }
+
     [TestMethod]
     public void Run_LossNotFinite_SaysStepAndLearningRate() =>
         Throws.Saying<InvalidOperationException>(
