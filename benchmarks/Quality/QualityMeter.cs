@@ -44,7 +44,7 @@ internal sealed class QualityMeter
 
     /// <summary>Returns the file of the reference classifier of a data set, for images of a form.</summary>
     public static string FindReference(string data, ImageForm form) =>
-        Path.Combine(Cache, $"classifier-{data}-{form.Height}x{form.Width}.zip");
+        Path.Combine(Cache, $"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}.zip");
 
     /// <summary>Prints the rows of a model, measuring those that the results file does not have.</summary>
     /// <param name="name">Name of the model.</param>

@@ -18,12 +18,14 @@ internal static class ModelFile
     {
         if (!File.Exists(file))
             throw new FileNotFoundException($"The model file '{file}' is missing: the train command makes one.");
-        return Load(ml, file) switch
+        var model = Load(ml, file);
+        var generators = (model as IEnumerable<ITransformer> ?? [model]).OfType<ConditionalDiffusionTransformer>();
+        return generators.ToArray() switch
         {
-            ConditionalDiffusionTransformer generator => generator,
-            IEnumerable<ITransformer> chain when
-                chain.OfType<ConditionalDiffusionTransformer>().SingleOrDefault() is { } generator => generator,
-            _ => throw new InvalidOperationException($"The model of '{file}' does not generate images."),
+            [var generator] => generator,
+            [] => throw new InvalidOperationException($"The model of '{file}' does not generate images."),
+            _ => throw new InvalidOperationException(
+                $"The model of '{file}' is a chain with several that generate images: expected one."),
         };
     }
 

@@ -19,9 +19,10 @@ internal sealed class ProgressBar(TextWriter output) : IProgress<TrainingProgres
         if (_isFile && !value.EndsEpoch) return;
 
         var filled = (int)(Width * step / value.StepsPerEpoch);
+        var timeLeft = $"{(long)value.TimeLeft.TotalHours}:{value.TimeLeft:mm\\:ss}";
         var line = $"epoch {value.Epoch,3}/{value.Epochs} " +
             $"[{new string('#', filled)}{new string('.', Width - filled)}] " +
-            $"loss {value.MeanLoss:F4}  {value.ImagesPerSecond,5:F0} images/s  {value.TimeLeft:h\\:mm\\:ss} left";
+            $"loss {value.MeanLoss:F4}  {value.ImagesPerSecond,5:F0} images/s  {timeLeft} left";
         if (_isFile) output.WriteLine(line);
         else output.Write($"\r{line}{(value.EndsEpoch ? Environment.NewLine : "")}");
     }

@@ -368,6 +368,17 @@ public sealed class CheckpointTests
         Assert.AreSequenceEqual(Train(Plain with { Seed = seed }).Weights!, Weights(whole));
     }
 
+    /// <summary>A context has its seed from the user, so that it goes before that of a checkpoint.</summary>
+    [TestMethod]
+    public void Fit_ContextWithAnotherSeed_IsRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        var options = Plain with { Seed = null, CheckpointDirectory = directory.Path };
+        Tiny.Fit(new(seed: 5), options).Dispose();
+        Throws.Saying<InvalidOperationException>(
+            () => Tiny.Fit(new(seed: 6), options), "belongs to another training: Seed was 5 and is 6.");
+    }
+
     [TestMethod]
     public void Fit_ManyCheckpoints_KeepsTheNewestAndNothingElse()
     {

@@ -1,3 +1,4 @@
+using CondDiffusion.MLNet.Interop;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Pipeline;
 using CondDiffusion.MLNet.Tests.Support;
@@ -154,5 +155,34 @@ public sealed class ImageGenerationCatalogTests
             Throws.Saying<ArgumentException>(
                 () => Ml.ImageGeneration.WithSampling(other, new()), "no ConditionalDiffusionTransformer");
         }
+    }
+
+    /// <summary>The rows have no column of a name that is a default.</summary>
+    [TestMethod]
+    public void Trainers_NamesOfColumns_AreThoseThatTheyReadAndAdd()
+    {
+        var rows = Ml.Data.LoadFromEnumerable([new Weighted()]);
+        var generator = Ml.ImageGeneration.Trainers.ConditionalDiffusion("Kind", "Photo", "Drawing");
+        Assert.Contains("Drawing", Added(generator, rows));
+
+        var classifier = Ml.MulticlassClassification.Trainers.ConvolutionalNetwork("Kind", "Photo", "Importance");
+        Assert.Contains("PredictedLabel", Added(classifier, rows));
+        var unweighted = Ml.Transforms.DropColumns("Importance").Fit(rows).Transform(rows);
+        Throws.Saying<ArgumentOutOfRangeException>(
+            () => Added(classifier, unweighted), "Could not find weight column 'Importance'");
+
+        static string[] Added(IEstimator<ITransformer> trainer, IDataView data) =>
+            [.. trainer.GetOutputSchema(MLNetInternals.Shape(data.Schema)).Select(column => column.Name)];
+    }
+
+    private sealed class Weighted
+    {
+        [KeyType(2)]
+        public uint Kind { get; set; }
+
+        [VectorType(1, 28, 28)]
+        public float[] Photo { get; set; } = new float[784];
+
+        public float Importance { get; set; }
     }
 }

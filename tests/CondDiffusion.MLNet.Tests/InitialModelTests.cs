@@ -204,6 +204,21 @@ public sealed class InitialModelTests
         InitialModel.From(thousand).CreateNetwork(Today with { Timesteps = 1000 }, CPU).Dispose();
     }
 
+    /// <summary>A residual network is given the noise level, which means the same with any timesteps.</summary>
+    [TestMethod]
+    public void CreateNetwork_ResidualNetworkOfOtherTimestepsAndSchedule_KeepsItsWeights()
+    {
+        var known = Today with
+        {
+            Network = Shape with { Architecture = NetworkArchitecture.Residual, Widths = [32] },
+        };
+        var source = ConditionalUNet.Create(known.Network, CPU, seed: 2);
+        using var model = new ConditionalDiffusionTransformer(Ml, known, source);
+        using var network = InitialModel.From(model).CreateNetwork(
+            known with { Timesteps = 7, Schedule = BetaSchedule.Cosine }, CPU);
+        Assert.AreSequenceEqual(Values(source.Parameters), Values(network.Parameters));
+    }
+
     /// <summary>The checkpoint belongs to the file that the training began with.</summary>
     [TestMethod]
     public void Fit_FileReplacedWhileTheRowsAreRead_ResumesWithTheFirstOne()

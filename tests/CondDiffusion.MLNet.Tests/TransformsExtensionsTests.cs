@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -186,6 +187,24 @@ public sealed class TransformsExtensionsTests
         var rows = Ml.Transforms.NormalizeImages("Pixels", "Image", 4, 3).Normalize(view);
         var vector = rows.GetColumn<VBuffer<float>>("Pixels").Single();
         Assert.AreEqual((12, 0), (vector.Length, vector.GetValues().Length));
+    }
+
+    [TestMethod]
+    public void Normalize_RowsInRandomOrder_HaveTheOrderOfTheirSource()
+    {
+        using var directory = new TemporaryDirectory();
+        IdxWriter.WriteSet(directory, rows: 10);
+        var rows = Ml.Transforms.NormalizeImages("Pixels", "Image", IdxWriter.Width, IdxWriter.Height)
+            .Normalize(Ml.Data.LoadMnist(directory.Path));
+        int[] order = [.. Enumerable.Range(0, 10)];
+        new Random(3).Shuffle(order);
+
+        var pixels = rows.Schema["Pixels"].Index;
+        var shuffled = ViewConformance.Read(rows, column => column.Index == pixels, new Random(3));
+
+        Assert.IsTrue(rows.CanShuffle);
+        Assert.AreSequenceEqual(order, shuffled.Select(row => (int)row.Id.Low));
+        Assert.AreNotSequenceEqual(Enumerable.Range(0, 10), order);
     }
 
     [TestMethod]

@@ -13,7 +13,7 @@ internal sealed partial class DirectoryNames
     private const int MostBytes = 100;
 
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _taken = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _taken = new([ImageFolderMetadata.FileName], StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Returns the name of a label's directory, which also depends on the labels before it.</summary>
     public string Of(string label)

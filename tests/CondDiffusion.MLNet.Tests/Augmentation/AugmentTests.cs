@@ -127,6 +127,16 @@ public sealed class AugmentTests
         Assert.AreSequenceEqual(first, guided);
     }
 
+    /// <summary>Guidance needs images without a label, which such a model has not learnt.</summary>
+    [TestMethod]
+    public void Augment_ModelThatCannotBeGuided_GeneratesWithoutGuidance()
+    {
+        using var model = Tiny.Create(Ml, Guided with { GeneratesUnlabelled = false });
+        var unguided = Ml.ImageGeneration.Augment(Animals(), model, Vectors with { GuidanceScale = 1 });
+        var byDefault = Ml.ImageGeneration.Augment(Animals(), model, Vectors);
+        Assert.AreSequenceEqual(Generated(Read(unguided)), Generated(Read(byDefault)));
+    }
+
     /// <summary>An image that was refused has no part in those of other rows.</summary>
     [TestMethod]
     public void Augment_RefusedImages_AreReplacedAlikeInEveryBatchAndFromAnyRow()
@@ -334,6 +344,18 @@ public sealed class AugmentTests
         Assert.HasCount(1, said.Where(line => line.Contains("Generated 4 images", StringComparison.Ordinal)));
     }
 
+    /// <summary>The data is read for the labels, for the copies, to its end and to its first row.</summary>
+    [TestMethod]
+    public void Augment_CursorsOfTheView_CloseThoseOfTheData()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var data = new CountingView(Animals());
+        var view = Ml.ImageGeneration.Augment(data, model, Vectors with { CopyDistance = 1e-3 });
+        Assert.HasCount(10, ViewConformance.Read(view, _ => true));
+        using (var cursor = view.GetRowCursor(view.Schema)) Assert.IsTrue(cursor.MoveNext());
+        Assert.AreEqual((4, 0), (data.Opened, data.Open));
+    }
+
     [TestMethod]
     public void MakesImages_RealImages_DependsOnTheirView()
     {
@@ -377,6 +399,25 @@ public sealed class AugmentTests
             pair.First.IsGenerated && pair.First.Pixels.SequenceEqual(pair.Second.Pixels));
         Assert.IsGreaterThan(0, same);
         Assert.IsLessThan(17, same);
+    }
+
+    /// <summary>No image is a near copy, so the images are those that the classifier alone accepts.</summary>
+    [TestMethod]
+    public void Augment_ClassifierAndCopyDistance_RefuseWhatTheClassifierDisputes()
+    {
+        using var model = Tiny.Create(Ml, Guided with { BatchSize = 6 });
+        var classified = Vectors with
+        {
+            Amount = AugmentationAmount.AtLeast(12),
+            Classifier = Classifier(pixels => pixels.Average() < 0 ? "cat" : "dog"),
+            MostAttempts = 100,
+        };
+        var rows = Read(Ml.ImageGeneration.Augment(Animals(), model, classified with { CopyDistance = 1e-3 }));
+        foreach (var row in rows.Where(row => row.IsGenerated))
+            Assert.AreEqual(row.Name == "cat", row.Pixels.Average() < 0);
+
+        Assert.AreSequenceEqual(
+            Generated(Read(Ml.ImageGeneration.Augment(Animals(), model, classified))), Generated(rows));
     }
 
     [TestMethod]

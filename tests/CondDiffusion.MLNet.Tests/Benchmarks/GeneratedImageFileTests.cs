@@ -38,6 +38,38 @@ public sealed class GeneratedImageFileTests
         Assert.AreEqual(128, GeneratedImageFile.Read(file).Single().Levels[0]);
     }
 
+    /// <summary>
+    /// Images of another guidance, of another number, or that another classifier has accepted, are other images. That
+    /// of the filter depends on the steps.
+    /// </summary>
+    [TestMethod]
+    public void Generate_FilesOfSeveralProtocols_ReadsTheOneOfItsOwn()
+    {
+        using var directory = new DocsDirectory();
+        Directory.CreateDirectory("benchmarks/cache");
+        Write("unfiltered", level: 1);
+        Write("2000", level: 2);
+        Write("4000", level: 3);
+        Write("guidance-1.5-unfiltered", level: 4);
+        Write("3-unfiltered", level: 5, count: 19);
+
+        var protocol = StudyProtocol.Create("mnist", "2,1,1,1,1,1,1,1,1,1") with { GeneratorEpochs = 3 };
+        Assert.AreEqual(1, Read(protocol));
+        Assert.AreEqual(2, Read(protocol, Train));
+        Assert.AreEqual(3, Read(protocol with { Steps = 4000 }, Train));
+        Assert.AreEqual(4, Read(protocol with { Guidance = 1.5 }));
+        Assert.AreEqual(5, Read(protocol with { PerLabel = 3 }));
+
+        static void Write(string end, byte level, int count = 9) => File.WriteAllBytes(
+            $"benchmarks/cache/augmentation-mnist-2-1-1-1-1-1-1-1-1-1-balanced-3-7-{end}.images",
+            [.. Enumerable.Repeat(level, count * (1 + Pixels))]);
+
+        static int Read(StudyProtocol protocol, Func<ITransformer>? trainFilter = null) =>
+            new StudyGenerator(new(), protocol, seed: 7).Generate([], trainFilter).Images[0].Levels[0];
+
+        static ITransformer Train() => throw new InvalidOperationException("All images are there.");
+    }
+
     private static IDataView View(params Row[] rows)
     {
         var schema = SchemaDefinition.Create(typeof(Row));

@@ -211,6 +211,8 @@ public sealed class ConvolutionalNetworkTransformerTests
     [DataRow(3, 5, 9)]
     [DataRow(3, 16, 16)]
     [DataRow(3, 8, 8)]
+    [DataRow(1, 8, 12)]
+    [DataRow(3, 11, 8)]
     public void PixelsReader_ImagesOfAnySize_AreThoseOfNormalizeImages(int channels, int height, int width)
     {
         foreach (var isOpaque in new[] { true, false })

@@ -13,6 +13,7 @@ public sealed class CsvTests
     [DataRow(",\n\"\",x\n", "1: |", "2: |x")]
     [DataRow("\"a,b\",\"say \"\"c,d\"\"\"\n", "1: a,b|say \"c,d\"")]
     [DataRow("\"a\nb\r\nc\",d\ne\n", "1: a\nb\r\nc|d", "4: e")]
+    [DataRow("a\n\"b\"", "1: a", "2: b")]
     [DataRow("")]
     public void Read_Records_GivesTheirLinesAndFields(string text, params string[] expected)
     {

@@ -80,13 +80,17 @@ public sealed class ImageFolderSaveTests : IDisposable
     [TestMethod]
     public void Save_LabelsThatSomeSystemsTakeForOneOrForADevice_HaveDirectoriesOfTheirOwn()
     {
-        string[] labels = ["ab", "Ab", "aB", "AB", "con", "Aux", "nul.txt", "com1", "com", "console", "É", "é", "ab"];
+        string[] labels =
+        [
+            "ab", "Ab", "aB", "AB", "con", "Aux", "nul.txt", "com1", "com", "console", "É", "é", "metadata.csv", "ab",
+        ];
 
         Save(View(labels));
 
         string[] directories =
         [
             "ab", "%41b", "%61B", "%41%42", "%63on", "%41ux", "%6Eul.txt", "%63om1", "com", "console", "É", "%C3%A9",
+            "%6Detadata.csv",
         ];
         CheckDirectories(directories, labels);
     }
@@ -337,6 +341,22 @@ public sealed class ImageFolderSaveTests : IDisposable
             () => Save(view, new() { LabelColumnName = column }), $"Row 1: column '{column}' has no label");
 
         Assert.IsEmpty(Files());
+    }
+
+    /// <summary>Rows in memory may be repeated, as where a rare label is to count more.</summary>
+    [TestMethod]
+    public void Save_RowTwiceInSuccession_SavesItsImageTwice()
+    {
+        using var image = Picture(0);
+        var row = new WithoutImage { Image = image };
+
+        Assert.AreEqual(2, Save(_ml.Data.LoadFromEnumerable([row, row])));
+
+        foreach (var name in new[] { "cat/000000.png", "cat/000001.png" })
+        {
+            using var saved = MLImage.CreateFromFile(_directory.File(name));
+            Assert.AreSequenceEqual(image.GetBGRPixels, saved.GetBGRPixels);
+        }
     }
 
     /// <summary>ML.NET's transforms give back the image of the row before, disposed, for a missing one.</summary>

@@ -100,6 +100,14 @@ public sealed class LoadImageFolderTests : IDisposable
         Assert.AreSequenceEqual(["x: 1.png"], Rows(Load()));
     }
 
+    /// <summary>A shell completes the name of a directory with a slash.</summary>
+    [TestMethod]
+    public void Load_SplitWithASlashAtItsEnd_IsThatDirectory()
+    {
+        foreach (var name in new[] { "train/a/1.png", "test/b/2.png" }) _directory.Write(name);
+        Assert.AreSequenceEqual(["b: b/2.png"], Rows(Load(new() { Split = "test/" })));
+    }
+
     [TestMethod]
     public void Load_SplitsOfOtherNames_AreAWarning()
     {
@@ -262,6 +270,8 @@ public sealed class LoadImageFolderTests : IDisposable
     [DataRow("file_name,label\n1.png,x\n2.png,x\n1.png,y\n", "line 4: expected each file once, found '1.png'")]
     [DataRow("file_name,label\n1.png,x\n./1.png,y\n", "line 3: expected each file once, found './1.png' of line 2")]
     [DataRow("file_name,label\n../1.png,x\n", "line 2: expected the path of a file in this dir")]
+    [DataRow("file_name,label\na/../../1.png,x\n", "this directory, found 'a/../../1.png'")]
+    [DataRow("file_name,label\n..\\1.png,x\n", "this directory, found '..\\1.png'")]
     [DataRow("file_name,label\n/1.png,x\n", "found '/1.png'")]
     [DataRow("file_name,label\n,x\n", "found ''")]
     public void Load_BadMetadata_NamesTheFileAndTheLine(string text, string message)
@@ -278,6 +288,17 @@ public sealed class LoadImageFolderTests : IDisposable
         _directory.Write("1.png");
         WriteMetadata("file_name,label\n1.png,x\n2.png,x\nb/3.png,x\n");
         Throws.Saying<FileNotFoundException>(() => Load(), _directory.Path, "2 of the 3", "2.png, b/3.png");
+    }
+
+    /// <summary>A folder whose saving was stopped may lack any number, too many for a message.</summary>
+    [TestMethod]
+    [DataRow(10, ", 8.png, 9.png. Where")]
+    [DataRow(12, ", 8.png, 9.png, ... (12). Where")]
+    public void Load_ManyFilesMissing_NamesTheFirstTen(int count, string end)
+    {
+        var lines = Enumerable.Range(0, count).Select(i => $"{i}.png,x\n");
+        WriteMetadata("file_name,label\n" + string.Concat(lines));
+        Throws.Saying<FileNotFoundException>(() => Load(), $"{count} of the {count}", "hold: 0.png, 1.png, ", end);
     }
 
     [TestMethod]

@@ -76,6 +76,39 @@ public sealed class DdimSamplerTests
         static Tensor Wave(int t) => (arange(6, ScalarType.Float64) + t).cos();
     }
 
+    /// <summary>The step of Song et al. 2021 (arXiv 2010.02502), equation 12 with the sigma of equation 16.</summary>
+    [TestMethod]
+    [DataRow(0.25)]
+    [DataRow(0.5)]
+    public void Sample_EtaBetweenNoneAndAll_AddsTheNoiseOfThePaper(double eta)
+    {
+        const double Start = 1.5;
+        const double Image = 0.3;
+        const double Noise = -0.8;
+        using var scope = NewDisposeScope();
+        var schedule = NoiseSchedule.Linear(1000);
+
+        var x = double.NaN;
+        DdimSampler.Sample(
+            (xt, t, step) => full_like(xt, Image),
+            schedule,
+            [900, 400],
+            tensor([Start], ScalarType.Float64, CPU),
+            eta,
+            t => tensor([Noise], ScalarType.Float64, CPU),
+            (t, xt) =>
+            {
+                if (t == 400) x = xt.ToDouble();
+            });
+
+        var alphaBarT = schedule.AlphaBar(900);
+        var alphaBarS = schedule.AlphaBar(400);
+        var sigma = eta * Math.Sqrt((1 - alphaBarS) / (1 - alphaBarT)) * Math.Sqrt(1 - alphaBarT / alphaBarS);
+        var eps = (Start - Math.Sqrt(alphaBarT) * Image) / Math.Sqrt(1 - alphaBarT);
+        var expected = Math.Sqrt(alphaBarS) * Image + Math.Sqrt(1 - alphaBarS - sigma * sigma) * eps + sigma * Noise;
+        Assert.AreEqual(expected, x, 1e-12);
+    }
+
     [TestMethod]
     public void Sample_EtaZero_AsksForNoNoise()
     {

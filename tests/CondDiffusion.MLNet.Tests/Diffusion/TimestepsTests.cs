@@ -59,6 +59,17 @@ public sealed class TimestepsTests
         Assert.AreSequenceEqual(
             expected, Timesteps.Choose(NoiseSchedule.Linear(100, scaled), StepSpacing.Focused, 4));
 
+    /// <summary>
+    /// The nearest timesteps, by the formulas in Python, are 10 4 3 2 2, and 10 5 5 3 2 1, and 10 10 9 8 4 1.
+    /// </summary>
+    [TestMethod]
+    [DataRow(BetaSchedule.Linear, StepSpacing.Angle, new[] { 10, 5, 4, 3, 2 })]
+    [DataRow(BetaSchedule.Linear, StepSpacing.Focused, new[] { 10, 6, 5, 3, 2, 1 })]
+    [DataRow(BetaSchedule.Cosine, StepSpacing.LogSnr, new[] { 10, 9, 8, 7, 4, 1 })]
+    public void Choose_StepsOnOneTimestep_MoveTheEarlierUpAndAtTheLastTimestepTheLaterDown(
+        BetaSchedule kind, StepSpacing spacing, int[] expected) => Assert.AreSequenceEqual(
+            expected, Timesteps.Choose(NoiseSchedule.Create(kind, 10), spacing, expected.Length));
+
     [TestMethod]
     [DataRow(1000, 4, 4)]
     [DataRow(1000, 4, 250)]

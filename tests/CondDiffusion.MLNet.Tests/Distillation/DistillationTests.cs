@@ -2,6 +2,7 @@ using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Distillation;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
+using CondDiffusion.MLNet.Tests.Classification;
 using CondDiffusion.MLNet.Tests.Conformance;
 using CondDiffusion.MLNet.Tests.Support;
 using Microsoft.ML;
@@ -113,6 +114,55 @@ public sealed class DistillationTests
         network.Parameters.add_(0.1);
         network.Buffers.add_(0.1);
         TensorAssert.AreClose(before, teacher.Go(start, [1, 0], 400, 0), 0);
+    }
+
+    /// <summary>
+    /// A batch of one image is at the beginning of one of the steps, and each has its turn. The loss is the squared
+    /// error of the velocity that leads in one step to where the teacher goes.
+    /// </summary>
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(2)]
+    public void Compute_BatchesOfOneImage_AreOfEachStepAtSomeTime(int steps)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = RandomNetwork.Create(Guided.Network);
+        var options = Options with { Steps = steps };
+        using var teacher = new DistillationTeacher(
+            network, Guided, options.TeacherTimesteps(Guided), ScalarType.Float32);
+        var student = Guided with { Sampling = Guided.Sampling with { Steps = steps } };
+        using var loss = new DistillationLoss(network, teacher, student, ScalarType.Float32);
+        var schedule = Guided.CreateSchedule();
+        var timesteps = Timesteps.Choose(schedule, StepSpacing.Angle, steps);
+        var x0 = Shapes.Random(5, 1, 1, 8, 8);
+        using var batch = Shapes.Batch(x0, [1]);
+
+        var seen = new HashSet<int>();
+        for (var seed = 1; seed <= 30 && seen.Count < steps; seed++)
+        {
+            using var random = new Generator((ulong)seed, CPU);
+            var actual = loss.Compute(batch, random, training: true).item<float>();
+
+            random.manual_seed(seed);
+            var eps = randn([1, 1, 8, 8], ScalarType.Float32, CPU, generator: random);
+            float[] losses = [.. timesteps.Select((t, i) => Loss(eps, t, i + 1 < steps ? timesteps[i + 1] : 0))];
+            var step = Array.FindIndex(losses, expected => Math.Abs(actual - expected) < 1e-3 * expected);
+            Assert.IsGreaterThanOrEqualTo(0, step, $"{actual} is the loss of none of the steps");
+            seen.Add(step);
+        }
+
+        Assert.HasCount(steps, seen);
+
+        float Loss(Tensor eps, int t, int s)
+        {
+            var turn = schedule.Angle(t) - schedule.Angle(s);
+            var xt = x0 * schedule.Alpha(t) + eps * schedule.Sigma(t);
+            var target = (xt * Math.Cos(turn) - teacher.Go(xt, [1], t, s)) / Math.Sin(turn);
+            var prediction = network.Forward(
+                xt, full([1], t, ScalarType.Float32, CPU), full([1], 1, ScalarType.Int64, CPU));
+            return (prediction - target).square().mean().item<float>();
+        }
     }
 
     /// <summary>
@@ -372,6 +422,35 @@ public sealed class DistillationTests
         var wrongSeed = Assert.ThrowsExactly<ArgumentOutOfRangeException>(() =>
             Ml.ImageGeneration.Trainers.Distillation(withSeeds, Options).Fit(Tiny.KeyedAnimals(Ml)));
         Assert.Contains("seed column 'Name'", wrongSeed.Message);
+    }
+
+    /// <summary>A checkpoint belongs to the weights of one teacher, and to the way in which it generates.</summary>
+    [TestMethod]
+    public void Identity_AnotherTeacher_DiffersInWhatIsAnother()
+    {
+        using var model = Tiny.Create(Ml, Guided);
+        var known = Identity(model);
+        using var weights = new ConditionalDiffusionTransformer(
+            Ml, Guided, ConditionalUNet.Create(Guided.Network, CPU, seed: 2));
+        Assert.AreSequenceEqual(["Teacher"], Differences(weights));
+        Differs("ClipPixels", Guided.Sampling with { ClipPixels = false });
+        Differs("GuidanceSigmaLow", Guided.Sampling with { GuidanceSigmaLow = 0.25 });
+        Differs("GuidanceSigmaHigh", Guided.Sampling with { GuidanceSigmaHigh = null });
+
+        void Differs(string option, SamplingOptions sampling)
+        {
+            using var other = Tiny.Create(Ml, Guided with { Sampling = sampling });
+            Assert.AreSequenceEqual([option], Differences(other));
+        }
+
+        IEnumerable<string> Differences(ConditionalDiffusionTransformer other)
+        {
+            var identity = Identity(other);
+            return known.Keys.Where(name => known[name] != identity[name]);
+        }
+
+        static IReadOnlyDictionary<string, string> Identity(ConditionalDiffusionTransformer teacher) =>
+            Options.For(teacher).Identity(1, CPU, ScalarType.Float32, new(2, ["cat", "dog"]));
     }
 
     [TestMethod]

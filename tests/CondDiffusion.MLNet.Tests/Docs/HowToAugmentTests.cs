@@ -32,7 +32,7 @@ public sealed class HowToAugmentTests
             Epochs = 200,                   // the fewer images, the more epochs
             LabelBalance = 0.5,             // rare labels come more often than in the data
             Progress = new Progress<TrainingProgress>(
-                step => Console.Write($"\repoch {step.Epoch} of {step.Epochs}, {step.TimeLeft:h\\:mm} left ")),
+                step => Console.Write($"\repoch {step.Epoch} of {step.Epochs}, {step.TimeLeft.TotalHours:F1} h left ")),
         };
         // end
         options = Tiny.Shrink(options);

@@ -102,7 +102,7 @@ public sealed class ClassificationAccuracyTests
         var first = Score();
         Assert.AreSequenceEqual(first.Accuracies, Score().Accuracies);
 
-        // The second training of seed 0 is the first one of seed 1.
+        // The second training of seed 1 is the first one of seed 2.
         options = options with { Classifier = options.Classifier with { Seed = 2 } };
         Assert.AreEqual(first.Accuracies[1], Score().Accuracies[0]);
 
@@ -136,6 +136,17 @@ public sealed class ClassificationAccuracyTests
             () => _ml.ImageGeneration.ClassificationAccuracyScore(ToView(generated), ToView(test), Options), message);
 
         static Row Named(Row row) => row.Label == "left" ? new() { Label = "middle", Pixels = row.Pixels } : row;
+    }
+
+    /// <summary>The ceiling would be that of classifiers that have never seen the label.</summary>
+    [TestMethod]
+    public void Score_RealDataWithoutALabel_NamesIt()
+    {
+        var left = Rows(seed: 3, 20).Where(row => row.Label == "left");
+        var options = Options with { RealData = ToView(left), Trainings = 1 };
+        Throws.Saying<InvalidOperationException>(
+            () => _ml.ImageGeneration.ClassificationAccuracyScore(View(seed: 1, 20), View(seed: 2, 20), options),
+            "The real data has no image with the label 'right'");
     }
 
     [TestMethod]

@@ -138,6 +138,35 @@ public sealed class EvaluationInputTests
     }
 
     [TestMethod]
+    public void ToString_EveryNumber_IsBelowItsName()
+    {
+        var metrics = new ImageGenerationMetrics
+        {
+            GeneratedCount = 20,
+            RealCount = 30,
+            FeatureCount = 4,
+            FrechetDistance = 1.5,
+            KernelDistance = -0.25,
+            Precision = 0.1,
+            Recall = 0.2,
+            Density = 1.3,
+            Coverage = 0.4,
+            LabelAccuracy = 0.5,
+            Authenticity = 0.6,
+            CopyingStatistic = -7.1,
+        };
+
+        var lines = metrics.ToString().Split('\n');
+        Assert.AreSequenceEqual(
+            ["rows", "Fréchet", "kernel", "prec", "rec", "dens", "cover", "label", "auth", "C_T"], Words(lines[2]));
+        Assert.AreSequenceEqual(
+            ["all", "20", "1.5", "-0.25", "0.100", "0.200", "1.300", "0.400", "0.500", "0.600", "-7.1"],
+            Words(lines[3]));
+
+        static string[] Words(string line) => line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    [TestMethod]
     public void Evaluate_ColumnsThatDoNotFit_AreNamed()
     {
         var view = FeatureRows.View(_ml, FeatureRows.Normal(1, 10, 3));
@@ -208,6 +237,26 @@ public sealed class EvaluationInputTests
 
     private void Fail(IDataView generated, IDataView real, params string[] parts) =>
         Throws.Saying<InvalidOperationException>(() => _ml.ImageGeneration.Evaluate(generated, real, Quick), parts);
+
+    /// <summary>A value that a sparse vector leaves out is 0; here it is another one in each row.</summary>
+    [TestMethod]
+    public void Evaluate_SparseFeatures_AreThoseOfDenseVectors()
+    {
+        var generated = FeatureRows.Normal(1, 40, 3);
+        for (var i = 0; i < generated.Length; i++) generated[i][i % 3] = 0;
+        var real = FeatureRows.Normal(2, 40, 3, mean: 1);
+        var sparse = _ml.Data.LoadFromEnumerable(generated.Select((row, i) =>
+        {
+            int[] given = [.. Enumerable.Range(0, 3).Where(feature => feature != i % 3)];
+            float[] values = [.. given.Select(feature => row[feature])];
+            return new SparseFeatures { Values = new(3, 2, values, given) };
+        }));
+
+        var metrics = _ml.ImageGeneration.Evaluate(
+            sparse, FeatureRows.View(_ml, real), Quick with { LabelColumnName = null });
+
+        Assert.AreEqual(NaiveMetrics.Frechet(generated, real), metrics.FrechetDistance, 1e-9);
+    }
 
     [TestMethod]
     public void Evaluate_OverlapAndFewRows_AreWarnings()
@@ -298,5 +347,11 @@ public sealed class EvaluationInputTests
     {
         [ColumnName("Features"), VectorType(30)]
         public float[] Values { get; set; } = [];
+    }
+
+    private sealed class SparseFeatures
+    {
+        [ColumnName("Features"), VectorType(3)]
+        public VBuffer<float> Values { get; set; }
     }
 }

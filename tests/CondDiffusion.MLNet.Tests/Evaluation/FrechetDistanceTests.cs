@@ -32,6 +32,21 @@ public sealed class FrechetDistanceTests
         Assert.AreEqual(0, FrechetDistance.Between(features, features), 1e-6);
     }
 
+    /// <summary>In one dimension the distance is (m_1 - m_2)^2 + (s_1 - s_2)^2.</summary>
+    [TestMethod]
+    public void Between_MoreRowsThanABlock_HasTheMomentsOfThemAll()
+    {
+        using var scope = NewDisposeScope();
+        float[] many = [.. Enumerable.Repeat(0f, 8000), .. Enumerable.Repeat(10f, 2000)];
+        float[] two = [0, 2];
+
+        // The mean of the many is 2, and their squared deviations are 8,000 times 4 and 2,000 times 64.
+        var difference = Math.Sqrt(160_000.0 / 9999) - Math.Sqrt(2);
+        Assert.AreEqual(1 + difference * difference, FrechetDistance.Between(Column(many), Column(two)), 1e-9);
+
+        static Tensor Column(float[] values) => tensor(values, [values.Length, 1], ScalarType.Float32, CPU);
+    }
+
     /// <summary>Returns four points whose mean is exactly (x, y) and whose covariance is exactly A A^T.</summary>
     private static Tensor Sample(Tensor a, double x, double y)
     {

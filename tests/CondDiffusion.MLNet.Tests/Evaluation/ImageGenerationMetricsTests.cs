@@ -173,18 +173,29 @@ public sealed class ImageGenerationMetricsTests
         Assert.AreEqual(0, Evaluate(once, FeatureRows.Normal(2, 50, 300, mean: 1000), training).Authenticity);
     }
 
+    /// <summary>A cell counts where it has test rows, and at least 20 generated ones.</summary>
     [TestMethod]
-    public void Evaluate_SeparateClusters_HasTheCopyingStatisticOfItsCells()
+    [DataRow(30, 19, false)]
+    [DataRow(30, 20, true)]
+    [DataRow(0, 25, false)]
+    public void Evaluate_SeparateClusters_HasTheCopyingStatisticOfItsCells(
+        int testOfLast, int generatedOfLast, bool lastCounts)
     {
-        // Three clusters far apart are the three cells, whatever the start; they have 100, 50 and 30 test rows.
+        // Three clusters far apart are the three cells, whatever the start.
+        int[] counts = [100, 50, testOfLast];
         float[][][] training = [.. Enumerable.Range(0, 3).Select(i => FeatureRows.Normal(i, 80, 2, mean: 100 * i))];
-        float[][][] test = [.. new[] { 100, 50, 30 }.Select((n, i) => FeatureRows.Normal(10 + i, n, 2, mean: 100 * i))];
+        float[][][] test = [.. counts.Select((n, i) => FeatureRows.Normal(10 + i, n, 2, mean: 100 * i))];
         float[][][] generated =
-            [FeatureRows.Normal(20, 60, 2), FeatureRows.Normal(21, 40, 2, 100, 2), FeatureRows.Normal(22, 19, 2, 200)];
+        [
+            FeatureRows.Normal(20, 60, 2),
+            FeatureRows.Normal(21, 40, 2, 100, 2),
+            FeatureRows.Normal(22, generatedOfLast, 2, 200),
+        ];
         var metrics = Evaluate(Join(generated), Join(test), Join(training));
 
-        // The last cell has fewer than 20 generated rows.
-        Assert.AreEqual((100 * Z(0) + 50 * Z(1)) / 150, metrics.CopyingStatistic!.Value, 1e-9);
+        int[] cells = lastCounts ? [0, 1, 2] : [0, 1];
+        var expected = cells.Sum(cell => counts[cell] * Z(cell)) / cells.Sum(cell => counts[cell]);
+        Assert.AreEqual(expected, metrics.CopyingStatistic!.Value, 1e-9);
 
         static float[][] Join(float[][][] sets) => [.. sets.SelectMany(rows => rows)];
 
@@ -203,6 +214,16 @@ public sealed class ImageGenerationMetricsTests
         Assert.AreEqual(-2 / Math.Sqrt(3), CopyDetection.MannWhitney(first, second), 1e-12);
         Assert.AreEqual(2 / Math.Sqrt(3), CopyDetection.MannWhitney(second, first), 1e-12);
         Assert.AreEqual(0, CopyDetection.MannWhitney(first, first), 1e-12);
+    }
+
+    /// <summary>The first half of the rows lies far from the second one; a random half has rows of both.</summary>
+    [TestMethod]
+    public void Floor_RealRowsInAnOrder_ComparesRandomHalves()
+    {
+        float[][] real = [.. FeatureRows.Normal(1, 100, 2), .. FeatureRows.Normal(2, 100, 2, mean: 100)];
+        var floor = Evaluate(FeatureRows.Normal(3, 100, 2), real).Floor!;
+        Assert.IsGreaterThan(0.5, floor.Precision);
+        Assert.IsGreaterThan(0.5, floor.Recall);
     }
 
     [TestMethod]

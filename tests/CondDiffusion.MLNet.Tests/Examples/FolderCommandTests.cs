@@ -117,12 +117,20 @@ public sealed class FolderCommandTests : IDisposable
         () => TrainCommand.Run(["--data", "digits", "--channels", "2", "--out", _directory.File("model.zip")]),
         "--channels must be 1 or 3, but is '2'");
 
+    /// <summary>One of the cats was generated: it is no training image, but one of those that are measured.</summary>
     [TestMethod]
     public void Evaluate_Folder_ComparesItsImagesWithItsTestImages()
     {
         var photos = _directory.File("photos");
         PhotoFolder.Draw(Path.Combine(photos, "train"), cats: 7, dogs: 6);
         PhotoFolder.Draw(Path.Combine(photos, "test"), cats: 6, dogs: 6);
+        string[] lines =
+        [
+            "file_name,label,is_generated",
+            .. Enumerable.Range(0, 7).Select(i => $"cat/{i}.png,cat,{i == 6}"),
+            .. Enumerable.Range(0, 6).Select(i => $"dog/{i}.png,dog,False"),
+        ];
+        File.WriteAllLines(Path.Combine(photos, "train/metadata.csv"), lines);
 
         var printed = Printed.By(() => EvaluateCommand.Run(
         [
@@ -133,6 +141,7 @@ public sealed class FolderCommandTests : IDisposable
         var metrics = JsonDocument.Parse(printed).RootElement.GetProperty("Metrics");
         Assert.AreEqual(13, metrics.GetProperty("GeneratedCount").GetInt32());
         Assert.AreEqual(12, metrics.GetProperty("RealCount").GetInt32());
+        Assert.AreEqual(12, metrics.GetProperty("TrainingCount").GetInt32());
     }
 
     [TestMethod]
@@ -194,6 +203,20 @@ public sealed class FolderCommandTests : IDisposable
         PhotoFolder.Draw(_directory.Path, cats: 1, dogs: 0);
         Throws.Saying<DirectoryNotFoundException>(
             () => DataSet.Load(ml, _directory.Path, null, MnistSplit.Test), "'test'", _directory.Path, "found cat");
+    }
+
+    [TestMethod]
+    public void Load_NamedDataSet_TakesTheImagesOfTheSplit()
+    {
+        IdxWriter.WriteSet(_directory, rows: 3);
+        File.WriteAllBytes(_directory.File(IdxWriter.Images.Replace("train", "t10k")), IdxWriter.ImageBytes(2));
+        File.WriteAllBytes(_directory.File(IdxWriter.Labels.Replace("train", "t10k")), IdxWriter.LabelBytes(2));
+        var ml = new MLContext();
+        foreach (var name in new[] { "mnist", "fashion-mnist" })
+        {
+            Assert.AreEqual(3, DataSet.Load(ml, name, _directory.Path).GetRowCount());
+            Assert.AreEqual(2, DataSet.Load(ml, name, _directory.Path, MnistSplit.Test).GetRowCount());
+        }
     }
 
     [TestMethod]

@@ -48,6 +48,31 @@ public sealed class GenerateCommandTests
             Assert.IsGreaterThan(5, Generate(sampling).Zip(levels, (a, b) => Math.Abs(a - b)).Max(), $"{sampling}");
     }
 
+    /// <summary>As many steps as suffice for DPM-Solver++ are too few for DDIM, which takes 50 by default.</summary>
+    [TestMethod]
+    public void Run_AnotherSamplerAndNoSteps_TakesTheStepsOfThatSampler()
+    {
+        using var model = new OnnxModel(OnnxModel.Description);
+        var zip = model.File("model.zip");
+        model.Ml.Model.Save(model.Transformer, null, zip);
+        GenerateCommand.Run(
+            ["--model", zip, "--labels", "dog", "--count", "1", "--sampler", "ddim", "--out", model.File("out")]);
+
+        using var image = MLImage.CreateFromFile(Path.Combine(model.File("out"), "dog-0.png"));
+        var levels = image.Pixels.ToArray();
+        Tiny.AreClose([Generate(50)], [levels]);
+        var differences = Generate(OnnxModel.Description.Steps).Zip(levels, (a, b) => Math.Abs(a - b));
+        Assert.IsGreaterThan(5, differences.Max(), "The images of the model's own steps are others.");
+
+        byte[] Generate(int steps)
+        {
+            using var sampled = model.Ml.ImageGeneration.WithSampling(
+                model.Transformer, OnnxModel.Description.Sampling with { Sampler = Sampler.Ddim, Steps = steps });
+            using var generated = sampled.Generate(["dog"])[0];
+            return generated.Pixels.ToArray();
+        }
+    }
+
     /// <summary>The command generates 32 images at a time.</summary>
     [TestMethod]
     public void Run_MoreThanThirtyTwoImages_CountsTheSeedsOn()

@@ -32,6 +32,18 @@ public sealed class ModelFileTests
         Throws.Saying<FormatException>(() => ModelFile.Load(ml, file), $"'{file}' cannot be loaded", "checksum");
     }
 
+    [TestMethod]
+    public void LoadGenerator_ChainWithSeveral_SaysSoAndNamesTheFile()
+    {
+        using var directory = new TemporaryDirectory();
+        var file = directory.File("two.zip");
+        var ml = new MLContext();
+        using var one = Tiny.Create(ml);
+        using var two = Tiny.Create(ml, Tiny.Description with { OutputColumnName = "A", PixelsColumnName = "B" });
+        ml.Model.Save(new TransformerChain<ConditionalDiffusionTransformer>(one, two), null, file);
+        Throws.Saying<InvalidOperationException>(() => ModelFile.LoadGenerator(ml, file), $"'{file}'", "several");
+    }
+
     /// <summary>Not everything that a loader throws is ML.NET's own.</summary>
     [TestMethod]
     public void Load_LoaderThatThrows_SaysWhatAndNamesTheFile()

@@ -2,6 +2,8 @@ using CondDiffusion.MLNet.Diffusion;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Network;
 using CondDiffusion.MLNet.Tests.Support;
+using Microsoft.ML;
+using Microsoft.ML.Data;
 using static TorchSharp.torch;
 
 namespace CondDiffusion.MLNet.Tests.Model;
@@ -192,6 +194,16 @@ public sealed class ImageGeneratorTests
         generator.Shared.Evaluating = evaluated.Add;
         generator.Generate([new(0, 1, 1.5f)]);
         Assert.AreSequenceEqual(expected, evaluated);
+    }
+
+    [TestMethod]
+    public void Generator_OfAChainWithTwo_IsTheFirst()
+    {
+        var ml = new MLContext(seed: 1);
+        using var first = Tiny.Create(ml);
+        using var second = Tiny.Create(ml);
+        var chain = new TransformerChain<ITransformer>(new TransformerChain<ITransformer>(first), second);
+        Assert.AreSame(first.Generator, ITrainedModel.Of(chain).Generator);
     }
 
     [TestMethod]

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Text;
 using CondDiffusion.MLNet.Model;
 using CondDiffusion.MLNet.Tests.Support;
@@ -96,6 +97,30 @@ public sealed class ModelDescriptionTests
         }) Assert.Contains(part, message);
     }
 
+    [TestMethod]
+    [DataRow(null, "was trained with a label for every image (LabelDropout is 0)")]
+    [DataRow(4, "was distilled, with a label for every image")]
+    public void WhyLabelled_ModelThatNeedsLabels_IsTheReasonOfItsKind(int? distilledSteps, string expected)
+    {
+        var model = Tiny.Description with { DistilledSteps = distilledSteps };
+        Throws.Saying<ArgumentException>(
+            () => Conditions.Create(model, ["cat", null], seeds: null),
+            $"A label is null, but this model {expected}.");
+    }
+
+    /// <summary>The second thread comes while the first one, which is the first to ask, lists the labels.</summary>
+    [TestMethod]
+    public void IndexOf_TwoThreadsAtFirst_KnowsEveryLabelForBoth()
+    {
+        var values = new WatchedTexts("cat", "dog");
+        var labels = new LabelVocabulary(2, values);
+        int? found = null;
+        values.ReadingLast = () => found = Task.Run(() => labels.IndexOf("dog")).GetAwaiter().GetResult();
+
+        Assert.AreEqual(0, labels.IndexOf("cat"));
+        Assert.AreEqual(1, found);
+    }
+
     /// <summary>43,690 images of 3 x 64 x 64 are just below 2 GB.</summary>
     [TestMethod]
     public void PossibleBatchSize_LargeImages_IsWhatAnArrayHolds()
@@ -107,5 +132,31 @@ public sealed class ModelDescriptionTests
         Assert.AreEqual(43_690, (model with { BatchSize = 65_536 }).PossibleBatchSize);
         Assert.AreEqual(100, (model with { BatchSize = 100 }).PossibleBatchSize);
         Assert.IsNull((model with { BatchSize = null }).PossibleBatchSize);
+    }
+
+    /// <summary>A list of texts that does something before its last one is read for the first time.</summary>
+    private sealed class WatchedTexts(params string[] texts) : IReadOnlyList<string>
+    {
+        public Action? ReadingLast { get; set; }
+
+        public int Count => texts.Length;
+
+        public string this[int index]
+        {
+            get
+            {
+                if (index == texts.Length - 1 && ReadingLast is { } action)
+                {
+                    ReadingLast = null;
+                    action();
+                }
+
+                return texts[index];
+            }
+        }
+
+        public IEnumerator<string> GetEnumerator() => texts.AsEnumerable().GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }

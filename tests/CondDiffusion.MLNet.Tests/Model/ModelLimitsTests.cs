@@ -62,6 +62,22 @@ public sealed class ModelLimitsTests
         Assert.IsGreaterThan(30, accepted);
     }
 
+    /// <summary>JSON has no infinity: a model with one could be trained, but not saved.</summary>
+    [TestMethod]
+    public void Options_InfiniteWhereFiniteIsDocumented_AreRefused()
+    {
+        Refuses("MinSnrGamma", Tiny.Options with { MinSnrGamma = double.PositiveInfinity });
+        Refuses("LabelSharing", Tiny.Options with { LabelSharing = double.PositiveInfinity });
+        Refuses("RotationDegrees", Tiny.Options with { RotationDegrees = double.PositiveInfinity });
+        Refuses("GradientClipNorm", Tiny.Options with { GradientClipNorm = double.PositiveInfinity });
+        var sampling = new SamplingOptions { GuidanceSigmaLow = double.PositiveInfinity, GuidanceSigmaHigh = null };
+        Refuses("Sampling.GuidanceSigmaLow", Tiny.Options with { Sampling = sampling });
+
+        static void Refuses(string option, Options options) => Throws.Saying<ArgumentException>(
+            () => Ml.ImageGeneration.Trainers.ConditionalDiffusion(options),
+            $"{option} must be finite and not negative, but is {double.PositiveInfinity}");
+    }
+
     [TestMethod]
     public void LabelsAndEmbedding_AcceptedAtTheirExtremes_AreReadFromAFile()
     {

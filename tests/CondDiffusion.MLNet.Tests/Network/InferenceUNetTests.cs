@@ -53,6 +53,42 @@ public sealed class InferenceUNetTests
         foreach (var shape in Shapes) AssertClose(shape, ScalarType.BFloat16, pack, RelativeError, 0.03);
     }
 
+    /// <summary>Where a channel hardly varies, most of its deviation is what the batch norm adds to it.</summary>
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Forward_ChannelsThatHardlyVary_EqualsTheNetworkInEvaluationMode(bool pack)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var network = RandomNetwork.Create(Colour);
+        var variance = network.StateDict().Single(tensor => tensor.Entry.Name == "down1.convs.1.running_var").Values;
+        variance.fill_(1e-5);
+        using var fused = InferenceUNet.Create(network, ScalarType.Float32, pack);
+        using var embeddings = fused.Prepare([40], Labels);
+        var x = SeedUNet.Wave(5, Labels.Length, Colour.Channels, Colour.Height, Colour.Width);
+
+        var expected = network.Forward(x, full([Labels.Length], 40, ScalarType.Float32, CPU), tensor(Labels));
+        TensorAssert.AreClose(expected, fused.Forward(x, embeddings, 0), 1e-4 * expected.std().item<float>());
+    }
+
+    /// <summary>Where oneDNN pads a kernel's block itself, its results are wrong on some processors.</summary>
+    [TestMethod]
+    [DataRow(1, 2)]
+    [DataRow(3, 3)]
+    [DataRow(16, 16)]
+    [DataRow(17, 32)]
+    [DataRow(48, 48)]
+    public void Pad_ChannelsOfAnImage_AreTwoOrMoreAndBeyondABlockWholeBlocks(int channels, int expected)
+    {
+        using var scope = NewDisposeScope();
+        var padded = new PaddedChannels([channels], PaddedChannels.Image)
+            .Pad(ones(2, channels, 3, 3, ScalarType.Float32, CPU), 1);
+        Assert.AreSequenceEqual(new long[] { 2, expected, 3, 3 }, padded.shape);
+        Assert.AreEqual(18f * channels, padded.narrow(1, 0, channels).sum().item<float>());
+        Assert.AreEqual(18f * channels, padded.sum().item<float>());
+    }
+
     [TestMethod]
     [DataRow(ScalarType.Float32)]
     [DataRow(ScalarType.BFloat16)]

@@ -99,4 +99,20 @@ public sealed class TorchRuntimeTests
         Assert.AreEqual(named, message.Contains("issues/1567", StringComparison.Ordinal));
         StringAssert.Contains(message, "(0x8007007F)");
     }
+
+    /// <summary>On a new Windows it is the runtime of Visual C++ that is missing, which no package has.</summary>
+    [TestMethod]
+    public void Explain_RefusedOnWindows_NamesTheRuntimeOfVisualC()
+    {
+        var message = TorchRuntime.Explain(Refused with
+        {
+            System = OSPlatform.Windows,
+            TorchSharpVersion = "0.108.1",
+            Refusal = "The specified module could not be found. (0x8007007E)",
+        });
+
+        StringAssert.Contains(message, "Install the Visual C++ Redistributable for x64");
+        StringAssert.Contains(message, "belongs to TorchSharp 0.108.1");
+        Assert.DoesNotContain("loader reports", message);
+    }
 }

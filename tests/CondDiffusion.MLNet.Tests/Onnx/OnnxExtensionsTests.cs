@@ -131,6 +131,31 @@ public sealed class OnnxExtensionsTests
         AreTheSame(model.Transformer.Generator.Generate(rows), Generate(generator, rows));
     }
 
+    /// <summary>Where the channels of a pixel are nearly equal, its layer norm divides by what it adds.</summary>
+    [TestMethod]
+    public void SaveAsOnnx_PixelsOfHardlyAnyVariance_GivesTheImages()
+    {
+        using var model = new OnnxModel(OnnxModel.Description with
+        {
+            Network = Residual,
+            Sampling = Dpm with { Steps = 2 },
+        });
+        model.Transformer.Generator.UseNetwork(network =>
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            var tensors = network.StateDict().ToDictionary(tensor => tensor.Entry.Name, tensor => tensor.Values);
+            tensors["bot1.0.norm2.weight"].fill_(1e-3); // the block before the attention
+            tensors["bot1.0.norm2.bias"].zero_();
+            tensors["bot1.0.skip.weight"].zero_();
+            tensors["bot1.0.skip.bias"].zero_();
+        });
+        using var generator = OnnxImageGenerator.Load(model.Save());
+
+        Condition[] rows = [new(0, 1, 1), new(1, 2, 2)];
+        AreTheSame(model.Transformer.Generator.Generate(rows), Generate(generator, rows));
+    }
+
     /// <summary>The second output has the images that the library's progress shows after each step.</summary>
     [TestMethod]
     public void SaveAsOnnx_IncludeSteps_GivesTheImagesOfEachStep()
@@ -187,6 +212,23 @@ public sealed class OnnxExtensionsTests
             "Weights must be Float32", "'up1.mlp.2.weight' holds 70000", "65504");
         Assert.IsFalse(File.Exists(model.Path));
         model.Save();
+    }
+
+    /// <summary>
+    /// The table of 200 million labels has 3.2 GB. Its 800 million values are fewer than the bytes that a file holds.
+    /// </summary>
+    [TestMethod]
+    public void SaveAsOnnx_WeightsOfMoreThanTwoGigabytes_AreRefused()
+    {
+        using var directory = new TemporaryDirectory();
+        var file = directory.File("model.onnx");
+        var ml = new MLContext();
+        using var model = Tiny.Create(
+            ml, Tiny.Description with { Network = Tiny.Description.Network with { Labels = 200_000_000 } });
+        Throws.Saying<InvalidOperationException>(
+            () => ml.ImageGeneration.SaveAsOnnx(model, file),
+            "cannot be exported: its weights have 32", "expected at most 2130706431");
+        Assert.IsFalse(File.Exists(file));
     }
 
     [TestMethod]

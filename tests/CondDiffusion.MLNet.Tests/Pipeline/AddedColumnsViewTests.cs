@@ -17,6 +17,9 @@ public sealed class AddedColumnsViewTests
     /// <summary>A number that the source throws for.</summary>
     private const float Unreadable = -1;
 
+    /// <summary>A number at which reading is cancelled.</summary>
+    private const float Cancelled = -2;
+
     private static readonly MLContext Ml = new();
 
     private readonly Doubling _doubling = new();
@@ -79,6 +82,25 @@ public sealed class AddedColumnsViewTests
         Assert.AreSequenceEqual([2, 1], _doubling.Batches);
     }
 
+    /// <summary>The added columns share the values of a row: none may show those of the row before.</summary>
+    [TestMethod]
+    public void Row_ThatCannotBeComputed_HasNoValueInAnyAddedColumn()
+    {
+        var view = View([1, float.NaN]);
+        using var cursor = view.GetRowCursor(view.Schema);
+        var twice = cursor.GetGetter<float>(view.Schema["Twice"]);
+        var again = cursor.GetGetter<float>(view.Schema["TwiceAgain"]);
+        var value = 0f;
+
+        Assert.IsTrue(cursor.MoveNext());
+        twice(ref value);
+        Assert.AreEqual(2, value);
+
+        Assert.IsTrue(cursor.MoveNext());
+        Throws.Saying<InvalidOperationException>(() => twice(ref value), "Row 1 has no number.");
+        Throws.Saying<InvalidOperationException>(() => again(ref value), "Row 1 has no number.");
+    }
+
     [TestMethod]
     public void Row_WithSeveralAddedColumns_IsReadAndCheckedOnce()
     {
@@ -101,6 +123,22 @@ public sealed class AddedColumnsViewTests
         Throws.Saying<InvalidOperationException>(
             () => view.GetColumn<float>("Twice").ToArray(),
             "Row 1: the source gave other rows when it was read a second time, so its rows cannot be read ahead.");
+    }
+
+    /// <summary>The reading ahead is the first of the two to go on after row 0, and finds no other row.</summary>
+    [TestMethod]
+    public void Source_ThatHasMoreRowsWhenReadAgain_IsRefusedByRow()
+    {
+        var reads = 0;
+        IEnumerable<Row> Rows()
+        {
+            yield return new() { Number = 1 };
+            if (reads++ > 0) yield return new() { Number = 2 };
+        }
+
+        var view = View(Ml.Data.LoadFromEnumerable(Rows()));
+        Throws.Saying<InvalidOperationException>(
+            () => view.GetColumn<float>("Twice").ToArray(), "Row 1: the source gave other rows");
     }
 
     /// <summary>
@@ -150,6 +188,20 @@ public sealed class AddedColumnsViewTests
         Assert.AreSequenceEqual([2, 3, 1], _doubling.Batches);
     }
 
+    /// <summary>A cancellation is no error of the row that was being read: nothing is computed any more.</summary>
+    [TestMethod]
+    public void Row_CancelledWhenReadAhead_StopsBeforeComputing()
+    {
+        var view = View([1, Cancelled, 3]);
+        using var cursor = view.GetRowCursor(view.Schema);
+        var getter = cursor.GetGetter<float>(view.Schema["Twice"]);
+        var value = 0f;
+
+        Assert.IsTrue(cursor.MoveNext());
+        Assert.ThrowsExactly<OperationCanceledException>(() => getter(ref value));
+        Assert.IsEmpty(_doubling.Batches);
+    }
+
     [TestMethod]
     public void Mapper_Rows_AreComputedOneByOneWhenRead()
     {
@@ -169,6 +221,7 @@ public sealed class AddedColumnsViewTests
 
         input.MoveNext();
         Throws.Saying<InvalidOperationException>(() => twice(ref value), "Row 1 has no number");
+        Throws.Saying<InvalidOperationException>(() => again(ref value), "Row 1 has no number");
 
         input.MoveNext();
         again(ref value);
@@ -264,7 +317,12 @@ public sealed class AddedColumnsViewTests
         {
             var number = 0f;
             getter(ref number);
-            return number == Unreadable ? throw new NotSupportedException() : number;
+            return number switch
+            {
+                Unreadable => throw new NotSupportedException(),
+                Cancelled => throw new OperationCanceledException(),
+                _ => number,
+            };
         }
 
         public float ReadChecked()

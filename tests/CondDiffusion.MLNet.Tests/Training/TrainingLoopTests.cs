@@ -170,6 +170,27 @@ public sealed class TrainingLoopTests
     }
 
     [TestMethod]
+    public void StepsAndValidate_WhileTheyCompute_HaveTheDevice()
+    {
+        var settings = SmallTraining.Create(epochs: 1, batchSize: 10) with { ValidationFraction = 0.5 };
+        using var network = ConditionalUNet.Create(SmallTraining.Shape, CPU, seed: 3);
+        using var images = SmallTraining.PlainImages();
+        var plan = new EpochPlan(images, settings);
+        var computed = 0;
+        using var loop = new TrainingLoop(network, new WatchedLoss(network, CheckDeviceIsTaken), settings);
+        foreach (var step in loop.Steps(images, plan)) step.Dispose();
+        loop.Validate(images, plan, () => false);
+        Assert.AreEqual(2, computed);
+
+        void CheckDeviceIsTaken()
+        {
+            computed++;
+            using var cancelled = new CancellationTokenSource(TimeSpan.FromMilliseconds(20));
+            Assert.Throws<OperationCanceledException>(() => DeviceGate.For(CPU).Enter(cancelled.Token).Dispose());
+        }
+    }
+
+    [TestMethod]
     public void Steps_EachOptionOn_ChangesTheWeights()
     {
         var plain = SmallTraining.Train(SmallTraining.Create()).Weights;
@@ -368,5 +389,19 @@ public sealed class TrainingLoopTests
             .Update(() => training.Loss.Compute(x0, t, eps, labels, training: true), 1e-3)
             .GradientNorm.item<float>();
         return training.Loop.State.Adam.Mean.clone();
+    }
+
+    /// <summary>A loss that is the sum of the parameters, and calls somebody while it is computed.</summary>
+    private sealed class WatchedLoss(FlatNetwork network, Action computing) : ITrainingLoss
+    {
+        public Tensor Compute(Batch batch, Generator random, bool training)
+        {
+            computing();
+            return network.Parameters.sum();
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

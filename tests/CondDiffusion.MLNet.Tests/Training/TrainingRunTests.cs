@@ -306,6 +306,33 @@ public sealed class TrainingRunTests
         Assert.IsEmpty(Steps(directory));
     }
 
+    /// <summary>In training, the loss is that of the batch's statistics, whatever the running ones are.</summary>
+    [TestMethod]
+    public void Run_BatchNormStatisticsNotFinite_SaysSo()
+    {
+        using var scope = NewDisposeScope();
+        using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 10));
+        training.Network.Buffers.fill_(double.PositiveInfinity);
+        Throws.Saying<InvalidOperationException>(
+            () => training.Run(), "the norm of the weights after step 1 of 1 is not finite");
+    }
+
+    /// <summary>In .NET's order, NaN is below every number.</summary>
+    [TestMethod]
+    public void Validate_LossOfAnAverageIsNotANumber_ChoosesAnother()
+    {
+        using var scope = NewDisposeScope();
+        using var training = new SmallTraining(SmallTraining.Create() with
+        {
+            ValidationFraction = 0.2,
+            MovingAverageLengths = [0.28, 0.1],
+        });
+        training.Loop.State.Averages[0].Parameters.fill_(double.NaN);
+        var loss = training.Loop.Validate(training.Images, training.Plan, () => false)!.Value;
+        Assert.IsTrue(double.IsFinite(loss));
+        Assert.AreEqual(1, training.Loop.State.Best);
+    }
+
     [TestMethod]
     public void Run_LossNotFinite_SaysStepAndLearningRate() =>
         Throws.Saying<InvalidOperationException>(
@@ -371,6 +398,49 @@ public sealed class TrainingRunTests
         Assert.Contains("The checkpoint of step 3 could not be written, and the training continues", warnings[0]);
     }
 
+    [TestMethod]
+    public void Run_WritingFailsAgainAfterItSucceeded_WarnsAgain()
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.File("checkpoints");
+        using var training = new SmallTraining(SmallTraining.Create(epochs: 1, batchSize: 1));
+        using var store = new CheckpointStore(path, kept: 99, Fail);
+        var warnings = new List<string>();
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), steps: 1, TimeProvider.System, warnings.Add);
+
+        training.Run(checkpoints: writer, report: report =>
+        {
+            if (report.Step is 2 or 6) Directory.Delete(path, recursive: true);
+            if (report.Step is 4 or 8) Directory.CreateDirectory(path);
+        });
+
+        Assert.HasCount(2, warnings);
+        Assert.Contains("The checkpoint of step 2 could not be written, and the training continues", warnings[0]);
+        Assert.Contains("The checkpoint of step 6 could not be written, and the training continues", warnings[1]);
+    }
+
+    /// <summary>The losses since the last report are nowhere but on the device.</summary>
+    [TestMethod]
+    public void Run_StoppedBetweenReports_ResumesWithTheLossesOfTheEpoch()
+    {
+        var settings = SmallTraining.Create(epochs: 1);
+        var losses = SmallTraining.Train(settings).Reports.Select(report => report.Loss).ToArray();
+        var rare = settings with { ReportInterval = TimeSpan.FromHours(1) };
+        using var directory = new TemporaryDirectory();
+        using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        using var stopped = new SmallTraining(rare);
+        Assert.IsEmpty(stopped.Run(() => stopped.Loop.State.Step == 2, writer));
+
+        using var resumed = new SmallTraining(rare);
+        CheckpointStore.Read(store.FindAll()[0], resumed.Loop.State);
+        var last = resumed.Run().Single();
+        Assert.AreEqual(3, last.Step);
+        Assert.AreEqual((4 * losses[0] + 4 * losses[1] + 2 * losses[2]) / 10, last.MeanLoss, 1e-9);
+    }
+
     /// <summary>Until a new checkpoint is there, the old ones are all that is left of a training.</summary>
     [TestMethod]
     public void Save_WritingFails_DeletesNoOlderCheckpoint()
@@ -407,6 +477,29 @@ public sealed class TrainingRunTests
         CheckpointStore.Read(store.FindAll()[0], resumed.Loop.State);
         resumed.Run();
         Assert.AreSequenceEqual(SmallTraining.Train(SmallTraining.Create()).Weights, resumed.Weights);
+    }
+
+    /// <summary>The error comes before anybody has looked at the weights.</summary>
+    [TestMethod]
+    public void Run_EndedByAnExceptionAfterItDiverged_LeavesNoCheckpoint()
+    {
+        var settings = SmallTraining.Create(batchSize: 5, learningRate: 3e37) with
+        {
+            ReportInterval = TimeSpan.FromHours(1),
+        };
+        using var directory = new TemporaryDirectory();
+        using var training = new SmallTraining(settings);
+        using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
+        var warnings = new List<string>();
+        var writer = new CheckpointWriter(
+            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, warnings.Add);
+
+        Assert.ThrowsExactly<NotSupportedException>(() => training.Run(
+            stops: () => training.Loop.State.Step == 0 ? false : throw new NotSupportedException(),
+            checkpoints: writer));
+
+        Assert.IsEmpty(Steps(directory));
+        Assert.Contains("The last checkpoint, of step 1, could not be written: Training diverged", warnings.Single());
     }
 
     /// <summary>In a validation the network has the averaged weights, and the checkpoint has its own.</summary>
