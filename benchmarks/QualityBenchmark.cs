@@ -78,9 +78,10 @@ internal static class QualityBenchmark
         var before = FindMinutes(checkpoints, clockFile);
         if (time is not null && !(before < time))
         {
+            var trained = before is null ? "an unknown time" : $"{before:F1} minutes";
             throw new InvalidOperationException(
-                $"'{checkpoints}' is of {(before is null ? "an unknown number of" : $"{before:F1}")} minutes, but " +
-                $"{time} are to be measured: delete the directory.");
+                $"'{checkpoints}' has been trained for {trained} already, and a model of {time} minutes is to be " +
+                "measured: delete the directory.");
         }
 
         // A run that is killed leaves checkpoints of an unknown time.

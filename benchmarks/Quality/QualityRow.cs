@@ -15,7 +15,7 @@ internal sealed record QualityRow
     public required int Images { get; init; }
 
     /// <summary>
-    /// Minutes that the training took; null where this run did not train the model from its beginning.
+    /// Minutes that the training took, those of earlier runs included; null where they are not known.
     /// </summary>
     public double? Minutes { get; init; }
 

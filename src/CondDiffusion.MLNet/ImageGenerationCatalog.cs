@@ -154,8 +154,8 @@ public sealed class ImageGenerationCatalog
     /// An option is out of its range; or a column is missing or of the wrong type. The message names it and its view.
     /// </exception>
     /// <exception cref="InvalidOperationException">
-    /// A row has no label or no image of the right kind; a label is in one view only, where real images may have more
-    /// labels; or a training fails. The message says which.
+    /// A row has no label or no image of the right kind; a label is in one view only, except that the real
+    /// images for the ceiling may have labels that the others lack; or a training fails. The message says which.
     /// </exception>
     /// <exception cref="OperationCanceledException">
     /// The token of the classifier's options, or the context, was cancelled.

@@ -12,9 +12,6 @@ internal static class DataSet
     private const int DrawnTraining = 10_000;
     private const int DrawnTest = 5_000;
 
-    /// <summary>Returns whether a name is the path of a folder.</summary>
-    public static bool IsFolder(string name) => name is not ("digits" or "mnist" or "fashion-mnist");
-
     /// <summary>Loads a data set.</summary>
     /// <param name="ml">The context.</param>
     /// <param name="name">The name that the option gave, or the path of a folder of images.</param>

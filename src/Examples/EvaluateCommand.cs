@@ -62,6 +62,7 @@ internal static class EvaluateCommand
     internal static string NameClassifier(string data, IDataView training, ImageForm form)
     {
         var name = $"classifier-{data}-{form.Height}x{form.Width}x{form.Channels}";
-        return DataSet.IsFolder(data) ? $"{name}-{FolderOrigin.Hash(data, training)[..8]}" : name;
+        var isFolder = training.Schema.GetColumnOrNull("FileName") is not null;
+        return isFolder ? $"{name}-{FolderOrigin.Hash(data, training)[..8]}" : name;
     }
 }

@@ -87,7 +87,8 @@ internal static class GenerateCommand
         }
         catch (OverflowException)
         {
-            Console.Error.WriteLine($"There is no {path}: an image of {images.Count} ones would take more than 2 GB.");
+            Console.Error.WriteLine(
+                $"{path} was not saved: a grid of {images.Count} images would take more than 2 GB.");
         }
     }
 
@@ -110,7 +111,7 @@ internal static class GenerateCommand
         {
             throw new UsageException(
                 $"Option --labels: files of the same name belong to '{string.Join("' and '", same)}'. Name each " +
-                "label once, and generate such labels into directories of their own.");
+                "label once, and give labels with the same file name an --out directory each.");
         }
 
         return labels;

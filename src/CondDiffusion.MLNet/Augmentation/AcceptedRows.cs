@@ -60,7 +60,9 @@ internal sealed class AcceptedRows(Augmenter augmenter)
         [
             .. rows.Select(row => new Condition(
                 augmenter.LabelRows[Plan.LabelOf(row)],
-                new UInt128(key, (ulong)(augmenter.FirstNoise + row)),
+
+                // Numbered after the rows of the data, so that augmenting the result again takes other noise.
+                new UInt128(key, (ulong)(Plan.RealRows + row)),
                 augmenter.Guidance)),
         ];
         var pixels = augmenter.Generator.Generate(conditions, augmenter.Options.CancellationToken);

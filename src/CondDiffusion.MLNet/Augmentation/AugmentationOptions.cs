@@ -42,8 +42,8 @@ public sealed record AugmentationOptions
     public AugmentationOrder Order { get; init; }
 
     /// <summary>
-    /// Decides the noise of the generated images: the same seed gives the same images, and others for data that was
-    /// augmented before.
+    /// Decides the noise of the generated images: the same seed gives the same images for the same data, and others
+    /// when the result is augmented again.
     /// </summary>
     /// <value>
     /// Any number, or null for the seed of the <see cref="MLContext"/>, or 0 if it has none. Default: null.
@@ -85,10 +85,10 @@ public sealed record AugmentationOptions
 
     /// <summary>
     /// Refuses near copies: images whose distance from the nearest real image is at most this multiple of the distance
-    /// of that image from the nearest other real one. With 1, it refuses those that
-    /// <see cref="ImageGenerationMetrics.Authenticity"/> does not count, which many real images would not be, either;
-    /// but equal real images are one here. The images are compared by their pixels. The real ones are kept in memory, 4
-    /// bytes for each value, as long as the view is.
+    /// of that image from the nearest other real one. With 1, it refuses the images
+    /// that <see cref="ImageGenerationMetrics.Authenticity"/> does not count; many real images would be refused, too.
+    /// Unlike there, equal real images count as one. The images are compared by their pixels. The real ones are kept in
+    /// memory, 4 bytes for each value, as long as the view is.
     /// </summary>
     /// <value>Finite and not negative; 0 accepts near copies. Default: 0.</value>
     public double CopyDistance { get; init; }

@@ -32,7 +32,7 @@ internal sealed class Augmenter
         CheckImages(data, shape);
         CheckAddedColumn(data);
         var reader = new LabelReader(Find(data, options.LabelColumnName), "real");
-        var labels = CountLabels(data, reader, out var values, out var rows, out var generated);
+        var labels = CountLabels(data, reader, out var values, out var rows);
         var largest = labels.Values.DefaultIfEmpty().Max();
         (string Label, long Count)[] wanted =
         [
@@ -44,7 +44,6 @@ internal sealed class Augmenter
             label => label.Label,
             label => FindRow(model.Description.Labels, label.Label, reader.HasValues));
 
-        FirstNoise = generated;
         Plan = new(rows, wanted, options.Order);
         Columns = new(data.Schema, options, shape, values);
         if (labels.Count == 0) Warn($"Column '{reader.Name}' has no label in {rows} rows: nothing is generated.");
@@ -80,12 +79,6 @@ internal sealed class Augmenter
 
     /// <summary>The seed of the noise.</summary>
     public ulong Seed { get; }
-
-    /// <summary>
-    /// The number of the first generated row's noise: that of the rows that were generated before, so that the noises
-    /// of an augmentation are others than those of the one before it.
-    /// </summary>
-    public long FirstNoise { get; }
 
     public float Guidance { get; }
 
@@ -206,35 +199,24 @@ internal sealed class Augmenter
             nameof(data));
     }
 
-    /// <summary>Reads the label column once, and the column that says which rows were generated before.</summary>
+    /// <summary>Reads the label column once.</summary>
     /// <param name="data">The real rows.</param>
     /// <param name="reader">The label column.</param>
     /// <param name="values">The value of the label column for each label.</param>
     /// <param name="rows">The number of rows.</param>
-    /// <param name="generated">The number of rows that were generated before.</param>
     /// <returns>The number of rows of each label, in the order in which they come first.</returns>
     private OrderedDictionary<string, long> CountLabels(
-        IDataView data,
-        LabelReader reader,
-        out Dictionary<string, object> values,
-        out long rows,
-        out long generated)
+        IDataView data, LabelReader reader, out Dictionary<string, object> values, out long rows)
     {
         var column = data.Schema[reader.Name];
-        var mark = data.Schema.GetColumnOrNull(Options.IsGeneratedColumnName);
-        using var cursor = data.GetRowCursor(mark is null ? [column] : [column, mark.Value]);
+        using var cursor = data.GetRowCursor([column]);
         var readLabel = reader.CreateGetter(cursor);
         var readValue = BoxedGetter.Create(cursor, column);
-        var readMark = mark is null ? null : cursor.GetGetter<bool>(mark.Value);
-        var isGenerated = false;
         var counts = new OrderedDictionary<string, long>();
         values = [];
-        generated = 0;
         for (rows = 0; cursor.MoveNext(); rows++)
         {
             CheckAlive();
-            readMark?.Invoke(ref isGenerated);
-            if (isGenerated) generated++;
             var label = readLabel();
             if (label.Length == 0) continue;
             counts[label] = counts.GetValueOrDefault(label) + 1;

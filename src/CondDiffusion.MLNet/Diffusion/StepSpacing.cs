@@ -18,9 +18,9 @@ public enum StepSpacing
 
     /// <summary>
     /// Evenly in the logarithm of the signal-to-noise ratio, from that of T to that of 1, each step at the nearest
-    /// timestep (Lu et al. 2022, arXiv 2206.00927). With ten steps of <see cref="Sampler.DpmSolver"/>, small images
-    /// gain more from this spacing than from <see cref="Uniform"/> and <see cref="Trailing"/>; with
-    /// <see cref="Sampler.Ddim"/> they lose.
+    /// timestep (Lu et al. 2022, arXiv 2206.00927). In ten steps of <see cref="Sampler.DpmSolver"/>, digits of MNIST
+    /// came nearer to real ones than in <see cref="Uniform"/> or <see cref="Trailing"/>; in ten steps of
+    /// <see cref="Sampler.Ddim"/>, less near.
     /// </summary>
     LogSnr,
 

@@ -27,7 +27,7 @@ internal static class TensorArithmetic
         return x.lt(scalar);
     }
 
-    /// <summary>Returns where <paramref name="x"/> is a number.</summary>
+    /// <summary>Returns where <paramref name="x"/> is <paramref name="number"/>.</summary>
     public static Tensor IsEqualTo(this Tensor x, long number)
     {
         using Scalar scalar = number;

@@ -5,8 +5,8 @@ namespace CondDiffusion.MLNet.Imaging;
 
 /// <summary>Reads images of a column, row by row.</summary>
 /// <remarks>
-/// None is disposed here: one of a row in memory is its owner's, and ML.NET's transforms dispose the one that they are
-/// given back at the next row.
+/// <see cref="Read"/> disposes none: one of a row in memory is its owner's, and ML.NET's transforms dispose the one
+/// that they are given back at the next row.
 /// </remarks>
 /// <param name="getter">The column's getter.</param>
 internal sealed class ImageGetter(ValueGetter<MLImage> getter)
@@ -24,7 +24,7 @@ internal sealed class ImageGetter(ValueGetter<MLImage> getter)
         return _image;
     }
 
-    /// <summary>Disposes the image that was read last, if it is this program's.</summary>
+    /// <summary>Disposes the image that was read last, which must be the caller's own.</summary>
     public void Free()
     {
         _image?.Dispose();

@@ -141,7 +141,7 @@ internal sealed record ModelDescription
     public int? BatchSize { get; init; }
 
     /// <summary>
-    /// <see cref="BatchSize"/>, or what fits into one array of the noise: no array takes more than 2 GB.
+    /// <see cref="BatchSize"/>, or as many images as have at most 2 GB of noise, which is what a span of bytes holds.
     /// </summary>
     [JsonIgnore]
     public int? PossibleBatchSize =>

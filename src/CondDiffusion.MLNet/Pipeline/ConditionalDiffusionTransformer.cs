@@ -128,7 +128,8 @@ public sealed class ConditionalDiffusionTransformer : ITransformer, ITrainedMode
     /// <summary>Creates a mapper that generates one row at a time, as a <c>PredictionEngine</c> needs it.</summary>
     /// <param name="inputSchema">The columns of the rows to map.</param>
     /// <returns>
-    /// The mapper; it generates the same image for a row as <see cref="Transform"/>, up to rounding on a GPU.
+    /// The mapper; it generates the same image for a row as <see cref="Transform"/>: exactly on a CPU with oneDNN, and
+    /// otherwise up to rounding.
     /// </returns>
     /// <inheritdoc cref="GetOutputSchema" path="/exception"/>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema) =>

@@ -26,7 +26,8 @@ internal sealed class LookAhead<TInput>(
         if (row >= _first + _batch.Count) ReadBatch(row);
 
         var index = (int)(row - _first);
-        if (index >= _batch.Count || _batch[index] is not (var ahead, true) || !bindings.IsSame(ahead!, input))
+        var (read, isRead) = _batch.ElementAtOrDefault(index);
+        if (!isRead || !bindings.IsSame(read!, input))
         {
             throw new InvalidOperationException(
                 $"Row {row}: the source gave other rows when it was read a second time, so its rows cannot be read " +
@@ -64,7 +65,7 @@ internal sealed class LookAhead<TInput>(
         {
             return (_reader.Read(), true);
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (exception is not (OperationCanceledException or OutOfMemoryException))
         {
             return (default, false);
         }

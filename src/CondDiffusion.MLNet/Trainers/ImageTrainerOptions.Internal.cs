@@ -16,8 +16,8 @@ public abstract partial record ImageTrainerOptions
     private protected abstract IEnumerable<(string Name, string Value)> OwnIdentity { get; }
 
     /// <summary>
-    /// Returns everything that decides a training's result, by option name. A training can resume from a checkpoint
-    /// only where both have the same.
+    /// Returns everything but the images that decides a training's result, by option name. A training can resume from a
+    /// checkpoint only where both have the same.
     /// </summary>
     /// <param name="seed">The seed in use, which the options may leave open.</param>
     /// <param name="device">Device in use, of which only the kind matters.</param>
@@ -126,14 +126,8 @@ public abstract partial record ImageTrainerOptions
             ValidationFraction);
     }
 
-    /// <summary>Returns the beginning of a text that is too long for the head of a file.</summary>
-    private static string Shorten(string text)
-    {
-        const int Longest = 10_000;
-        if (text.Length <= Longest) return text;
-
-        return text[..(char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest)] + "...";
-    }
+    /// <summary>Returns the first characters of a text: the head of a checkpoint has a limited size.</summary>
+    private static string Shorten(string text) => string.Concat(text.EnumerateRunes().Take(10_000));
 
     private static string Hash(IEnumerable<string> values) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', values))));

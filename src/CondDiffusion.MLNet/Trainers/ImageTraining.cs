@@ -51,7 +51,8 @@ internal sealed class ImageTraining : IDisposable
             Seed = options.Seed ?? MLNetInternals.Seed(host)
                 ?? (_found is [var newest, ..] ? newest.Seed : Random.Shared.Next());
 
-            // Before the rows are read: the file of an initial model may be another one when they have been.
+            // Before the rows are read: by the time they have been, the file of an initial model may have been
+            // replaced.
             if (_store is not null) _identity = options.Identity(Seed, Device, Type, Labels);
         }
         catch

@@ -50,10 +50,8 @@ internal sealed class MovingAverage : IDisposable
     }
 
     /// <summary>Exchanges the averages and the network's own values; a second call undoes that.</summary>
-    /// <param name="beginning">
-    /// Called when nothing can be short of memory any more, and nothing is exchanged yet.
-    /// </param>
-    public void Swap(Action? beginning = null)
+    /// <param name="exchanging">Called after the copies are made, and before anything is exchanged.</param>
+    public void Swap(Action? exchanging = null)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
@@ -61,7 +59,7 @@ internal sealed class MovingAverage : IDisposable
         // Copies first: if there is no memory for them, nothing has been exchanged.
         var parameters = _network.Parameters.detach().clone();
         var buffers = _network.Buffers.clone();
-        beginning?.Invoke();
+        exchanging?.Invoke();
         _network.Parameters.copy_(Parameters);
         _network.Buffers.copy_(Buffers);
         Parameters.copy_(parameters);

@@ -94,7 +94,8 @@ internal sealed class TrainingRun
         }
         catch
         {
-            // Not as a filter of the exception: it would come before the weights of a validation are exchanged back.
+            // Not in an exception filter, which would run before the finally that gives the network its own weights
+            // back.
             if (!_diverged && State.IsConsistent) SaveAfterError(meter);
             throw;
         }

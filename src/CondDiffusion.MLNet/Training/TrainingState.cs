@@ -63,7 +63,7 @@ internal sealed class TrainingState(FlatNetwork network, TrainingSettings settin
     {
         if (average is null) return compute();
 
-        average.Swap(beginning: () => IsConsistent = false);
+        average.Swap(exchanging: () => IsConsistent = false);
         try
         {
             return compute();

@@ -528,15 +528,11 @@ public sealed class AugmentTests
     public void Augment_Copies_AreGeneratedAgain()
     {
         using var model = Tiny.Create(Ml, Guided);
-        var rows = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors));
+        var rows = Read(Ml.ImageGeneration.Augment(AnimalsAnd(new float[64], new float[64]), model, Vectors));
         var first = rows.Where(row => row.IsGenerated).ToArray();
 
         // Two of the three images that the seed gives are in the real data. Three more dogs are due as before.
-        var known = Ml.Data.LoadFromEnumerable(AnimalRows().Concat(first[..2].Select(row => new Animal
-        {
-            Name = "",
-            Pixels = row.Pixels,
-        })));
+        var known = AnimalsAnd(first[0].Pixels, first[1].Pixels);
         var counts = new List<AugmentationProgress>();
         var again = Read(Ml.ImageGeneration.Augment(known, model, Vectors with
         {
@@ -554,9 +550,9 @@ public sealed class AugmentTests
     public void Augment_CopiesOfRepeatedImages_AreGeneratedAgain()
     {
         using var model = Tiny.Create(Ml, Guided);
-        var first = Read(Ml.ImageGeneration.Augment(Animals(), model, Vectors)).First(row => row.IsGenerated);
-        var repeated = new Animal { Name = "", Pixels = first.Pixels };
-        var known = Ml.Data.LoadFromEnumerable(AnimalRows().Append(repeated).Append(repeated));
+        var others = AnimalsAnd(new float[64], new float[64]);
+        var first = Read(Ml.ImageGeneration.Augment(others, model, Vectors)).First(row => row.IsGenerated);
+        var known = AnimalsAnd(first.Pixels, first.Pixels);
         var counts = new List<AugmentationProgress>();
         Read(Ml.ImageGeneration.Augment(known, model, Vectors with
         {
@@ -624,7 +620,7 @@ public sealed class AugmentTests
             .Where(row => row.Third)
             .ToArray();
         Assert.HasCount(2, generated);
-        var noise = new UInt128(SeedStream.Augmentation(3, 0), 1);
+        var noise = new UInt128(SeedStream.Augmentation(3, 0), 10 + 1); // after the ten rows of the data
         var expected = model.Generator.Generate([new Condition((int)generated[1].Second - 1, noise, 1.25f)]);
         Assert.AreSequenceEqual(expected.Select(value => Math.Clamp(value, -1, 1)), generated[1].First);
 
@@ -791,6 +787,10 @@ public sealed class AugmentTests
         ml.ImageGeneration.Augment(Animals(), model, Vectors);
         Assert.DoesNotContain("resized", string.Concat(said));
     }
+
+    /// <summary>The animals, and images without a label: as many rows have the same noise for generated ones.</summary>
+    private static IDataView AnimalsAnd(params float[][] unlabelled) => Ml.Data.LoadFromEnumerable(
+        AnimalRows().Concat(unlabelled.Select(pixels => new Animal { Name = "", Pixels = pixels })));
 
     private static ModelDescription WithChannels(int channels) =>
         Guided with { Network = Guided.Network with { Channels = channels } };

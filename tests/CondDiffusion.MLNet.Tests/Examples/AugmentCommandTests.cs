@@ -72,6 +72,12 @@ public sealed class AugmentCommandTests : IDisposable
         var lines = File.ReadAllLines(Path.Combine(more, "metadata.csv"));
         Assert.HasCount(8, lines.Where(line => line.EndsWith(",,,False", StringComparison.Ordinal)));
         Assert.HasCount(2, lines.Where(line => line.EndsWith(",1,tiny.zip,True", StringComparison.Ordinal)));
+
+        // The new images come from other noise, though the seed is the same.
+        var withCopies = _directory.File("with-copies");
+        RunIn(_out, withCopies, "--at-least", "5", "--copy-distance", "0");
+        var dogs = Directory.GetFiles(Path.Combine(withCopies, "dog"));
+        Assert.HasCount(5, dogs.Select(file => Convert.ToHexString(File.ReadAllBytes(file))).Distinct());
     }
 
     [TestMethod]

@@ -96,7 +96,7 @@ public sealed class GenerateCommandTests
     {
         string[] known = ["a-b", "a/b", "c", "C"];
         Throws.Saying<UsageException>(
-            () => GenerateCommand.ParseLabels(null, known), "belong to 'a-b' and 'a/b'", "directories of their own");
+            () => GenerateCommand.ParseLabels(null, known), "belong to 'a-b' and 'a/b'", "an --out directory each");
         Throws.Saying<UsageException>(() => GenerateCommand.ParseLabels("c, c", known), "belong to 'c' and 'c'");
         Throws.Saying<UsageException>(() => GenerateCommand.ParseLabels("d", known), "'d' is not one of");
         Assert.AreSequenceEqual(["c", "a/b"], GenerateCommand.ParseLabels("c,a/b", known));
@@ -111,7 +111,7 @@ public sealed class GenerateCommandTests
         var file = directory.File("grid.png");
         var said = Printed.ByErrors(
             () => GenerateCommand.Save([.. Enumerable.Repeat(image, 2100)], columns: 100, file));
-        Assert.Contains($"There is no {file}: an image of 2100 ones would take more than 2 GB.", said);
+        Assert.Contains($"{file} was not saved: a grid of 2100 images would take more than 2 GB.", said);
         Assert.IsFalse(File.Exists(file));
     }
 
