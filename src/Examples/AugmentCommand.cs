@@ -168,8 +168,7 @@ internal static class AugmentCommand
 
     private static void CheckOutside(string folder, string option, string path)
     {
-        var comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
-        if (!WithSeparator(path).StartsWith(WithSeparator(folder), comparison)) return;
+        if (!WithSeparator(path).StartsWith(WithSeparator(folder), FileName.Comparison)) return;
 
         throw new UsageException($"Option {option} must be outside the folder '{folder}', but is '{path}'.");
 

@@ -48,17 +48,24 @@ internal static class FolderOrigin
 
     /// <summary>Returns the number of a folder's images, and their hash.</summary>
     /// <inheritdoc cref="Hash(string, IDataView)"/>
-    public static string Describe(string folder, IDataView images) =>
-        $"{images.GetColumn<string>("Label").Count()} images (SHA-256 {Hash(folder, images)})";
+    public static string Describe(string folder, IDataView images)
+    {
+        var lines = ReadLines(folder, images);
+        return $"{lines.Length} images (SHA-256 {Hash(lines)})";
+    }
 
     /// <summary>Returns a hash of the names, labels and sizes of a folder's images.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="images">Its images, or those of its split train.</param>
-    public static string Hash(string folder, IDataView images)
+    public static string Hash(string folder, IDataView images) => Hash(ReadLines(folder, images));
+
+    private static string Hash(string[] lines) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))));
+
+    private static string[] ReadLines(string folder, IDataView images)
     {
         var names = images.GetColumn<string>("FileName").Zip(images.GetColumn<string>("Label"));
-        var lines = names.Select(image => $"{image.First}\n{image.Second}\n{Size(image.First)}\n");
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines))));
+        return [.. names.Select(image => $"{image.First}\n{image.Second}\n{Size(image.First)}\n")];
 
         long Size(string name)
         {

@@ -106,7 +106,7 @@ internal static class GenerateCommand
                 $"Option --labels: '{unknown}' is not one of the model's labels, {string.Join(", ", known!)}.");
         }
 
-        var comparer = OperatingSystem.IsLinux() ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase;
+        var comparer = StringComparer.FromComparison(FileName.Comparison);
         if (labels.GroupBy(FileName.From, comparer).FirstOrDefault(name => name.Count() > 1) is { } same)
         {
             throw new UsageException(

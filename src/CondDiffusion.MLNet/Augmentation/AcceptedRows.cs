@@ -6,7 +6,8 @@ namespace CondDiffusion.MLNet.Augmentation;
 
 /// <summary>
 /// Generates the rows of a plan, in batches, for one reader. A refused image is generated again from other noise, so
-/// that a row's image follows from the model, the options, the labels of the data and the row's number alone.
+/// that a row's image follows from the model, the options, the labels and the number of the data's rows, and the row's
+/// number alone.
 /// </summary>
 /// <param name="augmenter">What decides the rows.</param>
 internal sealed class AcceptedRows(Augmenter augmenter)

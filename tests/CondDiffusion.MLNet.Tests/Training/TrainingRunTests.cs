@@ -233,8 +233,7 @@ public sealed class TrainingRunTests
 
         using var directory = new TemporaryDirectory();
         using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
-        var writer = new CheckpointWriter(
-            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = WriteWhenItEnds(store);
         using var stopped = new SmallTraining(settings);
         var state = stopped.Loop.State;
         stopped.Run(() => state.Step == 10 && !state.IsConsistent, writer);
@@ -298,8 +297,7 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var training = new SmallTraining(SmallTraining.Create() with { MovingAverageLengths = [0.1] });
         using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
-        var writer = new CheckpointWriter(
-            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = WriteWhenItEnds(store);
         training.Loop.State.Averages[0].Dispose();
         Assert.Throws<Exception>(() => training.Run(checkpoints: writer));
         Assert.AreEqual((1L, false), (training.Loop.State.Step, training.Loop.State.IsConsistent));
@@ -429,8 +427,7 @@ public sealed class TrainingRunTests
         var rare = settings with { ReportInterval = TimeSpan.FromHours(1) };
         using var directory = new TemporaryDirectory();
         using var store = new CheckpointStore(directory.Path, kept: 1, Fail);
-        var writer = new CheckpointWriter(
-            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = WriteWhenItEnds(store);
         using var stopped = new SmallTraining(rare);
         Assert.IsEmpty(stopped.Run(() => stopped.Loop.State.Step == 2, writer));
 
@@ -464,8 +461,7 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var training = new SmallTraining(SmallTraining.Create());
         using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
-        var writer = new CheckpointWriter(
-            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = WriteWhenItEnds(store);
 
         Assert.ThrowsExactly<NotSupportedException>(() => training.Run(checkpoints: writer, report: report =>
         {
@@ -510,8 +506,7 @@ public sealed class TrainingRunTests
         using var directory = new TemporaryDirectory();
         using var training = new SmallTraining(settings);
         using var store = new CheckpointStore(directory.Path, kept: 3, Fail);
-        var writer = new CheckpointWriter(
-            store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
+        var writer = WriteWhenItEnds(store);
 
         Assert.ThrowsExactly<NotSupportedException>(() => training.Run(
             stops: () => training.Loop.State.IsConsistent ? false : throw new NotSupportedException(),
@@ -545,6 +540,10 @@ public sealed class TrainingRunTests
     }
 
     private static Dictionary<string, string> NoIdentity { get; } = [];
+
+    /// <summary>Writes a checkpoint when a training ends, and none before.</summary>
+    private static CheckpointWriter WriteWhenItEnds(CheckpointStore store) =>
+        new(store, NoIdentity, 1, long.MaxValue, TimeSpan.FromHours(1), 0, TimeProvider.System, Fail);
 
     /// <summary>Returns an answer to whether to stop, which is no, and at which time passes.</summary>
     private static Func<bool> Advancing(ManualClock clock, double seconds)
